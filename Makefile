@@ -1,0 +1,64 @@
+# One target an intention; each is thin over `hpoe`, `dvc`, `pytest`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+UI_PORT ?= 5000
+
+.PHONY: help repro serve test accept lint ui bench bench-serve clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
+
+repro: $(VENV)/installed ## Get MNIST, train, evaluate, track; show a summary
+	@hpoe check
+	@dvc repro
+	@hpoe summary
+
+serve: $(VENV)/installed ## Serve the champion over REST and in a browser (HPOE_SERVE_PORT=5001)
+	@hpoe serve
+
+test: $(VENV)/installed-dev ## Run all tests
+	@pytest --numprocesses 2 --dist loadfile
+
+accept: $(VENV)/installed-dev ## Ask the champion that `make repro` made, over HTTP (some minutes)
+	@pytest -s tests/acceptance
+
+lint: $(VENV)/installed-dev ## Check style and types
+	@ruff check .
+	@ruff format --check .
+	@mypy
+
+ui: $(VENV)/installed ## Open the MLflow UI on the tracked runs (UI_PORT=5000)
+	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+		mlflow server --host 127.0.0.1 --port $(UI_PORT) --workers 1 \
+		--backend-store-uri sqlite:///$(CURDIR)/mlruns/mlflow.db \
+		--default-artifact-root $(CURDIR)/mlruns/artifacts
+
+bench: $(VENV)/installed ## Measure the training rate against the matrix products' own
+	@python benchmarks/training.py
+
+bench-serve: $(VENV)/installed ## Measure the champion's answers against the server's own floor
+	@python benchmarks/serving.py
+
+clean: ## Remove environment, outputs and checkpoints; keep runs and DVC's cache
+	@rm -rf $(VENV) .hpoe/digits .hpoe/executions .hpoe/progress data models \
+		reports/runs reports/figures reports/*.csv reports/*.parquet
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "hpoe needs Python 3.11 or newer; name one with PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "installing hpoe and its pinned dependencies into $(VENV) (some minutes)"
+	@pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@echo "installing what the tests need"
+	@pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@

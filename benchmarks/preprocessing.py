@@ -1,0 +1,159 @@
+"""Measure what preprocessing changes and how long it takes, on pictures made of MNIST; draw some.
+
+Every picture is made of a training image, so that what should come out is known. The difference is
+the mean absolute one of grey levels; a digit that is moved by one pixel counts as not moved, for
+the models choose among such shifts.
+"""
+
+import io
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter, ImageOps
+from PIL.Image import Resampling
+from rich.console import Console
+from rich.table import Table
+
+from hpoe import figures
+from hpoe.data.mnist import load
+from hpoe.files import write_json
+from hpoe.serving.images import Limits, read_image
+
+RAW, REPORT = Path("data/raw"), Path("reports/benchmarks/preprocessing.json")
+PICTURE = Path("docs/images/preprocessing.png")
+IMAGES, SHOWN = 200, (2, 4, 7, 8)
+TILE = 84  # pixels a side of a picture that is shown, three times MNIST's
+
+Bytes = NDArray[np.uint8]
+Maker = Callable[[Image.Image, np.random.Generator], Image.Image]
+
+
+def placed(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """A digit enlarged 6 to 12 times, off centre on a canvas up to twice as large."""
+    side = round(28 * rng.uniform(6, 12))
+    width, height = (round(side * rng.uniform(1.1, 2)) for _ in range(2))
+    at = int(rng.integers(0, width - side + 1)), int(rng.integers(0, height - side + 1))
+    canvas = Image.new("L", (width, height))
+    canvas.paste(digit.resize((side, side), Resampling.BICUBIC), at)
+    return canvas
+
+
+def inverted(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Black on white."""
+    return ImageOps.invert(placed(digit, rng))
+
+
+def small(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """On a canvas ten times as large."""
+    canvas = Image.new("L", (900, 900), 255)
+    x, y = rng.integers(0, 800, 2)
+    canvas.paste(ImageOps.invert(digit.resize((90, 90), Resampling.BICUBIC)), (int(x), int(y)))
+    return canvas
+
+
+def thick(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """With a broad pen."""
+    return ImageOps.invert(placed(digit, rng).filter(ImageFilter.MaxFilter(19)))
+
+
+def tinted(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Ink and paper of any colours, light or dark, saved as JPEG of quality 60."""
+    while True:
+        ink, paper = rng.integers(0, 256, (2, 3))
+        if abs((ink - paper) @ (0.299, 0.587, 0.114)) >= 80:
+            break
+    colours = (tuple(map(int, paper)), tuple(map(int, ink)))
+    return jpeg(ImageOps.colorize(placed(digit, rng), *colours), 60)
+
+
+def photo(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Dark ink on paper under a lamp, the shadow of a hand across, a little blurred and noisy."""
+    sheet = np.asarray(ImageOps.colorize(placed(digit, rng), "#f2efe4", "#2a2c48"), float)
+    height, width = sheet.shape[:2]
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    lamp, hand = rng.uniform(0, 2 * np.pi, 2)
+    light = 0.75 + 0.2 * (x * np.cos(lamp) + y * np.sin(lamp))
+    across = x * np.cos(hand) + y * np.sin(hand) - rng.uniform(-0.5, 0.5)
+    light = light * (1 - 0.35 / (1 + np.exp(-across / 0.03)))
+    levels = sheet * light[..., None] + rng.normal(0, 4, sheet.shape)
+    blurred = Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8))
+    return jpeg(blurred.filter(ImageFilter.GaussianBlur(1)), 80)
+
+
+KINDS: dict[str, Maker] = {
+    "photo": photo,
+    "tinted JPEG": tinted,
+    "broad pen": thick,
+    "inverted": inverted,
+    "small": small,
+    "MNIST's own": lambda digit, _: digit,
+}
+
+
+def main() -> None:
+    """Print and keep a row a kind of picture; draw some of each."""
+    mnist = load(RAW)
+    digits = mnist.train_images[:IMAGES]
+    table = Table(title=f"{IMAGES} training images as pictures")
+    for heading in ("kind", "difference", "ms an image"):
+        table.add_column(heading, justify="left" if heading == "kind" else "right")
+    rows, shown = {}, {}
+    for kind, maker in KINDS.items():
+        pictures = [
+            maker(Image.fromarray(digit), np.random.default_rng(at))
+            for at, digit in enumerate(digits)
+        ]
+        seen, seconds = read(pictures)
+        row = {"difference": difference(seen, digits), "ms_an_image": 1000 * seconds}
+        rows[kind.replace("\n", " ")] = row
+        table.add_row(
+            kind.replace("\n", " "), f"{row['difference']:.1f}", f"{row['ms_an_image']:.2f}"
+        )
+        chosen = [np.flatnonzero(mnist.train_labels == digit)[1] for digit in SHOWN]
+        shown[kind.replace(" ", "\n")] = np.stack(
+            [[tile(pictures[at]), tile(Image.fromarray(seen[at]))] for at in chosen]
+        )
+    Console().print(table)
+    write_json(REPORT, {"images": IMAGES, "rows": rows})
+    figures.save(figures.preprocessed(shown), PICTURE)
+
+
+def read(pictures: list[Image.Image]) -> tuple[Bytes, float]:
+    """What the models see of pictures sent as files, and the median of the seconds it took."""
+    seen, seconds = [], []
+    for picture in pictures:
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        text = b64encode(buffer.getvalue()).decode()
+        start = time.perf_counter()
+        seen.append(read_image(text, Limits()))
+        seconds.append(time.perf_counter() - start)
+    return np.stack(seen), float(np.median(seconds))
+
+
+def difference(seen: Bytes, digits: Bytes) -> float:
+    """Mean absolute difference of digits [N, 28, 28], each moved by a pixel if that is nearer."""
+    moved = [np.roll(seen, (y, x), (1, 2)).astype(float) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    distances = [np.abs(version - digits).mean(axis=(1, 2)) for version in moved]
+    return float(np.min(distances, axis=0).mean())
+
+
+def jpeg(picture: Image.Image, quality: int) -> Image.Image:
+    """What is left of a picture that was saved as JPEG."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality)
+    return Image.open(buffer)
+
+
+def tile(picture: Image.Image) -> Bytes:
+    """A picture in a square to be shown, in grey where it leaves some free."""
+    enlarged = ImageOps.contain(picture.convert("RGB"), (TILE, TILE), Resampling.BOX)
+    return np.asarray(ImageOps.pad(enlarged, (TILE, TILE), color="#dddddd"))
+
+
+if __name__ == "__main__":
+    main()

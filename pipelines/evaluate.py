@@ -1,0 +1,108 @@
+"""Stage evaluate: errors, confusions, predictions and figures of the fitted classifiers."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from hpoe import figures
+from hpoe.data.split import digits_in
+from hpoe.evaluation import (
+    confusion,
+    error_rates,
+    errors_by_digit,
+    mean_curves,
+    predict,
+    read_curves,
+    read_goodness,
+)
+from hpoe.files import replacing, write_json
+from hpoe.nets import averaged, load_fit
+from hpoe.params import METHODS, Method, Params
+from hpoe.scoring import LAYERS, labelled_images
+from hpoe.stage import SPLIT, report_errors, stage
+from hpoe.tensors import load_tensors
+
+GOODNESS, MODELS, REPORTS = Path("data/goodness"), Path("models"), Path("reports")
+CLASSIFIER, FIGURES = MODELS / "classifier", REPORTS / "figures"
+FIELDS_A_DIGIT = 18
+
+
+@report_errors
+def main() -> None:
+    """Evaluate every fitted classifier; write tables and figures of the chosen one."""
+    with stage("evaluate") as running:
+        chosen = running.params.classifier
+        predictions = _predict(chosen.networks, chosen.method)
+        rates = error_rates(predictions)
+        write_json(REPORTS / "metrics.json", {**rates, **_compare(running.params)})
+        running.attach([REPORTS / "metrics.json"], "tables")
+        running.attach(_write_tables(predictions, MODELS / chosen.networks[0]), "tables")
+        running.attach(_draw(predictions, chosen.networks[0]), "figures")
+        running.run.metrics |= rates
+        running.pipeline.metrics |= rates
+        running.say(
+            f"test error {rates['test_error_rate']:.2%} (95 % interval "
+            f"{rates['test_error_rate_low']:.2%} to {rates['test_error_rate_high']:.2%}), "
+            f"validation error {rates['validation_error_rate']:.2%}"
+        )
+
+
+def _predict(networks: tuple[str, ...], method: Method) -> pd.DataFrame:
+    fit = load_fit(CLASSIFIER / averaged(networks) / f"{method}.safetensors")
+    return predict(read_goodness(GOODNESS, networks), fit)
+
+
+def _compare(params: Params) -> dict[str, dict[str, dict[str, float]]]:
+    """Error rates of every fitted classifier, by networks and method."""
+    return {
+        averaged(networks): {method: error_rates(_predict(networks, method)) for method in METHODS}
+        for networks in params.score_sources
+    }
+
+
+def _write_tables(predictions: pd.DataFrame, network: Path) -> list[Path]:
+    with replacing(REPORTS / "predictions.parquet") as path:
+        predictions.to_parquet(path, index=False)
+    test = predictions[predictions["set"] == "test"]
+    tables = {
+        "confusion": test[["label", "prediction"]],
+        "errors_by_digit": errors_by_digit(predictions),
+        "learning_curves": mean_curves(read_curves(network, LAYERS), "reconstruction_error"),
+    }
+    for name, table in tables.items():
+        with replacing(REPORTS / f"{name}.csv") as path:
+            table.to_csv(path, index=False)
+    return [REPORTS / "predictions.parquet", *(REPORTS / f"{name}.csv" for name in tables)]
+
+
+def _draw(predictions: pd.DataFrame, network: str) -> list[Path]:
+    """Draw the chosen classifier's errors, and its (first) network's models."""
+    digits = digits_in(SPLIT)
+    table, every_image = labelled_images(SPLIT)
+    images = every_image[(table["set"] != "fit").to_numpy()]  # in the order of the predictions
+    is_wrong = (predictions["set"] == "test") & (predictions["prediction"] != predictions["label"])
+    wrong = predictions[is_wrong]
+    test_images = int((predictions["set"] == "test").sum())
+    fields = {}
+    for digit in digits:
+        path = MODELS / network / "layer1" / f"{digit}.safetensors"
+        weights = load_tensors(path, "run `dvc repro` to train it")[0]["weights"]
+        fields[digit] = weights[:, :FIELDS_A_DIGIT].T.reshape(-1, *images.shape[1:])
+    pictures = {
+        "misclassified": figures.misclassified(
+            images[wrong.index],
+            wrong["label"].to_numpy(),
+            wrong["prediction"].to_numpy(),
+            test_images,
+        ),
+        "confusion": figures.confusion(confusion(predictions, digits), digits),
+        "receptive_fields": figures.receptive_fields(fields, network),
+        "learning_curves": figures.learning_curves(read_curves(MODELS / network, LAYERS), network),
+    }
+    for name, figure in pictures.items():
+        figures.save(figure, FIGURES / f"{name}.png")
+    return [FIGURES / f"{name}.png" for name in pictures]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Stage extract_goodness: the 30 scores of every labelled image under one network."""
+
+from pathlib import Path
+
+import pandas as pd
+import typer
+
+from hpoe.data.split import digits_in
+from hpoe.files import replacing
+from hpoe.scoring import labelled_images, score_names, score_network
+from hpoe.stage import SPLIT, report_errors, split_datasets, stage
+
+MODELS, GOODNESS = Path("models"), Path("data/goodness")
+
+
+@report_errors
+def main(network: str) -> None:
+    """Score fit, validation and test images."""
+    with stage("extract_goodness", network) as running:
+        running.run.tags["network"] = network
+        (scores,) = score_network(network, SPLIT, MODELS, running.settings.workers)
+        images, _ = labelled_images(SPLIT)
+        table = images.join(pd.DataFrame(scores, columns=score_names(SPLIT)))
+        with replacing(GOODNESS / f"{network}.parquet") as path:
+            table.to_parquet(path, index=False)
+        running.run.datasets = split_datasets(digits_in(SPLIT), "evaluation")
+        running.say(f"{scores.shape[1]} scores each of {len(table)} images under {network}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,132 @@
+"""Stage register: the system as a registered model; the champion, if it is not worse."""
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from hpoe.assembly import assemble, see, teach_refusal
+from hpoe.data.split import load_digit
+from hpoe.errors import RegistryError
+from hpoe.evaluation import error_rates
+from hpoe.files import write_json
+from hpoe.nets import load_fit
+from hpoe.refusal import refused
+from hpoe.registry import NAME, Registry, judge
+from hpoe.serving.recogniser import Recogniser
+from hpoe.stage import SPLIT, Stage, report_errors, split_digest, stage
+from hpoe.tensors import save_tensors
+
+MODELS, REPORTS = Path("models"), Path("reports")
+EVERY = 5
+"""One test image in so many is enough to tell the refused share to a fifth of its size."""
+IMAGES_THROUGH_THE_DOOR = 100
+"""Validation images that are sent to the loaded package as a client would send them."""
+
+
+@report_errors
+def main() -> None:
+    """Package the evaluated system, register it, and promote it if the gate lets it pass."""
+    with stage("register") as running:
+        params, workers = running.params, running.settings.workers
+        fit = load_fit(MODELS / "shift_classifier.safetensors")
+        soft = json.loads((REPORTS / "shift_normalization.json").read_text())["soft"]
+        system = assemble(SPLIT, MODELS, params.classifier.networks, fit, soft["temperature"])
+        recogniser = teach_refusal(system, SPLIT, params.registration.refusal, params.seed, workers)
+        save_tensors(MODELS / "recogniser.safetensors", *recogniser.contents())
+        predictions = pd.read_parquet(REPORTS / "shift_predictions.parquet")
+        metrics = {**error_rates(predictions), **_refusal(recogniser, workers)}
+        write_json(REPORTS / "register.json", metrics)
+        running.run.metrics |= metrics
+        _register(running, recogniser, predictions, metrics)
+
+
+def _register(
+    running: Stage, recogniser: Recogniser, predictions: pd.DataFrame, metrics: dict[str, float]
+) -> None:
+    """Register the system as the candidate, and let the gate decide."""
+    registry = Registry(running.settings.tracking_uri)
+    validation = predictions[predictions["set"] == "validation"]
+    images = np.concatenate(
+        [load_digit(SPLIT, digit).validation for digit in recogniser.system.digits]
+    )
+    version = registry.add(
+        running.delivery.run_id(running.pipeline.uid),
+        recogniser,
+        validation,
+        _as_png(images[0]),
+        _tags(running, metrics),
+    )
+    running.say(f"{NAME} version {version} registered as the candidate")
+    _check_package(registry, version, images, validation["prediction"].to_numpy())
+    champion = registry.champion()
+    if champion is not None:
+        verdict = judge(
+            validation, registry.validation(champion), running.params.registration.significance
+        )
+        running.say(f"beside version {champion}: {verdict}")
+        if not verdict.not_worse:
+            running.say(f"version {champion} stays the champion: the candidate is worse")
+            return
+    registry.promote(version)
+    running.say(f"version {version} is the champion: `make serve` serves it")
+
+
+def _check_package(
+    registry: Registry, version: int, images: NDArray[np.uint8], predictions: NDArray[np.int64]
+) -> None:
+    """Load the package back and let it recognise the validation images.
+
+    Raises:
+        RegistryError: it answers otherwise than the evaluation.
+    """
+    package = registry.load(version)
+    recogniser: Recogniser = package.unwrap_python_model().recogniser
+    system = recogniser.system
+    recognised = system.recognise(system.validation_net, images)
+    few = images[:: max(1, len(images) // IMAGES_THROUGH_THE_DOOR)]
+    answers = package.predict(pd.DataFrame({"image": [_as_png(image) for image in few]}))
+    expected = system.recognise(system.net, few)
+    differing = int((recognised != predictions).sum())
+    differing += sum(a["digit"] != digit for a, digit in zip(answers, expected, strict=True))
+    if differing:
+        raise RegistryError(
+            f"the package of version {version} answers {differing} validation images otherwise "
+            "than the evaluation: it is not promoted; run `dvc repro --force register`"
+        )
+
+
+def _refusal(recogniser: Recogniser, workers: int) -> dict[str, float]:
+    """The share of test images said not to look like digits; the threshold has not seen them."""
+    system = recogniser.system
+    images = np.concatenate([load_digit(SPLIT, digit).test[::EVERY] for digit in system.digits])
+    seen = see(system, images, workers)
+    return {"refused_test_images": refused(recogniser.digit_score, seen)}
+
+
+def _tags(running: Stage, metrics: dict[str, float]) -> dict[str, str]:
+    """What links the version to its making, and what a table of versions shows."""
+    pipeline = running.pipeline
+    return {
+        "networks": ", ".join(running.params.classifier.networks),
+        **{name: f"{metrics[name]:.4f}" for name in ("validation_error_rate", "test_error_rate")},
+        **{key: pipeline.tags[key] for key in pipeline.tags if "git" in key},
+        "execution": pipeline.uid,
+        "split_md5": split_digest(),
+    }
+
+
+def _as_png(image: NDArray[np.uint8]) -> str:
+    """An image as the base64 of a PNG file."""
+    with io.BytesIO() as file:
+        Image.fromarray(image).save(file, "PNG")
+        return base64.b64encode(file.getvalue()).decode()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Stage shift_normalization: each model chooses among shifted images (section 7)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hpoe import figures
+from hpoe.classifier import Fit, fit
+from hpoe.evaluation import IMAGE_COLUMNS, error_rates, predict, read_goodness, scores_and_labels
+from hpoe.files import replacing, write_json
+from hpoe.nets import save_fit
+from hpoe.normalization import SHIFTS, maximum_choice, soft_choice
+from hpoe.params import Params
+from hpoe.scoring import score_network
+from hpoe.stage import SPLIT, Stage, report_errors, stage
+
+GOODNESS, MODELS, REPORTS = Path("data/goodness"), Path("models"), Path("reports")
+SEVEN_OR_NINE = (7, 9)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A classifier refitted on normalised scores, its predictions and its error rates."""
+
+    fit: Fit
+    predictions: pd.DataFrame
+    rates: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The same images as given, with the paper's maximum, and with soft choices by temperature."""
+
+    as_given: Outcome
+    maximum: Outcome
+    soft: dict[float, Outcome]
+
+    @property
+    def temperature(self) -> float:
+        """The temperature whose classifier does best on validation: errors, then log loss."""
+        return min(self.soft, key=lambda temperature: self.soft[temperature].fit.validation_loss)
+
+
+@report_errors
+def main() -> None:
+    """Refit the classifier on normalised scores; report errors before and after."""
+    with stage("shift_normalization") as running:
+        params = running.params
+        networks = params.classifier.networks
+        table = read_goodness(GOODNESS, networks)
+        versions = np.mean(
+            [
+                score_network(name, SPLIT, MODELS, running.settings.workers, SHIFTS)
+                for name in networks
+            ],
+            axis=0,
+        )
+        all_digits = _experiment(params, table, versions)
+        two_digits = _experiment(params, *_restrict(table, versions))
+        metrics = {**_metrics(all_digits), "seven_or_nine": _metrics(two_digits)}
+        write_json(REPORTS / "shift_normalization.json", metrics)
+        _write_tables_and_figure(all_digits)
+        chosen = all_digits.soft[all_digits.temperature]
+        save_fit(MODELS / "shift_classifier.safetensors", chosen.fit)
+        _report(running, all_digits)
+
+
+def _report(running: Stage, all_digits: Experiment) -> None:
+    """Track and tell the errors before and after."""
+    chosen = all_digits.soft[all_digits.temperature]
+    running.run.metrics |= chosen.rates
+    if running.reuses("evaluate"):
+        running.pipeline.metrics |= all_digits.as_given.rates
+    running.pipeline.metrics |= {f"soft_shifts_{key}": v for key, v in chosen.rates.items()}
+    running.attach([REPORTS / "figures" / "shift_normalization.png"], "figures")
+    names = ("normalization.json", "temperatures.csv", "predictions.parquet")
+    running.attach([REPORTS / f"shift_{name}" for name in names], "tables")
+    for name, rates in (
+        ("as given", all_digits.as_given.rates),
+        ("maximum over shifts", all_digits.maximum.rates),
+        (f"soft choice, T = {all_digits.temperature:g}", chosen.rates),
+    ):
+        running.say(
+            f"{name}: test error {rates['test_error_rate']:.2%}, "
+            f"validation error {rates['validation_error_rate']:.2%}"
+        )
+
+
+def _experiment(params: Params, table: pd.DataFrame, versions: NDArray[np.float64]) -> Experiment:
+    """Fit and evaluate each choice; `versions` are the scores [S, N, M] of the table's images."""
+
+    def outcome(scores: NDArray[np.float64]) -> Outcome:
+        names = table.columns.drop(IMAGE_COLUMNS)
+        normalised = table[IMAGE_COLUMNS].join(pd.DataFrame(scores, table.index, names))
+        halves = [scores_and_labels(normalised, name) for name in ("fit", "validation")]
+        fitted = fit(params.classifier.method, params.classifier, halves[0], halves[1])
+        predictions = predict(normalised, fitted)
+        return Outcome(fitted, predictions, error_rates(predictions))
+
+    temperatures = sorted(params.shift_normalization.temperatures)
+    return Experiment(
+        outcome(versions[SHIFTS.index((0, 0))]),
+        outcome(maximum_choice(versions)),
+        {t: outcome(soft_choice(versions, t)) for t in temperatures},
+    )
+
+
+def _restrict(
+    table: pd.DataFrame, versions: NDArray[np.float64]
+) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+    """Images of 7s and 9s, under the models of 7s and 9s: the paper's own experiment."""
+    rows = table["label"].isin(SEVEN_OR_NINE).to_numpy()
+    names = table.columns.drop(IMAGE_COLUMNS)
+    prefixes = tuple(f"digit{digit}_" for digit in SEVEN_OR_NINE)
+    columns = names.str.startswith(prefixes)
+    kept = table.loc[rows, [*IMAGE_COLUMNS, *names[columns]]].reset_index(drop=True)
+    return kept, versions[:, rows][:, :, columns]
+
+
+def _metrics(experiment: Experiment) -> dict[str, dict[str, float]]:
+    temperature = experiment.temperature
+    return {
+        "as_given": experiment.as_given.rates,
+        "maximum": experiment.maximum.rates,
+        "soft": {"temperature": temperature, **experiment.soft[temperature].rates},
+    }
+
+
+def _write_tables_and_figure(experiment: Experiment) -> None:
+    rates = {temperature: outcome.rates for temperature, outcome in experiment.soft.items()}
+    table = pd.DataFrame.from_dict(rates, orient="index").rename_axis("temperature").reset_index()
+    with replacing(REPORTS / "shift_temperatures.csv") as path:
+        table.to_csv(path, index=False)
+    with replacing(REPORTS / "shift_predictions.parquet") as path:
+        experiment.soft[experiment.temperature].predictions.to_parquet(path, index=False)
+    picture = figures.shift_temperatures(
+        table,
+        _pair(experiment.as_given.rates),
+        _pair(experiment.maximum.rates),
+        experiment.temperature,
+    )
+    figures.save(picture, REPORTS / "figures" / "shift_normalization.png")
+
+
+def _pair(rates: dict[str, float]) -> tuple[float, float]:
+    return rates["validation_error_rate"], rates["test_error_rate"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Stage split: each digit's images, unsupervised, fit, validation and test, under data/split."""
+
+from hpoe.data import mnist
+from hpoe.data.split import save_digit, split
+from hpoe.stage import RAW, SPLIT, report_errors, stage
+
+
+@report_errors
+def main() -> None:
+    """Cut MNIST as section 3 says."""
+    with stage("split") as running:
+        sizes = running.params.split
+        for digit, images in split(
+            mnist.load(RAW),
+            unsupervised=sizes.unsupervised_per_digit,
+            supervised=sizes.supervised_per_digit,
+            test=sizes.test_images,
+        ):
+            save_digit(SPLIT, digit, images)
+        running.say(
+            f"{sizes.unsupervised_per_digit} unsupervised and {sizes.supervised_per_digit} "
+            f"supervised images a digit, {sizes.test_images} test images"
+        )
+
+
+if __name__ == "__main__":
+    main()

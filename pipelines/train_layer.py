@@ -1,0 +1,89 @@
+"""Stages train_layer1, 2 and 3: one layer of a network, all its digits side by side."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from hpoe.data.split import digits_in
+from hpoe.files import replacing
+from hpoe.parallel import run_tasks
+from hpoe.progress import Board, digit_progress
+from hpoe.runs import RunRecord
+from hpoe.stage import SPLIT, Stage, console, report_errors, split_datasets, stage
+from hpoe.tasks import Trained, TrainingTask, train
+
+MODELS = Path("models")
+
+
+@report_errors
+def main(layer: Annotated[int, typer.Argument(min=1, max=3)], network: str) -> None:
+    """Train a layer of every digit of a network; digits that are trained already are kept."""
+    with stage(f"train_layer{layer}", network) as running:
+        board = running.settings.state_dir / "progress"
+        tasks = {digit: _task(running, layer, network, digit, board) for digit in digits_in(SPLIT)}
+        epochs = running.params.networks[network].epochs
+        running.run.tags |= {"network": network, "layer": str(layer)}
+        running.say(f"layer {layer} of {network}: {len(tasks)} digits, {epochs} epochs each")
+        with digit_progress(console, Board.create(board), tasks, epochs):
+            for trained in run_tasks(train, tasks.values(), running.settings.workers):
+                _publish(running, tasks[trained.digit], trained)
+
+
+def _task(running: Stage, layer: int, network: str, digit: int, board: Path) -> TrainingTask:
+    settings, params = running.settings, running.params
+    return TrainingTask(
+        network=network,
+        recipe=params.networks[network],
+        layer=layer,
+        digit=digit,
+        seed=params.seed,
+        split=SPLIT,
+        models=MODELS,
+        store=settings.state_dir / "digits",
+        board=board,
+        checkpoint_seconds=settings.checkpoint_seconds,
+        run=f"{running.run.uid}.digit{digit}",
+    )
+
+
+def _publish(running: Stage, task: TrainingTask, trained: Trained) -> None:
+    """Write a digit's learning curves; track it under the stage, or link the run it came from."""
+    curves = pd.DataFrame(trained.curves)
+    curves.index = pd.RangeIndex(1, len(curves) + 1, name="epoch")
+    with replacing(MODELS / task.network / f"layer{task.layer}" / f"{task.digit}.csv") as path:
+        curves.to_csv(path)
+    if trained.trained_in != task.run:
+        running.run.tags[f"reused/digit {task.digit}"] = f"uid:{trained.trained_in}"
+        running.say(f"digit {task.digit} kept: nothing it depends on has changed")
+        return
+    last = trained.curves[-1]
+    seconds = (trained.timestamps[-1] - trained.timestamps[0]) / 1000
+    running.say(
+        f"digit {task.digit} trained: reconstruction error {last['reconstruction_error']:.2f}, "
+        f"goodness {last['goodness_train']:.1f} (held out {last['goodness_heldout']:.1f}), "
+        f"{seconds:.1f} s"
+    )
+    run = RunRecord(
+        uid=task.run,
+        name=f"layer {task.layer}, digit {task.digit}",
+        start=trained.timestamps[0],
+        tags={
+            **{key: running.run.tags[key] for key in ("execution", "stage", "network", "layer")},
+            "kind": "digit",
+            "digit": str(task.digit),
+            "fingerprint": trained.fingerprint,
+        },
+        params={key: str(value) for key, value in task.recipe.model_dump().items()},
+        curves={str(column): curves[column].tolist() for column in curves},
+        timestamps=list(trained.timestamps),
+        datasets=split_datasets([task.digit], "training"),
+        end=trained.timestamps[-1],
+        status="FINISHED",
+    )
+    running.add_run(run)
+
+
+if __name__ == "__main__":
+    typer.run(main)

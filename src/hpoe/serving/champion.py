@@ -1,0 +1,85 @@
+"""The registered model that is served: found once, copied, and then independent of the registry."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpoe.errors import ServingError
+from hpoe.registry import CHAMPION, NAME
+from hpoe.tracking import STORE, ask_health, check_address, quieten_mlflow, tracking_uri
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A version of the model, and the folder that holds a copy of it."""
+
+    version: str
+    folder: Path
+
+
+def fetch_champion(configured_uri: str, folder: Path) -> Champion:
+    """Copy the champion from the registry into a folder.
+
+    All workers serve this copy, also those that start after another version was promoted.
+
+    Raises:
+        ServingError: the registry has no champion, or the copy failed.
+        TrackingError: the registry cannot be used, or does not answer.
+    """
+    uri = tracking_uri(configured_uri)
+    check_address(configured_uri)
+    if not configured_uri and not (STORE / "mlflow.db").exists():
+        raise _no_champion(uri)
+    ask_health(uri)
+    quieten_mlflow()
+    from mlflow import MlflowClient, set_registry_uri, set_tracking_uri
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    set_tracking_uri(uri)
+    set_registry_uri(uri)
+    try:
+        version = str(MlflowClient(uri, uri).get_model_version_by_alias(NAME, CHAMPION).version)
+    except MlflowException as error:
+        if error.get_http_status_code() in (400, 404):
+            raise _no_champion(uri) from None
+        raise _cannot_fetch(uri, error) from None
+    try:
+        copy = download_artifacts(f"models:/{NAME}/{version}", dst_path=str(folder))
+    except (MlflowException, OSError) as error:
+        raise _cannot_fetch(uri, error) from None
+    return Champion(version, Path(copy))
+
+
+def load_champion(champion: Champion, max_pixels: int) -> Any:  # noqa: ANN401
+    """The model as an MLflow pyfunc; images of more pixels are refused.
+
+    Raises:
+        ServingError: it cannot be loaded.
+    """
+    quieten_mlflow()
+    from mlflow import pyfunc
+
+    try:
+        return pyfunc.load_model(str(champion.folder), model_config={"max_pixels": max_pixels})
+    except Exception as error:
+        raise ServingError(
+            f"{NAME} version {champion.version} cannot be loaded "
+            f"({type(error).__name__}: {_first_line(error)}): `hpoe rollback` goes back to the "
+            "version before it"
+        ) from error
+
+
+def _no_champion(uri: str) -> ServingError:
+    return ServingError(
+        f"{uri} has no model {NAME} with the alias {CHAMPION}: `make repro` trains and registers "
+        "one"
+    )
+
+
+def _cannot_fetch(uri: str, error: Exception) -> ServingError:
+    return ServingError(f"{NAME} cannot be fetched from {uri} ({_first_line(error)})")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200]

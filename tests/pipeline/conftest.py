@@ -1,0 +1,45 @@
+"""A clone of this repository in which a small pipeline runs: few real images, tiny networks."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.project import ROOT, SMALL, Project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, mnist_dir: Path) -> Iterator[Project]:
+    """A fresh clone of the working tree, with small params committed; nothing has run in it."""
+    root = tmp_path_factory.mktemp("project") / "hpoe"
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in names.splitlines():
+        source, target = ROOT / name, root / name
+        if source.is_file() and name != "dvc.lock":
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    programs = Path(sys.executable).parent
+    environment = {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(root / "src"),
+        "HPOE_MNIST_DIR": str(mnist_dir),
+        "HPOE_WORKERS": "2",
+        "MLFLOW_TRACKING_URI": "",
+        "SHELL": "/bin/sh",  # which may stay between dvc and a stage, as bash does not
+        "GIT_AUTHOR_NAME": "test",
+        "GIT_AUTHOR_EMAIL": "test@example.org",
+        "GIT_COMMITTER_NAME": "test",
+        "GIT_COMMITTER_EMAIL": "test@example.org",
+    }
+    small = Project(root, environment)
+    small.write_params(SMALL)
+    small.run("git", "init", "--quiet", "--initial-branch=main")
+    small.run("git", "add", "--all")
+    small.run("git", "commit", "--quiet", "--message=start")
+    yield small
+    shutil.rmtree(root.parent)

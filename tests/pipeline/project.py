@@ -1,0 +1,112 @@
+"""A small real pipeline in a repository of its own, used as a user uses it."""
+
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TINY: dict[str, Any] = {
+    "units": [20, 15, 10],
+    "epochs": 4,
+    "minibatch_size": 20,
+    "learning_rate": 0.1,
+    "learning_rate_schedule": "constant_then_linear",
+    "weight_decay": 0.0001,
+    "momentum": 0.9,
+    "momentum_start": 5,
+    "initial_standard_deviation": 0.01,
+}
+SMALL: dict[str, Any] = {
+    "seed": 1,
+    "train": ["default"],
+    "split": {"unsupervised_per_digit": 200, "supervised_per_digit": 60, "test_images": 500},
+    "classifier": {
+        "networks": ["default"],
+        "method": "logistic_regression",
+        "logistic_regression": {"inverse_regularisation": [0.1, 1.0]},
+        "gradient_ascent": {"learning_rate": 0.0002, "momentum": 0.9, "max_epochs": 50},
+    },
+    "shift_normalization": {"temperatures": [1.0, 10.0]},
+    "registration": {
+        "refusal": {
+            "outliers_per_kind": 10,
+            "hidden_units": 8,
+            "weight_decay": 1.0,
+            "epochs": 5,
+            "refused_digits": 0.01,
+        },
+        "significance": 0.05,
+    },
+    "networks": {"default": TINY, "other": {**TINY, "units": [8, 8, 8], "epochs": 2}},
+}
+
+
+@dataclass
+class Project:
+    """A repository in which commands are run as a user runs them."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def start(self, *command: str, **environment: str) -> "subprocess.Popen[str]":
+        """Start a command in a process group of its own; its output is kept in `log`."""
+        with (self.root.parent / "log").open("w") as log:
+            return subprocess.Popen(
+                command,
+                cwd=self.root,
+                env={**os.environ, **self.environment, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+
+    def log(self) -> str:
+        """What the last command printed."""
+        return (self.root.parent / "log").read_text()
+
+    def run(self, *command: str, expect: int | None = 0, **environment: str) -> str:
+        """Run a command to its end; what it printed."""
+        code = self.start(*command, **environment).wait(timeout=400)
+        assert expect is None or code == expect, self.log()
+        return self.log()
+
+    def repro(self, *targets: str, **environment: str) -> list[str]:
+        """`dvc repro`; the stages that ran, in order."""
+        return stages_run(self.run("dvc", "repro", *targets, expect=0, **environment))
+
+    def change(self, **changes: Any) -> None:
+        """Write params.yaml with some top-level blocks replaced."""
+        self.write_params({**self.params(), **changes})
+
+    def write_params(self, params: dict[str, Any]) -> None:
+        """Write params.yaml."""
+        (self.root / "params.yaml").write_text(yaml.safe_dump(params))
+
+    def params(self) -> dict[str, Any]:
+        """What params.yaml says."""
+        content: dict[str, Any] = yaml.safe_load((self.root / "params.yaml").read_text())
+        return content
+
+    def weights(self) -> dict[str, bytes]:
+        """The bytes of every published RBM, by path."""
+        models = self.root / "models"
+        return {
+            str(path.relative_to(models)): path.read_bytes()
+            for path in sorted(models.glob("*/layer*/*.safetensors"))
+        }
+
+
+def stages_run(output: str) -> list[str]:
+    """The stages that DVC says it ran."""
+    prefix = "Running stage '"
+    return [
+        line.removeprefix(prefix).removesuffix("':")
+        for line in output.splitlines()
+        if line.startswith(prefix)
+    ]

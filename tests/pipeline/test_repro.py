@@ -1,0 +1,198 @@
+"""What `dvc repro` runs again, and what stands in MLflow after it: one story on one small project.
+
+The tests of this file go on from each other's state, in order, since a pipeline takes a while.
+"""
+
+import json
+import re
+import shlex
+
+import pandas as pd
+import pytest
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from hpoe.data.split import load_digit, save_digit
+from tests.pipeline.project import ROOT, SMALL, Project, stages_run
+
+pytestmark = pytest.mark.slow
+LAYERS = ["train_layer1", "train_layer2", "train_layer3"]
+ALL_STAGES = [
+    "download",
+    "split",
+    *(f"{layer}@default" for layer in LAYERS),
+    "extract_goodness@default",
+    "fit_classifier",
+    "evaluate",
+    "shift_normalization",
+    "register",
+]
+CURVES = {
+    "reconstruction_error",
+    "goodness_train",
+    "goodness_heldout",
+    "mean_hidden_activity",
+    "weight_norm",
+}
+
+
+@pytest.fixture(scope="module")
+def built(project: Project) -> Project:
+    """The project after its first `dvc repro`."""
+    assert project.repro() == ALL_STAGES
+    lock = project.root / "dvc.lock"
+    ours = lock.read_text()
+    elsewhere = yaml.safe_load(ours)
+    elsewhere["stages"]["fit_classifier"]["outs"][0]["md5"] = f"{'f' * 32}.dir"
+    lock.write_text(yaml.safe_dump(elsewhere))  # what a clone has: outputs of another machine
+    project.run("git", "add", "--all")
+    project.run("git", "commit", "--quiet", "--message=first")
+    lock.write_text(ours)
+    return project
+
+
+def client(project: Project) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{project.root}/mlruns/mlflow.db")
+
+
+def runs(project: Project, parent: str | None) -> list[Run]:
+    """The runs directly under a run, oldest first; the top-level ones for None."""
+    store = client(project)
+    experiment = store.get_experiment_by_name("hpoe")
+    assert experiment is not None
+    every = store.search_runs([experiment.experiment_id], order_by=["start_time"])
+    return [run for run in every if run.data.tags.get("mlflow.parentRunId") == parent]
+
+
+def test_the_first_run_leaves_metrics_that_its_predictions_confirm(built: Project) -> None:
+    metrics = json.loads((built.root / "reports/metrics.json").read_text())
+    predictions = pd.read_parquet(built.root / "reports/predictions.parquet")
+    assert (predictions["set"] == "test").sum() == 500
+    for name in ("validation", "test"):
+        part = predictions[predictions["set"] == name]
+        assert metrics[f"{name}_error_rate"] == (part["prediction"] != part["label"]).mean()
+    assert metrics["test_error_rate_low"] < metrics["test_error_rate"] < 0.4
+    assert set(metrics["default"]) == {"logistic_regression", "gradient_ascent"}
+
+
+def test_one_top_level_run_holds_the_results_and_a_run_a_stage_and_digit(built: Project) -> None:
+    (top,) = runs(built, None)
+    metrics = json.loads((built.root / "reports/metrics.json").read_text())
+    assert top.info.status == "FINISHED"
+    assert top.data.metrics["test_error_rate"] == metrics["test_error_rate"]
+    assert "soft_shifts_test_error_rate" in top.data.metrics
+    assert top.data.params["networks.default.epochs"] == "4"
+    figures = {item.path for item in client(built).list_artifacts(top.info.run_id, "figures")}
+    assert {"figures/receptive_fields.png", "figures/shift_normalization.png"} <= figures
+    assert [run.info.run_name for run in runs(built, top.info.run_id)] == ALL_STAGES
+
+
+def test_every_digit_run_has_one_point_an_epoch_of_every_curve(built: Project) -> None:
+    store, (top,) = client(built), runs(built, None)
+    stages = [
+        r for r in runs(built, top.info.run_id) if (r.info.run_name or "").startswith("train")
+    ]
+    digits = [digit for stage in stages for digit in runs(built, stage.info.run_id)]
+    assert len(digits) == 30
+    for digit in digits:
+        assert set(digit.data.metrics) == CURVES
+        for key in CURVES:
+            history = store.get_metric_history(digit.info.run_id, key)
+            assert sorted(point.step for point in history) == [1, 2, 3, 4]
+        assert digit.inputs is not None
+        (dataset,) = digit.inputs.dataset_inputs
+        assert dataset.dataset.digest in (built.root / "dvc.lock").read_text()
+
+
+def test_a_second_repro_runs_no_stage(built: Project) -> None:
+    assert built.repro() == []
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (("dvc", "dag"), "train_layer1@default"),
+        (("dvc", "metrics", "show"), "test_error_rate"),
+        (("dvc", "plots", "show"), "index.html"),
+        (("hpoe", "summary"), "soft shifts"),
+    ],
+)
+def test_the_results_are_shown(built: Project, command: tuple[str, ...], shown: str) -> None:
+    assert shown in built.run(*command)
+
+
+def test_the_commands_of_the_readme_do_what_it_says(built: Project) -> None:
+    """Its blocks of `dvc` commands, one after another; those of `make` are the gate's."""
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    change, back = (block.splitlines()[1:] for block in blocks if "dvc" in block)
+    said = [built.run(*shlex.split(command)) for command in change]
+    assert built.params()["networks"]["default"]["epochs"] == 10
+    assert "networks.default.epochs" in said[1]
+    assert "test_error_rate" in said[2]
+    assert "networks.default.epochs" in built.run("dvc", "exp", "show", "--csv")
+    *_, repro = [built.run(*shlex.split(command)) for command in back]
+    assert stages_run(repro) == []
+    assert built.params() == SMALL
+
+
+def test_a_changed_classifier_runs_the_classifier_and_later_stages_only(built: Project) -> None:
+    first, *_ = runs(built, None)
+    built.change(classifier={**SMALL["classifier"], "method": "gradient_ascent"})
+    assert built.repro() == ALL_STAGES[ALL_STAGES.index("fit_classifier") :]
+    assert "classifier.method" in built.run("dvc", "params", "diff")
+    assert "test_error_rate" in built.run("dvc", "metrics", "diff", "--all")
+    *_, second = runs(built, None)
+    reused = second.data.tags["reused/train_layer1/default"]
+    assert client(built).get_run(reused).data.tags["mlflow.parentRunId"] == first.info.run_id
+
+
+def test_going_back_restores_the_outputs_without_running_a_stage(built: Project) -> None:
+    predictions = (built.root / "reports/predictions.parquet").read_bytes()
+    built.change(classifier=SMALL["classifier"])
+    assert built.repro() == []
+    assert (built.root / "reports/predictions.parquet").read_bytes() != predictions
+    assert len(runs(built, None)) == 3
+
+
+def test_checkout_goes_back_to_the_state_of_a_run_and_loses_no_work(built: Project) -> None:
+    second = runs(built, None)[-1]
+    built.change(seed=2)
+    refused = built.run("hpoe", "checkout", second.info.run_id, expect=1)
+    assert "params.yaml changed since the last commit and would be lost" in refused
+    built.change(seed=1)
+    built.run("hpoe", "checkout", second.info.run_id)
+    assert built.params()["classifier"]["method"] == "gradient_ascent"
+    metrics = json.loads((built.root / "reports/metrics.json").read_text())
+    assert metrics["test_error_rate"] == second.data.metrics["test_error_rate"]
+    built.run("git", "switch", "--quiet", "--discard-changes", "main")
+    assert set(built.repro()) <= {"fit_classifier"}  # the committed lock names it from elsewhere
+    assert len(runs(built, None)) == 3
+
+
+def test_an_added_network_does_not_train_the_others_again(built: Project) -> None:
+    built.change(
+        train=["default", "other"],
+        classifier={**SMALL["classifier"], "networks": ["default", "other"]},
+    )
+    stages = built.repro()
+    assert [stage for stage in stages if stage.endswith("@default")] == []
+    assert [f"{layer}@other" for layer in LAYERS] == [s for s in stages if s.startswith("train")]
+    metrics = json.loads((built.root / "reports/metrics.json").read_text())
+    assert {"default", "other", "default_and_other"} <= set(metrics)
+    built.change(**SMALL)
+    assert not [stage for stage in built.repro() if stage.startswith("train")]
+
+
+def test_other_images_of_one_digit_train_three_rbms(built: Project) -> None:
+    before = built.weights()
+    split = built.root / "data/split"
+    images = load_digit(split, 3)
+    flipped = images.unsupervised[:, :, ::-1].copy()
+    save_digit(split, 3, type(images)(**{**vars(images), "unsupervised": flipped}))
+    built.run("dvc", "commit", "--force", "split")
+    output = built.run("dvc", "repro")
+    assert output.count(" trained: ") == 3
+    assert output.count("digit 3 trained: ") == 3
+    changed = {name for name, content in built.weights().items() if content != before[name]}
+    assert changed == {f"default/layer{layer}/3.safetensors" for layer in (1, 2, 3)}

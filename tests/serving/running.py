@@ -1,0 +1,168 @@
+"""A real `hpoe serve` process, and plain HTTP to it."""
+
+import base64
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+JSON = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP response, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body's value."""
+        return json.loads(self.body)
+
+
+@dataclass
+class Server:
+    """A server that can be ended and started again at the same address."""
+
+    folder: Path
+    registry: str
+    environment: dict[str, str] = field(default_factory=dict)
+    port: int = 0
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self, *options: str) -> "Server":
+        """Start it, and wait until it answers."""
+        if not self.port:
+            self.port = free_port()
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("HPOE_")},
+            **self.environment,
+            "MLFLOW_TRACKING_URI": self.registry,
+            "HPOE_SERVE_PORT": str(self.port),
+        }
+        command = [str(Path(sys.executable).with_name("hpoe")), "serve", *options]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                if self.get("/ping").status == 200:
+                    return self
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError(f"the server did not start: {self.log()[-3000:]}")
+
+    def log(self) -> str:
+        """What the server printed."""
+        return (self.folder / "log").read_text()
+
+    def requests_logged(self) -> list[dict[str, Any]]:
+        """The lines of the access log."""
+        lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["message"] == "request"]
+
+    def end(self) -> int:
+        """Ask it to end, and wait; its exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
+
+    def kill(self) -> None:
+        """Kill it and its workers, if it still runs."""
+        if self.process is not None and self.process.poll() is None:
+            family = [*self.workers(), psutil.Process(self.process.pid)]
+            for member in family:
+                member.kill()
+            self.process.wait()
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes under the server's own that serve."""
+        assert self.process is not None
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        alive = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+        return [child for child in alive if "spawn_main" in " ".join(child.cmdline())]
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A connection of one's own."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+
+    def get(self, path: str) -> Reply:
+        """GET, over a connection of its own."""
+        return self.send("GET", path)
+
+    def post(
+        self, content: object, path: str = "/invocations", headers: Mapping[str, str] = JSON
+    ) -> Reply:
+        """POST bytes as they are, or anything else as JSON."""
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return self.send("POST", path, body, headers)
+
+    def send(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """Send a request over a connection of its own."""
+        connection = self.connect()
+        try:
+            return exchange(connection, method, path, body, headers or {})
+        finally:
+            connection.close()
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples with these labels."""
+        from prometheus_client.parser import text_string_to_metric_families
+
+        text = self.get("/metrics").body.decode()
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+
+def exchange(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes,
+    headers: Mapping[str, str],
+) -> Reply:
+    """Send a request over a connection, and read the response."""
+    connection.request(method, path, body or None, dict(headers))
+    response = connection.getresponse()
+    return Reply(response.status, dict(response.getheaders()), response.read())
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for something that happens in another process."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def image(number: int, milliseconds: int = 0) -> str:
+    """A text that the stand-in takes for an image; no two numbers share one."""
+    content = b"\x89PNG" + number.to_bytes(8, "big") + milliseconds.to_bytes(2, "big")
+    return base64.b64encode(content).decode()

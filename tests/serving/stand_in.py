@@ -1,0 +1,81 @@
+"""A model from code that answers as the real one does, from a checksum instead of an image.
+
+Its answers depend on the text alone, so that a test can tell a wrong one, and cost next to nothing,
+but for the milliseconds that a text may ask for. It is also the floor of benchmarks/serving.py.
+"""
+
+import base64
+import binascii
+import time
+import zlib
+from typing import Any
+
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+LENGTH = 14
+"""Bytes of what the tests send for an image, the last two of which ask for milliseconds."""
+MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
+
+
+class StandIn(PythonModel):
+    """Answers each record from the checksum of its text."""
+
+    max_pixels = 0
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Take the server's limit."""
+        self.max_pixels = context.model_config["max_pixels"]
+
+    def predict(  # type: ignore[override] # it takes no params
+        self,
+        context: PythonModelContext,  # noqa: ARG002
+        model_input: pd.DataFrame,
+    ) -> list[Any]:
+        """A record's answer for each row."""
+        answers = []
+        for number, text in enumerate(model_input["image"]):
+            try:
+                answers.append(answer(text))
+            except ValueError as error:
+                raise MlflowException(f"record {number}: {error}", BAD_REQUEST) from None
+        return answers
+
+    def explain(self, text: str) -> dict[str, Any]:
+        """What the page shows."""
+        try:
+            return {**answer(text), "max_pixels": self.max_pixels}
+        except ValueError as error:
+            raise MlflowException(str(error), BAD_REQUEST) from None
+
+
+def answer(text: str) -> dict[str, Any]:
+    """The answer to a text.
+
+    Raises:
+        ValueError: it is not base64 of something that begins as an image does.
+    """
+    try:
+        content = base64.b64decode(text.rpartition(",")[2], validate=True)
+    except binascii.Error:
+        raise ValueError("`image` is not base64") from None
+    if not content.startswith(MAGIC):
+        raise ValueError("`image` is no image file")
+    if len(content) == LENGTH:
+        time.sleep(int.from_bytes(content[-2:], "big") / 1000)
+    checksum = zlib.crc32(text.encode())
+    digit = checksum % 10
+    return {
+        "digit": digit,
+        "probability": 0.91,
+        "probabilities": [0.91 if d == digit else 0.01 for d in range(10)],
+        "typicality": float(checksum % 101),
+        "looks_like_digit": checksum % 4 != 0,
+        "digit_score": checksum % 1000 / 100 - 5,
+    }
+
+
+set_model(StandIn())

@@ -1,0 +1,476 @@
+"""The demo page in a real Chromium, in front of a server that answers as told."""
+
+import io
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import ConsoleMessage, Locator, expect
+
+from tests.ui.browser import DOT, FOUR, SEVEN, Visit
+from tests.ui.stand_in import Reply, StandIn, opened
+
+EMPTY = "Draw a digit, and the answer appears here."
+UNLIKE = {"looks_like_digit": False, "digit_score": -1.26, "threshold": -0.4}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 360, "height": 780},
+    "device_scale_factor": 2,
+    "has_touch": True,
+    "is_mobile": True,
+}
+
+
+def status(visit: Visit) -> Locator:
+    return visit.page.get_by_role("status")
+
+
+def ink(image: str) -> NDArray[np.bool_]:
+    """Where a drawing that was sent is black; elsewhere it is white."""
+    grey = np.asarray(opened(image).convert("L"))
+    assert np.median(grey) == 255
+    return grey < 128
+
+
+def assert_is_the_seven(black: NDArray[np.bool_]) -> None:
+    assert black[98, 168]  # on its bar
+    assert black[98, 118]
+    assert black[228, 159]  # on its stem
+    assert not black[168, 88]
+    assert 0.03 < black.mean() < 0.1
+    assert not black[:28].any()
+
+
+def picture(kind: str = "PNG", size: tuple[int, int] = (60, 80), **options: Any) -> bytes:
+    """A file with a dark bar on a light ground."""
+    image = Image.new("RGB", size, (240, 235, 220))
+    width, height = size
+    image.paste((30, 30, 60), (width * 2 // 5, height // 5, width * 3 // 5, height * 4 // 5))
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def test_a_drawing_is_answered_by_itself(visit: Visit, server: StandIn) -> None:
+    expect(status(visit)).to_have_text(EMPTY)
+    visit.ask(SEVEN)
+    expect(status(visit)).to_have_text("Digit 7, 99.2 % sure. More typical than 43 % of real 7s.")
+    expect(visit.page.locator("#digit")).to_have_text("7")
+    rows = visit.page.get_by_role("table", name="Probability of each digit").get_by_role("row")
+    expect(rows.filter(has=visit.page.locator("td"))).to_have_text(
+        [f"{d}99.2 %" if d == 7 else f"{d}0.1 %" for d in range(10)]
+    )
+    widths = visit.page.locator(".bar").evaluate_all(
+        "bars => bars.map(bar => parseFloat(bar.style.getPropertyValue('--share')))"
+    )
+    assert widths == pytest.approx([0.9921 if d == 7 else 0.0079 / 9 for d in range(10)])
+    captions = visit.page.get_by_role("listitem")
+    expect(captions).to_have_text([f"{d}, the answer" if d == 7 else str(d) for d in range(10)])
+    images = visit.page.locator("img")
+    expect(images).to_have_count(11)
+    assert images.evaluate_all("all => all.map(i => i.complete && i.naturalWidth)") == [28] * 11
+    [sent] = server.asked
+    assert_is_the_seven(ink(sent))
+
+
+@pytest.mark.parametrize("pointer", ["pen", "finger"])
+def test_pens_and_fingers_draw_too(
+    visit_of: Callable[..., Visit], server: StandIn, pointer: str
+) -> None:
+    visit = visit_of(server.url, **PHONE)
+    devtools = visit.page.context.new_cdp_session(visit.page)
+    path = [(0.5, 0.85 - 0.05 * step) for step in range(15)]  # a page would scroll along
+    for number, (x, y) in enumerate(visit.at(*path, path[-1])):
+        last = number == len(path)
+        if pointer == "finger":
+            kind = "touchEnd" if last else "touchMove" if number else "touchStart"
+            points = [] if last else [{"x": x, "y": y}]
+            devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        else:
+            kind = "mouseReleased" if last else "mouseMoved" if number else "mousePressed"
+            event = {"type": kind, "x": x, "y": y, "button": "left", "pointerType": "pen"}
+            devtools.send("Input.dispatchMouseEvent", {**event, "buttons": 1, "clickCount": 1})
+    expect(status(visit)).to_contain_text("Digit 7")
+    assert visit.page.evaluate("scrollY") == 0, "the finger scrolled the page"
+    columns = np.flatnonzero(ink(server.asked[0]).any(axis=0))
+    assert columns.min() >= 168 - 12
+    assert columns.max() <= 168 + 12
+    assert len(server.asked) == 1
+
+
+def test_strokes_in_quick_succession_are_one_question(visit: Visit, server: StandIn) -> None:
+    visit.page.clock.install(time=0)
+    visit.page.clock.pause_at(1000)
+    visit.draw(FOUR[:1])
+    visit.page.clock.run_for(300)
+    visit.draw(FOUR[1:])
+    visit.page.clock.run_for(300)
+    assert not any(address.endswith("explain") for address in visit.addresses)
+    with visit.page.expect_request("**/explain"):
+        visit.page.clock.run_for(100)
+    expect(status(visit)).to_contain_text("Digit 7")
+    assert len(server.asked) == 1
+
+
+def test_a_dot_is_a_stroke(visit: Visit, server: StandIn) -> None:
+    visit.ask(DOT)
+    assert ink(server.asked[0]).sum() > 200
+
+
+def choose(visit: Visit, file: Path) -> None:
+    visit.page.get_by_label("Choose a picture").set_input_files(file)
+
+
+def drop(visit: Visit, file: Path) -> None:
+    devtools = visit.page.context.new_cdp_session(visit.page)
+    data = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
+    [(x, y)] = visit.at((0.5, 0.5))
+    for kind in ("dragEnter", "dragOver", "drop"):
+        devtools.send("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
+
+
+def paste(visit: Visit, file: Path) -> None:
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.page.evaluate(
+        """bytes => navigator.clipboard.write([new ClipboardItem(
+            { "image/png": new Blob([new Uint8Array(bytes)], { type: "image/png" }) })])""",
+        list(file.read_bytes()),
+    )
+    visit.page.keyboard.press("Control+V")
+
+
+@pytest.mark.parametrize("give", [choose, drop, paste])
+def test_a_picture_is_sent_as_it_is(
+    visit: Visit, server: StandIn, tmp_path: Path, give: Callable[[Visit, Path], None]
+) -> None:
+    (tmp_path / "one.png").write_bytes(picture())
+    give(visit, tmp_path / "one.png")
+    expect(status(visit)).to_contain_text("Digit 7")
+    name = "image.png" if give is paste else "one.png"
+    expect(visit.page.get_by_role("img", name=f"Drawing area, the picture {name}")).to_be_visible()
+    sent = opened(server.asked[0])
+    assert sent.format == "PNG"
+    given = Image.open(tmp_path / "one.png")
+    assert np.array_equal(np.asarray(sent.convert("RGB")), np.asarray(given))
+    assert len(server.asked) == 1
+
+
+def test_a_photo_beyond_the_servers_limit_is_made_smaller_and_turned_upright(
+    visit: Visit, server: StandIn, tmp_path: Path
+) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6  # orientation: to be turned right by 90 degrees
+    (tmp_path / "photo.jpg").write_bytes(picture("JPEG", (4200, 2100), exif=turned))
+    choose(visit, tmp_path / "photo.jpg")
+    expect(status(visit)).to_contain_text("Digit 7")
+    sent = opened(server.asked[0])
+    assert (sent.format, sent.size) == ("JPEG", (800, 1600))
+
+
+def test_a_picture_the_server_cannot_read_but_the_browser_can_is_encoded_again(
+    visit: Visit, server: StandIn, tmp_path: Path
+) -> None:
+    (tmp_path / "scan.bmp").write_bytes(picture("BMP"))
+    choose(visit, tmp_path / "scan.bmp")
+    expect(status(visit)).to_contain_text("Digit 7")
+    assert (opened(server.asked[0]).format, opened(server.asked[0]).size) == ("JPEG", (60, 80))
+
+
+@pytest.mark.parametrize("give", [choose, drop])
+def test_a_file_that_is_no_picture_is_refused_in_a_sentence(
+    visit: Visit, server: StandIn, tmp_path: Path, give: Callable[[Visit, Path], None]
+) -> None:
+    (tmp_path / "notes.pdf").write_bytes(b"%PDF-1.7")
+    give(visit, tmp_path / "notes.pdf")
+    expect(status(visit)).to_have_text(
+        "This browser cannot read notes.pdf as a picture; choose a PNG, JPEG, WebP or GIF file."
+    )
+    assert server.asked == []
+
+
+def test_pasted_words_are_refused_in_a_sentence(visit: Visit, server: StandIn) -> None:
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.page.evaluate("navigator.clipboard.writeText('seven')")
+    visit.page.keyboard.press("Control+V")
+    expect(status(visit)).to_have_text("There is no picture in what was pasted.")
+    assert server.asked == []
+
+
+def test_undo_goes_back_step_by_step_and_brings_a_cleared_drawing_back(
+    visit: Visit, tmp_path: Path
+) -> None:
+    def shows(what: str) -> None:
+        name = f"Drawing area, {what}"
+        expect(visit.page.get_by_role("img", name=name, exact=True)).to_be_visible()
+
+    undo, clear = (visit.page.get_by_role("button", name=name) for name in ("Undo", "Clear"))
+    expect(undo).to_be_disabled()
+    visit.draw(FOUR)
+    shows("2 strokes")
+    (tmp_path / "one.png").write_bytes(picture())
+    choose(visit, tmp_path / "one.png")
+    shows("the picture one.png")
+    visit.draw(DOT)
+    shows("one stroke")
+    clear.click()
+    shows("empty")
+    expect(status(visit)).to_have_text(EMPTY)
+    expect(clear).to_be_disabled()
+    undo.click()
+    shows("one stroke")
+    visit.page.keyboard.press("Control+Z")
+    shows("the picture one.png")
+    undo.click()
+    shows("2 strokes")
+    undo.click()
+    shows("one stroke")
+    expect(status(visit)).to_contain_text("Digit 7")
+    undo.click()
+    shows("empty")
+    expect(undo).to_be_disabled()
+    expect(status(visit)).to_have_text(EMPTY)
+    assert not visit.page.locator("#pad").evaluate(
+        """pad => pad.getContext("2d").getImageData(0, 0, pad.width, pad.height)
+            .data.some(Boolean)"""
+    )
+
+
+def test_clearing_takes_the_question_back(visit: Visit, server: StandIn) -> None:
+    visit.page.clock.install(time=0)
+    visit.page.clock.pause_at(1000)
+    visit.draw(SEVEN)
+    visit.page.get_by_role("button", name="Clear").click()
+    visit.page.clock.run_for(10_000)
+    expect(status(visit)).to_have_text(EMPTY)
+    assert server.asked == []
+
+
+def test_an_image_unlike_a_digit_gets_a_warning(visit: Visit, server: StandIn) -> None:
+    server.will(Reply(3, UNLIKE).at_once())
+    visit.ask(DOT)
+    expect(status(visit)).to_have_text(
+        "This does not look like a digit. The nearest is 3. Score −1.3, threshold −0.4."
+    )
+    expect(visit.page.get_by_role("main")).to_have_attribute("data-kind", "unlike")
+
+
+def test_no_certainty_is_rounded_to_all_or_nothing(visit: Visit, server: StandIn) -> None:
+    for typicality, probability, words, others in (
+        (0.2, 0.5, "50.0 % sure. More typical than fewer than 1 % of real 7s.", "5.6 %"),
+        (
+            99.8,
+            0.99999,
+            "more than 99.9 % sure. More typical than over 99 % of real 7s.",
+            "< 0.1 %",
+        ),
+    ):
+        probabilities = [probability if d == 7 else (1 - probability) / 9 for d in range(10)]
+        figures = {"probability": probability, "probabilities": probabilities}
+        server.will(Reply(7, {**figures, "typicality": typicality}).at_once())
+        visit.ask(DOT)
+        expect(status(visit)).to_have_text(f"Digit 7, {words}")
+        expect(visit.page.locator(".value").first).to_have_text(others)
+
+
+def test_refusals_are_shown_in_the_servers_sentences(visit: Visit, server: StandIn) -> None:
+    for code, body, sentence in (
+        (400, '{"message": "Send a whole PNG."}', "Send a whole PNG."),
+        (413, '{"message": "send less: 64 MiB"}', "Send less: 64 MiB."),
+        (502, "<html>", "The server gave error 502 and no reason."),
+    ):
+        server.will(Reply().at_once(), Reply(status=code, body=body).at_once())
+        visit.ask(DOT)
+        expect(status(visit)).to_contain_text("Digit 7")
+        visit.ask(DOT)
+        expect(status(visit)).to_have_text(sentence)
+        expect(visit.page.locator(".value")).to_have_text(["–"] * 10)  # nothing of the last answer
+        expect(visit.page.locator("img:visible")).to_have_count(0)
+        [complaint] = visit.complaints
+        assert complaint.startswith("Failed to load resource")  # the browser's own note
+        visit.complaints.clear()
+
+
+def test_without_a_connection_a_sentence_says_so_and_the_next_stroke_tries_again(
+    visit: Visit,
+) -> None:
+    visit.page.context.set_offline(True)
+    visit.draw(DOT)
+    expect(status(visit)).to_have_text(
+        "The server does not answer; check that it runs, then draw or choose again."
+    )
+    visit.page.context.set_offline(False)
+    visit.ask(DOT)
+    expect(status(visit)).to_contain_text("Digit 7")
+    assert ["ERR_INTERNET_DISCONNECTED" in complaint for complaint in visit.complaints] == [True]
+    visit.complaints.clear()
+
+
+def test_an_answer_that_comes_late_is_ignored(visit: Visit, server: StandIn) -> None:
+    first, late, new = Reply(1).at_once(), Reply(2), Reply(3)
+    server.will(first, late, new)
+    visit.ask(DOT)
+    expect(status(visit)).to_contain_text("Digit 1")
+    for _ in (late, new):
+        with visit.page.expect_request("**/explain"):
+            visit.draw(DOT)
+    expect(status(visit)).to_contain_text("Digit 1")  # no flicker: the old one stays meanwhile
+    new.released.set()
+    expect(status(visit)).to_contain_text("Digit 3")
+    late.released.set()
+    assert late.sent.wait(10)
+    visit.page.evaluate("fetch('page.css').then(reply => reply.text())")  # a way after the late one
+    expect(status(visit)).to_contain_text("Digit 3")
+
+
+def test_every_control_and_picture_has_a_name(visit: Visit) -> None:
+    visit.ask(DOT)
+    expect(status(visit)).to_contain_text("Digit 7")
+    devtools = visit.page.context.new_cdp_session(visit.page)
+    nodes = devtools.send("Accessibility.getFullAXTree")["nodes"]
+    named = {"button", "image", "img", "table", "list", "textbox", "link", "region"}
+    names: dict[str, list[str]] = {}
+    for node in nodes:
+        if node["role"]["value"] in named and not node["ignored"]:
+            names.setdefault(node["role"]["value"], []).append(node["name"]["value"])
+    assert all(name for those in names.values() for name in those), names
+    assert sum(len(names.get(role, [])) for role in ("image", "img")) == 12
+    assert [name.split(":")[0] for name in names["button"]] == ["Undo", "Clear", "Choose a picture"]
+    assert names["region"] == ["Drawing", "Answer", "What the models make of it"]
+    [live] = visit.page.locator("[aria-live]").all()
+    assert live.get_attribute("aria-live") == "polite"
+    assert len(live.text_content() or "") < 100
+    expect(visit.page.locator("#pad")).to_have_accessible_description(
+        "Draw with mouse, pen or finger. Or choose, paste or drop a picture of one digit: "
+        "a scan or a photo will do."
+    )
+
+
+def test_everything_is_done_by_keyboard_and_shows_where_the_focus_is(
+    visit: Visit, tmp_path: Path
+) -> None:
+    order = []
+    ring = "e => getComputedStyle(e.closest('label') ?? e).outlineWidth"
+    with visit.page.expect_file_chooser() as chooser:
+        for _ in range(4):
+            visit.page.keyboard.press("Tab")
+            focus = visit.page.locator(":focus")
+            order.append(focus.get_attribute("id"))
+            assert focus.evaluate(ring) == "3px"
+        assert order == ["pad", "undo", "clear", "file"]
+        visit.page.keyboard.press("Enter")
+    (tmp_path / "one.png").write_bytes(picture())
+    chooser.value.set_files(tmp_path / "one.png")
+    expect(status(visit)).to_contain_text("Digit 7")
+    visit.page.keyboard.press("Shift+Tab")
+    visit.page.keyboard.press("Enter")
+    expect(status(visit)).to_have_text(EMPTY)
+    expect(visit.page.locator("#clear")).to_be_focused()  # not lost, though there is no more to do
+
+
+def states(visit: Visit, server: StandIn) -> Iterator[str]:
+    """Bring the page into one state after another."""
+    yield "empty"
+    refusal = Reply(status=400, body='{"message": "send one PNG"}')
+    replies = {"Digit 7": Reply(), "does not look": Reply(3, UNLIKE), "Send one PNG.": refusal}
+    for words, reply in replies.items():
+        server.will(reply.at_once())
+        visit.ask(DOT)
+        expect(status(visit)).to_contain_text(words)
+        yield words
+    visit.complaints.clear()  # the browser's own note of the refusal
+
+
+WINDOWS = {
+    "a phone's width": (360, "100%"),
+    "a phone's, with letters twice as large": (360, "200%"),
+    "an ordinary one's at 200 %": (590, "100%"),
+    "the least of WCAG": (320, "100%"),
+}
+TOO_WIDE = """() => [...document.querySelectorAll("body :not(.unseen)")]
+    .filter(element => element.getBoundingClientRect().right > innerWidth + 0.5)
+    .map(element => element.outerHTML.slice(0, 80))"""
+
+
+def test_nothing_is_wider_than_the_window(visit: Visit, server: StandIn) -> None:
+    for state in states(visit, server):
+        for window, (width, letters) in WINDOWS.items():
+            visit.page.set_viewport_size({"width": width, "height": 900})
+            visit.page.evaluate(f"document.documentElement.style.fontSize = '{letters}'")
+            assert visit.page.evaluate(TOO_WIDE) == [], (state, window)
+            whole = visit.page.evaluate("document.documentElement.scrollWidth")
+            assert whole <= width, (state, window)
+
+
+CONTRASTS = """() => {
+    const channels = css => css.match(/[\\d.]+/g).map(Number);
+    const ground = element => {
+        const [r, g, b, alpha = 1] = channels(getComputedStyle(element).backgroundColor);
+        return alpha || !element.parentElement ? [r, g, b] : ground(element.parentElement);
+    };
+    const linear = c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = {};
+    while (texts.nextNode()) {
+        const element = texts.currentNode.parentElement;
+        const words = texts.currentNode.data.trim();
+        if (!words || !element.checkVisibility() || element.closest(".unseen, noscript")) continue;
+        const pair = [light(channels(getComputedStyle(element).color)), light(ground(element))];
+        found[words] = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    }
+    return found;
+}"""
+
+
+def test_letters_stand_out_from_their_ground(visit: Visit, server: StandIn) -> None:
+    for state in states(visit, server):
+        for theme in ("light", "dark"):
+            visit.page.emulate_media(color_scheme=theme)
+            contrasts = visit.page.evaluate(CONTRASTS)
+            assert len(contrasts) > 15
+            weak = {words: ratio for words, ratio in contrasts.items() if ratio < 4.5}
+            assert weak == {}, (state, theme)
+
+
+def test_dark_mode_is_dark_and_sends_the_same(visit: Visit, server: StandIn) -> None:
+    def screen() -> NDArray[np.uint8]:
+        return np.asarray(Image.open(io.BytesIO(visit.page.screenshot())).convert("L"))
+
+    visit.page.emulate_media(color_scheme="dark")
+    visit.ask(SEVEN)
+    assert_is_the_seven(ink(server.asked[0]))
+    [(x, y)] = visit.at((0.5, 0.25))
+    assert np.median(screen()) < 40
+    assert screen()[round(y), round(x)] > 200, "the ink is light"
+    visit.page.emulate_media(color_scheme="light")
+    assert np.median(screen()) > 240
+    assert screen()[round(y), round(x)] < 60, "the ink is dark once the theme is light"
+
+
+def test_nothing_moves_where_motion_is_not_wanted(visit: Visit) -> None:
+    longest = """() => Math.max(...[...document.querySelectorAll("*")]
+        .map(element => parseFloat(getComputedStyle(element).transitionDuration)))"""
+    visit.page.emulate_media(reduced_motion="no-preference")
+    assert visit.page.evaluate(longest) > 0.1
+    visit.page.emulate_media(reduced_motion="reduce")
+    assert visit.page.evaluate(longest) < 0.01
+
+
+def speaks_of(words: str, message: ConsoleMessage) -> bool:
+    return words in message.text
+
+
+def test_these_visits_notice_what_the_policy_forbids(visit: Visit) -> None:
+    for directive, code in {
+        "style-src-attr": "document.body.setAttribute('style', 'color: red')",
+        "connect-src": "fetch('http://127.0.0.1:9/').catch(() => null)",
+    }.items():
+        said = f"policy violated: {directive}"
+        with visit.page.expect_console_message(partial(speaks_of, said)):
+            visit.page.evaluate(code)
+        assert any(said in complaint for complaint in visit.complaints)
+    visit.complaints.clear()

@@ -1,0 +1,60 @@
+"""What unit tests share: the committed params, tiny RBMs and images, reproducible hypothesis."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from hpoe.data.mnist import Mnist
+from hpoe.data.split import save_digit, split
+from hpoe.params import Params, Recipe, load_params
+
+REPOSITORY = Path(__file__).parents[2]
+
+# The same examples on every machine; torch's first call is slower than any deadline.
+settings.register_profile("hpoe", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("hpoe")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the working tree."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def params() -> Params:
+    """The committed params.yaml."""
+    return load_params(REPOSITORY / "params.yaml")
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    """A recipe that trains in milliseconds; momentum starts, and the last minibatch is partial."""
+    return Recipe(
+        units=(4, 3, 2),
+        epochs=4,
+        minibatch_size=3,
+        learning_rate=0.2,
+        learning_rate_schedule="constant",
+        weight_decay=0.01,
+        momentum=0.8,
+        momentum_start=5,
+        initial_standard_deviation=0.1,
+    )
+
+
+@pytest.fixture
+def split_folder(tmp_path: Path) -> Path:
+    """A split of two digits, 0 and 1: of each 10 unsupervised, 2 fit, 2 validation, 3 test images.
+
+    Images are 3 rows of 4 random pixels.
+    """
+    rng = np.random.default_rng(0)
+    labels, test_labels = (np.arange(count, dtype=np.uint8) % 2 for count in (28, 6))
+    images, test_images = (rng.integers(0, 256, (count, 3, 4), dtype=np.uint8) for count in (28, 6))
+    mnist = Mnist(images, labels, test_images, test_labels)
+    for digit, part in split(mnist, unsupervised=10, supervised=4, test=6):
+        save_digit(tmp_path / "split", digit, part)
+    return tmp_path / "split"

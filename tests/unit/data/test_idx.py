@@ -1,0 +1,109 @@
+"""IDX files: every array comes back, and every kind of damage is told with the file's name."""
+
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from hpoe.data.idx import read_idx
+from hpoe.errors import DataError
+
+arrays = st.integers(1, 4).flatmap(
+    lambda dimensions: hnp.arrays(
+        np.uint8, hnp.array_shapes(min_dims=dimensions, max_dims=dimensions, max_side=4)
+    )
+)
+
+
+def idx(array: NDArray[np.uint8]) -> bytes:
+    """The format as its description has it, written out: http://yann.lecun.com/exdb/mnist."""
+    header = struct.pack(">BBBB", 0, 0, 8, array.ndim)
+    return header + struct.pack(f">{array.ndim}i", *array.shape) + array.tobytes()
+
+
+def refusal(path: Path, content: bytes, dimensions: int) -> str:
+    """The message with which some content is refused; it always names the file."""
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=re.escape(str(path))) as caught:
+        read_idx(path, dimensions)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@given(arrays)
+def test_every_array_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, array: NDArray[np.uint8]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "array"
+    path.write_bytes(idx(array))
+    found = read_idx(path, array.ndim)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, array)
+
+
+IMAGES = idx(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
+LABELS = idx(np.array([5, 0, 4], np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("content", "dimensions", "says"),
+    [
+        (b"", 3, "begins with nothing, not 00 00 08 03"),
+        (b"\0\0", 3, "begins with 00 00, not 00 00 08 03"),
+        (IMAGES[:3], 3, "begins with 00 00 08, not"),
+        (LABELS, 3, "begins with 00 00 08 01, not 00 00 08 03"),
+        (IMAGES, 1, "begins with 00 00 08 03, not 00 00 08 01"),
+        (b"\0\0\x0d\x03" + IMAGES[4:], 3, "not an IDX file of unsigned bytes in 3 dimensions"),
+        (b"\x1f\x8b\x08\x00" + IMAGES[4:], 3, "begins with 1f 8b 08 00"),
+        (b"\x01" + IMAGES[1:], 3, "not an IDX file"),
+        (IMAGES[:4], 3, "cut short: 4 bytes, its header alone has 16"),
+        (IMAGES[:15], 3, "cut short: 15 bytes, its header alone has 16"),
+        (LABELS[:7], 1, "cut short: 7 bytes, its header alone has 8"),
+        (IMAGES[:16], 3, "cut short by 24 bytes: its header announces an array of (2, 3, 4)"),
+        (IMAGES[:-1], 3, "cut short by 1 bytes"),
+        (IMAGES + b"x", 3, "has 1 bytes too many: its header announces an array of (2, 3, 4)"),
+        (idx(np.zeros((2, 0, 4), np.uint8)), 3, "has an empty dimension: (2, 0, 4)"),
+        (idx(np.zeros(0, np.uint8)), 1, "has an empty dimension: (0,)"),
+        (b"\0\0\x08\x03" + b"\xff" * 12, 3, "cut short by"),
+    ],
+)
+def test_damage_is_told_with_the_file_and_what_was_found(
+    tmp_path: Path, content: bytes, dimensions: int, says: str
+) -> None:
+    assert says in refusal(tmp_path / "train-images-idx3-ubyte", content, dimensions)
+
+
+@pytest.mark.parametrize("length", range(len(IMAGES)))
+def test_a_file_cut_short_anywhere_is_refused(tmp_path: Path, length: int) -> None:
+    refusal(tmp_path / "images", IMAGES[:length], 3)
+
+
+@given(st.binary(max_size=40), st.sampled_from([1, 3]))
+def test_any_bytes_are_an_array_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, dimensions: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "anything"
+    path.write_bytes(content)
+    try:
+        found = read_idx(path, dimensions)
+    except DataError as error:
+        assert str(path) in str(error)  # noqa: PT017 - either outcome is right
+    else:
+        assert idx(found) == content
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="gone cannot be read: No such file"):
+        read_idx(tmp_path / "gone", 1)
+
+
+def test_a_folder_in_a_files_place_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+        read_idx(tmp_path, 1)

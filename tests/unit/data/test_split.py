@@ -1,0 +1,205 @@
+"""The split: balanced, disjoint, in MNIST's order, and the same bytes from any process."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from hpoe.data.mnist import Mnist
+from hpoe.data.split import DigitImages, digits_in, load_digit, save_digit, split
+from hpoe.errors import DataError
+from hpoe.params import Params
+
+
+def some_mnist(labels: NDArray[np.uint8], test_labels: NDArray[np.uint8]) -> Mnist:
+    """Images of two pixels that hold their own place in the file."""
+
+    def numbered(count: int) -> NDArray[np.uint8]:
+        places = np.arange(count, dtype=np.uint16)
+        return places.view(np.uint8).reshape(count, 1, 2)
+
+    return Mnist(numbered(len(labels)), labels, numbered(len(test_labels)), test_labels)
+
+
+def shuffled(each: int, digits: int = 10, seed: int = 0) -> NDArray[np.uint8]:
+    labels = np.repeat(np.arange(digits, dtype=np.uint8), each)
+    return np.random.default_rng(seed).permutation(labels)
+
+
+def places(images: NDArray[np.uint8]) -> list[int]:
+    """The places that images of `some_mnist` hold."""
+    return [int(low) + 256 * int(high) for low, high in images.reshape(-1, 2)]
+
+
+def some_digit() -> DigitImages:
+    mnist = some_mnist(shuffled(9), shuffled(3))
+    return dict(split(mnist, unsupervised=5, supervised=4, test=30))[7]
+
+
+@given(st.data(), st.integers(1, 5), st.integers(1, 3))
+def test_each_digits_first_images_are_cut_in_order_into_three_sets(
+    data: st.DataObject, unsupervised: int, half: int
+) -> None:
+    labels = np.array(
+        data.draw(st.permutations([digit for digit in (0, 3, 8) for _ in range(12)])), np.uint8
+    )
+    test_labels = np.array(data.draw(st.lists(st.sampled_from([0, 3, 8]), max_size=9)), np.uint8)
+    first = data.draw(st.integers(1, 9))
+    cut = split(
+        some_mnist(labels, test_labels), unsupervised=unsupervised, supervised=2 * half, test=first
+    )
+    seen = []
+    for digit, images in cut:
+        seen.append(digit)
+        of_digit = [place for place, label in enumerate(labels) if label == digit]
+        tests = [place for place, label in enumerate(test_labels[:first]) if label == digit]
+        ends = (unsupervised, unsupervised + half, unsupervised + 2 * half)
+        assert places(images.unsupervised) == of_digit[: ends[0]]
+        assert places(images.fit) == of_digit[ends[0] : ends[1]]
+        assert places(images.validation) == of_digit[ends[1] : ends[2]]
+        assert places(images.test) == tests
+        for name in ("unsupervised", "fit", "validation", "test"):
+            assert getattr(images, f"{name}_index").tolist() == places(getattr(images, name))
+    assert seen == [0, 3, 8]
+
+
+def test_the_papers_split_is_balanced_and_disjoint(params: Params) -> None:
+    sizes = params.split
+    cut = dict(
+        split(
+            some_mnist(shuffled(5421), shuffled(1000)),
+            unsupervised=sizes.unsupervised_per_digit,
+            supervised=sizes.supervised_per_digit,
+            test=sizes.test_images,
+        )
+    )
+    assert list(cut) == list(range(10))
+    for images in cut.values():
+        assert (len(images.unsupervised), len(images.fit), len(images.validation)) == (
+            4400,
+            500,
+            500,
+        )
+    trained = np.concatenate(
+        [
+            index
+            for images in cut.values()
+            for index in (images.unsupervised_index, images.fit_index, images.validation_index)
+        ]
+    )
+    assert len(set(trained.tolist())) == len(trained) == 54_000
+    tested = np.concatenate([images.test_index for images in cut.values()])
+    assert sorted(tested.tolist()) == list(range(10_000))
+
+
+@pytest.mark.parametrize(("each", "is_enough"), [(7, False), (8, True), (9, True)])
+def test_a_digit_with_too_few_images_is_named_with_what_was_asked(
+    each: int, is_enough: bool
+) -> None:
+    labels = np.concatenate([shuffled(9, digits=4), np.full(each, 4, np.uint8)])
+    cut = split(some_mnist(labels, shuffled(1)), unsupervised=6, supervised=2, test=10)
+    if is_enough:
+        assert len(list(cut)) == 5
+        return
+    with pytest.raises(DataError, match=r"digit 4 has 7 training images.*asks for 6 \+ 2"):
+        list(cut)
+
+
+def test_a_digits_images_come_back_from_its_file(tmp_path: Path) -> None:
+    images = some_digit()
+    save_digit(tmp_path, 7, images)
+    found = load_digit(tmp_path, 7)
+    for field in fields(DigitImages):
+        kept, given_ = getattr(found, field.name), getattr(images, field.name)
+        assert kept.dtype == given_.dtype
+        np.testing.assert_array_equal(kept, given_)
+
+
+def test_a_digit_without_test_images_comes_back_from_its_file(tmp_path: Path) -> None:
+    """Of a few test images none may be of some digit."""
+    images = some_digit()
+    none = replace(images, test=images.test[:0], test_index=images.test_index[:0])
+    save_digit(tmp_path, 7, none)
+    assert load_digit(tmp_path, 7).test.shape == (0, 1, 2)
+
+
+def test_saving_leaves_the_images_as_they_were(tmp_path: Path) -> None:
+    images, same = some_digit(), some_digit()
+    save_digit(tmp_path, 7, images)
+    for field in fields(DigitImages):
+        np.testing.assert_array_equal(getattr(images, field.name), getattr(same, field.name))
+
+
+def test_the_same_images_give_the_same_bytes_in_any_process(tmp_path: Path) -> None:
+    save_digit(tmp_path / "here", 7, some_digit())
+    code = (
+        "import sys; from pathlib import Path; from hpoe.data.split import load_digit, save_digit;"
+        "save_digit(Path(sys.argv[2]), 7, load_digit(Path(sys.argv[1]), 7))"
+    )
+    for seed in ("0", "1"):
+        arguments = [sys.executable, "-c", code, str(tmp_path / "here"), str(tmp_path / seed)]
+        subprocess.run(arguments, env={"PYTHONHASHSEED": seed}, check=True)
+        written = (tmp_path / seed / "7.safetensors").read_bytes()
+        assert written == (tmp_path / "here" / "7.safetensors").read_bytes()
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def text(path: Path) -> None:
+    path.write_text("seven sevens\n")
+
+
+def fewer_arrays(path: Path) -> None:
+    save_file({"unsupervised": np.zeros((2, 1, 2), np.uint8)}, path)
+
+
+def another_array(path: Path) -> None:
+    images = some_digit()
+    arrays = {field.name: getattr(images, field.name) for field in fields(images)}
+    save_file({**arrays, "weights": np.zeros(3)}, path)
+
+
+def missing(path: Path) -> None:
+    path.unlink()
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    "damage", [cut_short, empty, text, fewer_arrays, another_array, missing, folder]
+)
+def test_a_damaged_file_is_named_with_what_to_do(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    save_digit(tmp_path, 7, some_digit())
+    path = tmp_path / "7.safetensors"
+    damage(path)
+    with pytest.raises(DataError) as caught:
+        load_digit(tmp_path, 7)
+    assert str(caught.value).startswith(str(path))
+    assert str(caught.value).endswith("and run `dvc repro split`")
+
+
+def test_digits_are_listed_ascending_and_nothing_else_with_them(tmp_path: Path) -> None:
+    for digit in (9, 0, 3):
+        save_digit(tmp_path, digit, some_digit())
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / ".5.safetensors.77.tmp").write_text("x")
+    assert digits_in(tmp_path) == [0, 3, 9]

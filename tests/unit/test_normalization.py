@@ -1,0 +1,133 @@
+"""Model-based normalisation: shifts against numpy's, and the soft choice between its limits."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from hpoe.normalization import SHIFTS, maximum_choice, shift, soft_choice
+
+Images = NDArray[np.uint8]
+Scores = NDArray[np.float64]
+
+images = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=3, max_dims=3, max_side=5))
+offsets = st.tuples(st.integers(-6, 6), st.integers(-6, 6))
+scores = hnp.arrays(
+    np.float64,
+    hnp.array_shapes(min_dims=3, max_dims=3, max_side=6),
+    elements=st.floats(-1e5, 1e5),
+)
+temperatures = st.floats(1e-3, 1e6)
+
+
+def rolled(pictures: Images, down: int, right: int) -> Images:
+    """numpy's roll, with what came round the edge blanked."""
+    moved = np.roll(pictures, (down, right), axis=(1, 2))
+    rows, columns = pictures.shape[1:]
+    row, column = np.arange(rows) - down, np.arange(columns) - right
+    moved[:, (row < 0) | (row >= rows)] = 0
+    moved[:, :, (column < 0) | (column >= columns)] = 0
+    return moved
+
+
+def slack(goodness: Scores, temperature: float) -> float:
+    """What rounding may cost a sum of exponentials: some units in the last place."""
+    return 1e-14 * (float(np.abs(goodness).max()) + 10 * temperature)
+
+
+@given(images, offsets)
+def test_a_shift_is_a_roll_with_background_moving_in(
+    pictures: Images, offset: tuple[int, int]
+) -> None:
+    before = pictures.copy()
+    np.testing.assert_array_equal(shift(pictures, offset), rolled(pictures, *offset))
+    np.testing.assert_array_equal(pictures, before)
+
+
+def test_the_five_versions_are_the_image_and_its_moves_by_one_pixel_up_down_left_right() -> None:
+    dot = np.zeros((1, 5, 5), np.uint8)
+    dot[0, 2, 2] = 255
+    places = [tuple(np.argwhere(shift(dot, offset)[0])[0]) for offset in SHIFTS]
+    assert places[0] == (2, 2)
+    assert sorted(places) == [(1, 2), (2, 1), (2, 2), (2, 3), (3, 2)]
+
+
+def test_offsets_are_rows_down_then_columns_right() -> None:
+    dot = np.zeros((2, 7, 5), np.uint8)
+    dot[:, 3, 2] = 9
+    np.testing.assert_array_equal(np.argwhere(shift(dot, (2, -1))), [[0, 5, 1], [1, 5, 1]])
+
+
+@given(scores)
+def test_the_maximum_is_over_versions_each_image_and_model_for_itself(goodness: Scores) -> None:
+    best = maximum_choice(goodness)
+    for image, model in np.ndindex(best.shape):
+        assert best[image, model] == max(goodness[:, image, model].tolist())
+
+
+@given(scores, temperatures)
+def test_the_soft_choice_is_t_log_mean_exp(goodness: Scores, temperature: float) -> None:
+    found = soft_choice(goodness, temperature)
+    top = goodness.max(axis=0)
+    exact = top + temperature * np.log(np.exp((goodness - top) / temperature).mean(axis=0))
+    np.testing.assert_allclose(found, exact, rtol=0, atol=slack(goodness, temperature))
+
+
+@given(scores, temperatures)
+def test_the_soft_choice_lies_between_mean_and_maximum(
+    goodness: Scores, temperature: float
+) -> None:
+    before = goodness.copy()
+    found, rounding = soft_choice(goodness, temperature), slack(goodness, temperature)
+    assert np.isfinite(found).all()
+    assert (found <= goodness.max(axis=0) + rounding).all()
+    assert (found >= goodness.mean(axis=0) - rounding).all()
+    np.testing.assert_array_equal(goodness, before)
+
+
+@given(scores, temperatures, temperatures)
+def test_the_soft_choice_falls_as_the_temperature_rises(
+    goodness: Scores, one: float, other: float
+) -> None:
+    cold, hot = sorted((one, other))
+    rounding = slack(goodness, hot)
+    assert (soft_choice(goodness, hot) <= soft_choice(goodness, cold) + rounding).all()
+
+
+@given(scores, temperatures, st.integers(0, 5), st.floats(0, 1e5))
+def test_the_soft_choice_rises_with_the_goodness_of_any_version(
+    goodness: Scores, temperature: float, version: int, gain: float
+) -> None:
+    raised = goodness.copy()
+    raised[version % len(goodness)] += gain
+    rounding = slack(raised, temperature) + slack(goodness, temperature)
+    assert (soft_choice(raised, temperature) >= soft_choice(goodness, temperature) - rounding).all()
+
+
+@given(scores)
+def test_the_soft_choice_becomes_the_maximum_as_the_temperature_falls_to_zero(
+    goodness: Scores,
+) -> None:
+    difference = maximum_choice(goodness) - soft_choice(goodness, 1e-3)
+    assert (np.abs(difference) <= 1e-3 * np.log(len(goodness)) + slack(goodness, 1e-3)).all()
+
+
+@given(scores)
+def test_the_soft_choice_becomes_the_mean_as_the_temperature_rises(goodness: Scores) -> None:
+    """The first term beyond the mean is the variance / 2T: goodness spread over 10^5 nats."""
+    temperature = 1e9
+    found, variance = soft_choice(goodness, temperature), goodness.var(axis=0)
+    bound = variance / (2 * temperature) * 1.01 + slack(goodness, temperature)
+    assert (np.abs(found - goodness.mean(axis=0)) <= bound).all()
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1.0, 1e6])
+@pytest.mark.parametrize("size", [-1e5, 1e5])
+def test_versions_that_are_equally_good_keep_their_goodness(
+    temperature: float, size: float
+) -> None:
+    goodness = np.full((5, 3, 30), size)
+    found = soft_choice(goodness, temperature)
+    np.testing.assert_allclose(found, size, rtol=0, atol=slack(goodness, temperature))

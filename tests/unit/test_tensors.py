@@ -1,0 +1,190 @@
+"""Tensor files: everything comes back, equal content is equal bytes, and damage is told."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from safetensors.numpy import save, save_file
+
+from hpoe.errors import WeightsError
+from hpoe.tensors import FORMAT, Arrays, load_tensors, save_tensors
+
+REMEDY = "make it again"
+RECORD = {"fingerprint": "ab12", "nested": {"b": [1, 2.5], "a": None}, "text": "ä"}
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+some_arrays = st.dictionaries(
+    st.text("abc.", min_size=1, max_size=4),
+    hnp.arrays(
+        st.sampled_from([np.float32, np.float64, np.int64, np.uint8]),
+        hnp.array_shapes(max_dims=3, max_side=3),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def arrays() -> Arrays:
+    rng = np.random.default_rng(0)
+    return {
+        "weights": rng.normal(size=(4, 3)),
+        "biases": rng.normal(size=3).astype(np.float32),
+        "places": np.arange(5),
+        "empty": np.empty((0, 2), np.uint8),
+    }
+
+
+@given(some_arrays, st.dictionaries(st.text("xyz", min_size=1), json_values, max_size=3))
+def test_arrays_and_record_come_back(
+    tmp_path_factory: pytest.TempPathFactory, given_arrays: Arrays, record: dict[str, Any]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.safetensors"
+    save_tensors(path, given_arrays, record)
+    found, found_record = load_tensors(path, REMEDY)
+    assert found_record == {**record, "format": FORMAT}
+    assert sorted(found) == sorted(given_arrays)
+    for name, array in given_arrays.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_slices_and_transposes_come_back_as_they_look(tmp_path: Path) -> None:
+    whole = np.arange(24.0).reshape(4, 6)
+    views = {"transposed": whole.T, "strided": whole[::2, 1::3]}
+    save_tensors(tmp_path / "views", views, {})
+    found, _ = load_tensors(tmp_path / "views", REMEDY)
+    for name, view in views.items():
+        np.testing.assert_array_equal(found[name], view)
+
+
+def test_what_is_loaded_may_be_changed_without_changing_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    save_tensors(path, arrays(), {})
+    before = path.read_bytes()
+    found, _ = load_tensors(path, REMEDY)
+    found["weights"] += 1
+    assert path.read_bytes() == before
+
+
+def test_the_order_of_arrays_and_record_does_not_change_the_bytes(tmp_path: Path) -> None:
+    save_tensors(tmp_path / "one", arrays(), RECORD)
+    backwards = dict(reversed(arrays().items())), dict(reversed(RECORD.items()))
+    save_tensors(tmp_path / "other", *backwards)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+
+
+def test_equal_content_gives_equal_bytes_in_any_process(tmp_path: Path) -> None:
+    """Eight processes: with metadata in the order of a hash table two would agree rarely."""
+    save_tensors(tmp_path / "here", arrays(), RECORD)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from hpoe.tensors import load_tensors, save_tensors\n"
+        "arrays, record = load_tensors(Path(sys.argv[1]), '')\n"
+        "save_tensors(Path(sys.argv[2]), arrays, record)\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "here"), str(tmp_path / f"there{seed}")],
+            env={"PYTHONHASHSEED": str(seed)},
+        )
+        for seed in range(8)
+    ]
+    assert [process.wait(timeout=60) for process in processes] == [0] * 8
+    for seed in range(8):
+        assert (tmp_path / f"there{seed}").read_bytes() == (tmp_path / "here").read_bytes()
+
+
+def test_any_difference_in_the_record_is_a_difference_in_the_bytes(tmp_path: Path) -> None:
+    save_tensors(tmp_path / "one", arrays(), {"fingerprint": "a"})
+    save_tensors(tmp_path / "other", arrays(), {"fingerprint": "b"})
+    assert (tmp_path / "one").read_bytes() != (tmp_path / "other").read_bytes()
+
+
+def test_a_file_is_a_plain_safetensors_file_with_one_entry_of_metadata(tmp_path: Path) -> None:
+    save_tensors(tmp_path / "file", arrays(), RECORD)
+    content = (tmp_path / "file").read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    assert list(header["__metadata__"]) == ["hpoe"]
+    assert json.loads(header["__metadata__"]["hpoe"]) == {**RECORD, "format": FORMAT}
+
+
+# Damage
+
+
+def refusal(path: Path) -> str:
+    """The message with which a file is refused: of the file first, of what to do last."""
+    with pytest.raises(WeightsError) as caught:
+        load_tensors(path, REMEDY)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert message.endswith(f": {REMEDY}")
+    return message
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="gone is missing: run `dvc repro` to make it"):
+        load_tensors(tmp_path / "gone", REMEDY)
+
+
+@pytest.mark.parametrize("length", [0, 1, 8, 40, 200, -100, -1])
+def test_a_file_cut_short_is_told(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "file"
+    save_tensors(path, arrays(), RECORD)
+    path.write_bytes(path.read_bytes()[:length])
+    assert "is damaged" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: b"text\n" * 100,
+        lambda content: content + b"x",
+        lambda content: b"\xff" * 8 + content[8:],
+        lambda content: content[:8] + b"x" + content[9:],
+        lambda content: content.replace(b"F64", b"X64"),
+    ],
+    ids=["text", "longer", "length", "header", "type"],
+)
+def test_a_damaged_file_is_told(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "file"
+    save_tensors(path, arrays(), RECORD)
+    path.write_bytes(damage(path.read_bytes()))
+    assert "is damaged" in refusal(path)
+
+
+def test_a_folder_in_a_files_place_is_told(tmp_path: Path) -> None:
+    assert "is damaged" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("number", [0, FORMAT + 1, "1", None])
+def test_another_format_is_told_with_both_numbers(tmp_path: Path, number: object) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(save(arrays(), {"hpoe": json.dumps({"format": number})}))
+    assert f"has format {number}, this hpoe reads format {FORMAT}" in refusal(path)
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
+def test_a_safetensors_file_of_another_program_is_told(
+    tmp_path: Path, metadata: dict[str, str] | None
+) -> None:
+    save_file(arrays(), tmp_path / "file", metadata)
+    assert "has format unknown" in refusal(tmp_path / "file")
+
+
+@pytest.mark.parametrize("entry", ["{", "", "[1]", "1", '"text"'])
+def test_a_record_that_is_not_one_is_told(tmp_path: Path, entry: str) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(save(arrays(), {"hpoe": entry}))
+    refusal(path)
