@@ -1,4 +1,4 @@
-"""What all tests share: the real MNIST."""
+"""What all tests share: the real MNIST, and MLflow's addresses put back."""
 
 from pathlib import Path
 
@@ -8,6 +8,13 @@ from hpoe.data.mnist import Mnist, fetch, load
 from hpoe.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def own_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow writes its addresses into the environment, which later tests must not find."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.setenv(name, "")
 
 
 @pytest.fixture(scope="session")

@@ -287,7 +287,7 @@ def test_a_registry_that_does_not_answer_is_told(tmp_path: Path) -> None:
 def test_a_registry_without_the_alias_is_told(tmp_path: Path, registry: str) -> None:
     shutil.copy(registry.removeprefix("sqlite:///"), tmp_path / "mlflow.db")
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    mlflow.MlflowClient(uri).delete_registered_model_alias("hpoe-digits", "champion")
+    mlflow.MlflowClient(uri, uri).delete_registered_model_alias("hpoe-digits", "champion")
     with pytest.raises(ServingError, match="has no model hpoe-digits with the alias champion"):
         fetch_champion(uri, tmp_path)
 

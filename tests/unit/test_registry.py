@@ -59,13 +59,6 @@ def test_no_common_image_is_no_verdict() -> None:
         judge(table([True]), table([True], first=5), 0.05)
 
 
-@pytest.fixture(autouse=True)
-def own_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow writes its addresses into the environment, which later tests must not find."""
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
-        monkeypatch.setenv(name, "")
-
-
 def test_a_store_without_the_model_says_how_to_register_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
