@@ -58,9 +58,9 @@ def teach_refusal(
 ) -> Recogniser:
     """The same system, able to say how typical an image is and whether it looks like a digit.
 
-    The digit score is fitted on the supervised set's first half, as it is and redrawn, and on
-    outliers made from it; its threshold on the other half. How typical an image is, both halves
-    say: no RBM has seen them.
+    The digit score is fitted on the supervised set's first half and some of the unsupervised
+    images, as they are and redrawn, and on outliers made from the half; its threshold on the other
+    half. How typical an image is, both halves say: no RBM has seen them.
     """
     arrays = [load_digit(split, digit) for digit in system.digits]
     first, second = (
@@ -69,7 +69,9 @@ def teach_refusal(
     labels = np.repeat(np.arange(len(arrays)), [len(each.fit) for each in arrays])
     source = Source(first, labels, generator(seed, "register", 0, 0, "outliers"))
     made = outliers(source, params.outliers_per_kind)
-    fitted = see(system, np.concatenate([first, redrawn(source)]), workers)
+    more = [each.unsupervised[: params.digits_per_class] for each in arrays]
+    digits = np.concatenate([first, *more])
+    fitted = see(system, np.concatenate([digits, redrawn(digits, source.rng)]), workers)
     strangers, held_out = see(system, made, workers), see(system, second, workers)
     score = fit_digit_score(params, fitted, strangers, held_out, seed)
     own = np.concatenate(

@@ -56,14 +56,14 @@ def outliers(source: Source, count: int) -> Images:
     return np.stack([placed(kind(source)) for kind in KINDS for _ in range(count)])
 
 
-def redrawn(source: Source) -> Images:
-    """The source's digits enlarged, paler, and placed again, [N, R, C].
+def redrawn(digits: Images, rng: np.random.Generator) -> Images:
+    """Digits enlarged, paler, and placed again, [N, R, C].
 
     Digits, but with the traces of placing that outliers have and MNIST's own have not.
     """
     images = []
-    for image in source.images:
-        times = source.rng.uniform(1, 4)
+    for image in digits:
+        times = rng.uniform(1, 4)
         images.append(placed(ndimage.zoom(image / np.float32(255), times, order=1)))
     return np.stack(images)
 
@@ -151,10 +151,7 @@ def collage(source: Source) -> Picture:
     """Pieces of several digits, turned by any angle, side by side and over each other."""
     sheet = np.zeros((40, 40), np.float32)
     for _ in range(source.rng.integers(2, 5)):
-        piece = source.turned(_piece(source, int(source.rng.integers(8, 18))))
-        rows, columns = (int(source.rng.integers(0, 41 - size)) for size in piece.shape)
-        spot = sheet[rows : rows + piece.shape[0], columns : columns + piece.shape[1]]
-        np.maximum(spot, piece, out=spot)
+        _lay(sheet, source.turned(_piece(source, int(source.rng.integers(8, 18)))), source.rng)
     return sheet
 
 
@@ -165,6 +162,75 @@ def warped(source: Source) -> Picture:
     displacement = 60 * ndimage.gaussian_filter(noise, (0, 3, 3))
     torn: Picture = ndimage.map_coordinates(image, np.indices(image.shape) + displacement, order=1)
     return torn
+
+
+def transposed(source: Source) -> Picture:
+    """A digit reflected in its diagonal."""
+    return source.of((2, 3, 4, 5, 6, 7, 9)).T
+
+
+def spliced(source: Source) -> Picture:
+    """A half of a digit, and of another that is turned by a quarter or more."""
+    first, second = source.pair()
+    middle = first.shape[1] // 2
+    second = np.rot90(second, int(source.rng.integers(1, 4)))
+    figure = np.concatenate([first[:, :middle], second[:, middle:]], axis=1)
+    return np.rot90(figure, int(source.rng.integers(4)))
+
+
+def touching(source: Source) -> Picture:
+    """Two digits written into each other's side."""
+    first, second = inked(source.any()), inked(source.any())
+    shared = min(int(source.rng.integers(1, 8)), first.shape[1] - 1, second.shape[1] - 1)
+    left = np.pad(first, ((0, 0), (0, second.shape[1] - shared)))
+    return np.maximum(left, np.pad(second, ((0, 0), (first.shape[1] - shared, 0))))
+
+
+def heap(source: Source) -> Picture:
+    """Digits of several sizes, turned by any angle, over each other."""
+    sheet = np.zeros((56, 56), np.float32)
+    for _ in range(source.rng.integers(2, 5)):
+        larger = ndimage.zoom(source.any()[4:24, 4:24], source.rng.uniform(0.5, 1.8, 2), order=1)
+        _lay(sheet, source.turned(larger), source.rng)
+    return sheet
+
+
+def crossed(source: Source) -> Picture:
+    """Ones across each other, all turned by one angle."""
+    sheet = np.zeros((56, 56), np.float32)
+    angle = source.rng.uniform(0, 360)
+    for number in range(source.rng.integers(2, 5)):
+        times = source.rng.uniform(1, 2.4), source.rng.uniform(0.8, 1.6)
+        larger = ndimage.zoom(source.of((1,))[4:24, 9:19], times, order=1)
+        _lay(sheet, ndimage.rotate(larger, angle + 90 * (number % 2), order=1), source.rng)
+    return sheet
+
+
+def shards(source: Source) -> Picture:
+    """A thickened digit cut by straight lines."""
+    ink = ndimage.zoom(source.any(), 3, order=1) > 0.4
+    ink = ndimage.binary_dilation(ink, iterations=int(source.rng.integers(1, 12)))
+    rows, columns = np.indices(ink.shape) - len(ink) / 2
+    for _ in range(source.rng.integers(1, 4)):
+        angle = source.rng.uniform(0, 2 * np.pi)
+        ink &= rows * np.sin(angle) + columns * np.cos(angle) < source.rng.uniform(3, 18)
+    figure: Picture = ink.astype(np.float32)
+    return figure
+
+
+def skewed(source: Source) -> Picture:
+    """A digit slanted further than people write."""
+    image = ndimage.zoom(source.of((0, 2, 3, 4, 5, 6, 8, 9)), 2, order=1)
+    image = np.pad(image, len(image) // 2)
+    shear = np.eye(2)
+    shear[(0, 1) if source.rng.integers(2) else (1, 0)] = source.rng.uniform(
+        0.9, 1.6
+    ) * source.rng.choice((-1, 1))
+    middle = np.array(image.shape) / 2
+    slanted: Picture = ndimage.affine_transform(
+        image, shear, offset=middle - shear @ middle, order=1
+    )
+    return slanted
 
 
 def outlined(source: Source) -> Picture:
@@ -214,8 +280,8 @@ def specks(source: Source) -> Picture:
 
 KINDS: tuple[Callable[[Source], Picture], ...] = (
     *(halves, overlaid, side_by_side, mirrored, upside_down, doubled, symmetric),
-    *(shuffled_quarters, cut, fragment, collage, warped, outlined, filled, negative),
-    *(blobs, mixed, specks),
+    *(shuffled_quarters, cut, fragment, collage, warped, transposed, spliced, touching, heap),
+    *(crossed, shards, skewed, outlined, filled, negative, blobs, mixed, specks),
 )
 
 
@@ -233,3 +299,14 @@ def _piece(source: Source, size: int) -> Picture:
         piece = image[row : row + size, column : column + size]
         if piece.max() > 0.5:
             return piece
+
+
+def _lay(sheet: Picture, piece: Picture, rng: np.random.Generator) -> None:
+    """Put a piece, cut to fit, over what lies on a sheet, anywhere."""
+    piece = piece[: sheet.shape[0], : sheet.shape[1]]
+    rows, columns = (
+        int(rng.integers(0, whole - size + 1))
+        for whole, size in zip(sheet.shape, piece.shape, strict=True)
+    )
+    spot = sheet[rows : rows + piece.shape[0], columns : columns + piece.shape[1]]
+    np.maximum(spot, piece, out=spot)

@@ -99,10 +99,12 @@ class Refusal(Block):
 
     outliers_per_kind: int = Field(ge=1)
     """Images of every kind of outlier that the score is fitted against."""
+    digits_per_class: int = Field(ge=0)
+    """Unsupervised images of every digit it is fitted on besides the supervised half."""
     hidden_units: int = Field(ge=1)
-    """Hidden units of the score's net."""
+    """Of the layer of the score's net that sees goodness and pictures together."""
     weight_decay: float = Field(ge=0)
-    """L2 penalty on the net's weights, scikit-learn's alpha."""
+    """Of AdamW, decoupled from the gradient."""
     epochs: int = Field(ge=1)
     """Passes over digits and outliers."""
     refused_digits: float = Field(gt=0, lt=1)

@@ -1,15 +1,70 @@
 """Fitting the digit score: digits against outliers, its threshold on digits held out."""
 
-from dataclasses import replace
-from warnings import catch_warnings, simplefilter
+from operator import attrgetter
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
+import torch
 from threadpoolctl import threadpool_limits
+from torch import Tensor, nn
 
 from hpoe.params import Refusal
-from hpoe.serving.digit_score import DigitScore, Seen, features
+from hpoe.serving.digit_score import (
+    STRIDE,
+    DigitNet,
+    DigitScore,
+    Floats,
+    Seen,
+    Usual,
+    features,
+)
+
+KERNELS, SIZES = (16, 32), (5, 3)
+"""Of the two convolutions: how many, and how many pixels wide."""
+DROPPED = 0.2
+"""Fraction of hidden units that every step of training leaves out."""
+LEARNING_RATE = 0.003
+"""The highest of a cycle that rises from and falls to nearly nothing."""
+MINIBATCH = 200
+
+
+class Fitted(nn.Module):
+    """The net of the digit score as PyTorch trains it; `DigitNet` is what is served."""
+
+    def __init__(self, features: int, rows: int, columns: int, hidden_units: int) -> None:
+        super().__init__()
+        self.first, self.second = (
+            nn.Conv2d(channels, kernels, size, STRIDE, size // 2)
+            for channels, kernels, size in zip((3, KERNELS[0]), KERNELS, SIZES, strict=True)
+        )
+        for _ in KERNELS:
+            rows, columns = -(-rows // STRIDE), -(-columns // STRIDE)
+        self.hidden = nn.Linear(features + KERNELS[1] * rows * columns, hidden_units)
+        self.dropped = nn.Dropout(DROPPED)
+        self.output = nn.Linear(hidden_units, 1)
+
+    def forward(self, features: Tensor, pictures: Tensor) -> Tensor:
+        """The log odds of being a digit, [N, F] and [N, 3, R, C] to [N]."""
+        seen = self.second(self.first(pictures).relu()).relu().flatten(1)
+        hidden = self.hidden(torch.cat([features, seen], dim=1)).relu()
+        score: Tensor = self.output(self.dropped(hidden))[:, 0]
+        return score
+
+    def arrays(self) -> DigitNet:
+        """The same net in numpy."""
+
+        def array(tensor: Tensor) -> Floats:
+            return np.ascontiguousarray(tensor.detach().numpy())
+
+        return DigitNet(
+            first_kernels=array(self.first.weight),
+            first_biases=array(self.first.bias),  # type: ignore[arg-type]
+            second_kernels=array(self.second.weight),
+            second_biases=array(self.second.bias),  # type: ignore[arg-type]
+            hidden_weights=array(self.hidden.weight.t()),
+            hidden_biases=array(self.hidden.bias),
+            weights=array(self.output.weight[0]),
+            bias=array(self.output.bias[0]),
+        )
 
 
 def fit_digit_score(
@@ -19,29 +74,19 @@ def fit_digit_score(
 
     The features are standardised by the digits alone: what is usual is usual for digits.
     """
-    score = _standardised(digits)
-    inputs = np.concatenate([score.inputs(digits), score.inputs(outliers)])
-    targets = np.repeat([1, 0], [len(digits.goodness), len(outliers.goodness)])
-    net = MLPClassifier(
-        (params.hidden_units,),
-        alpha=params.weight_decay,
-        max_iter=params.epochs,
-        n_iter_no_change=params.epochs,
-        random_state=seed,
+    usual = usual_for(digits)
+    given, pictures = (
+        torch.from_numpy(np.concatenate([part(digits), part(outliers)]))
+        for part in (usual.features, attrgetter("pictures"))
     )
-    with threadpool_limits(limits=1), catch_warnings():
-        simplefilter("ignore", ConvergenceWarning)  # it ends with the epochs, which is meant
-        net.fit(inputs, targets)
-    (hidden_weights, weights), (hidden_biases, bias) = net.coefs_, net.intercepts_
-    score = replace(
-        score,
-        hidden_weights=hidden_weights,
-        hidden_biases=hidden_biases,
-        weights=weights[:, 0],
-        bias=bias[0],
-    )
+    targets = torch.zeros(len(given))
+    targets[: len(digits.goodness)] = 1
+    with threadpool_limits(limits=1), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = _fitted(params, given, pictures, targets).arrays()
+    score = DigitScore(usual, net, threshold=np.zeros((), np.float32))
     threshold = np.quantile(score(held_out), params.refused_digits)
-    return replace(score, threshold=np.asarray(threshold))
+    return DigitScore(usual, net, np.asarray(threshold, np.float32))
 
 
 def refused(score: DigitScore, seen: Seen) -> float:
@@ -49,23 +94,30 @@ def refused(score: DigitScore, seen: Seen) -> float:
     return float(np.mean(score(seen) < score.threshold))
 
 
-def _standardised(digits: Seen) -> DigitScore:
-    """What is usual for digits, and a net yet to be fitted."""
+def usual_for(digits: Seen) -> Usual:
+    """What is usual for digits."""
     classes = digits.log_probabilities.shape[1]
     recognised = [digits.goodness[digits.digits == digit] for digit in range(classes)]
     usual = np.stack([goodness.mean(axis=0) for goodness in recognised])
     spread = np.stack([goodness.std(axis=0) for goodness in recognised])
     raw = features(digits, usual, spread)
     scale = raw.std(axis=0)
-    nothing = np.zeros(())
-    return DigitScore(
-        usual_goodness=usual,
-        goodness_scale=spread,
-        mean=raw.mean(axis=0),
-        scale=np.where(scale > 0, scale, 1),  # pixels that are black in every digit
-        hidden_weights=nothing,
-        hidden_biases=nothing,
-        weights=nothing,
-        bias=nothing,
-        threshold=nothing,
-    )
+    return Usual(usual, spread, raw.mean(axis=0), np.where(scale > 0, scale, 1))
+
+
+def _fitted(params: Refusal, features: Tensor, pictures: Tensor, targets: Tensor) -> Fitted:
+    """A net trained by AdamW on the cross-entropy."""
+    rows, columns = pictures.shape[2:]
+    net = Fitted(features.shape[1], rows, columns, params.hidden_units)
+    optimizer = torch.optim.AdamW(net.parameters(), weight_decay=params.weight_decay)
+    steps = params.epochs * -(-len(targets) // MINIBATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
+    for _ in range(params.epochs):
+        for some in torch.split(torch.randperm(len(targets)), MINIBATCH):
+            optimizer.zero_grad()
+            score = net(features[some], pictures[some])
+            loss = nn.functional.binary_cross_entropy_with_logits(score, targets[some])
+            torch.autograd.backward(loss)
+            optimizer.step()
+            schedule.step()
+    return net

@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw, ImageFont
 SIDE = 112
 DIGIT_LIKE = set("OoDQIlijJLZzSsBbGgqyYT")
 LETTERS = [c for c in map(chr, (*range(65, 91), *range(97, 123))) if c not in DIGIT_LIKE]
+BRACKETS_AND_BARS = (*range(0x2758, 0x275B), *range(0x2768, 0x2776))
 SYMBOLS = [chr(c) for first, last in ((0x2190, 0x21FF), (0x2600, 0x266F), (0x2701, 0x27BF))
-           for c in range(first, last)]  # fmt: skip
+           for c in range(first, last) if c not in BRACKETS_AND_BARS]  # fmt: skip
 Picture = Image.Image
 Digits = NDArray[np.uint8]
 Maker = Callable[[np.random.Generator, Digits], Picture]
@@ -36,10 +37,10 @@ def shuffled(rng: np.random.Generator, digits: Digits) -> Picture:
 
 
 def strokes(rng: np.random.Generator, _: Digits) -> Picture:
-    """One to four random curves."""
+    """Three to six random curves: one or two often are a 1, a 7 or a 2."""
     sheet, draw = _sheet()
     t = np.linspace(0, 1, 40)[:, None]
-    for _stroke in range(rng.integers(1, 5)):
+    for _stroke in range(rng.integers(3, 7)):
         a, b, c, d = rng.uniform(10, SIDE - 10, (4, 2))
         curve = (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t * t * c + t**3 * d
         width = int(rng.integers(6, 14))
@@ -55,7 +56,10 @@ def checkerboard(rng: np.random.Generator, _: Digits) -> Picture:
 
 
 def shape(rng: np.random.Generator, _: Digits) -> Picture:
-    """A rectangle, polygon, triangle, star, cross or saltire, filled or not."""
+    """A rectangle, polygon, triangle, star, cross or saltire, filled or not.
+
+    No circle, no polygon of many corners, no sliver: those are drawn as a 0 or a 1 is.
+    """
     sheet, draw = _sheet()
     kind, filled, width = rng.integers(6), rng.integers(2), int(rng.integers(5, 14))
     fill = 255 if filled else None
@@ -65,12 +69,12 @@ def shape(rng: np.random.Generator, _: Digits) -> Picture:
     if kind == 0:
         draw.rectangle((left, top, right, bottom), fill, 255, width)
     elif kind == 1:
-        turn, corners = float(rng.uniform(0, 90)), int(rng.integers(5, 9))
+        turn, corners = float(rng.uniform(0, 90)), int(rng.integers(5, 7))
         circle = (middle, middle, float(rng.uniform(30, 50)))
         draw.regular_polygon(circle, corners, turn, fill, 255, width)
     elif kind == 2:
-        corners_at = rng.uniform(5, SIDE - 5, (3, 2))
-        draw.polygon([tuple(corner) for corner in corners_at.tolist()], fill, 255, width)
+        circle = (middle, middle, float(rng.uniform(30, 50)))
+        draw.regular_polygon(circle, 3, float(rng.uniform(0, 120)), fill, 255, width)
     elif kind == 3:
         angles = rng.uniform(0, 2 * np.pi) + np.arange(10) * np.pi / 5
         radii = np.where(np.arange(10) % 2, 50, 20)
@@ -86,13 +90,13 @@ def shape(rng: np.random.Generator, _: Digits) -> Picture:
 
 
 def symbol(rng: np.random.Generator, _: Digits) -> Picture:
-    """An arrow, a sign or a drawing of a symbol font."""
-    return _glyph(str(rng.choice(SYMBOLS)), rng, _symbol_fonts())
+    """An arrow, a sign or a drawing of a symbol font; brackets and bars are drawn as a 1 is."""
+    return _glyph(SYMBOLS, rng, _symbol_fonts())
 
 
 def letter(rng: np.random.Generator, _: Digits) -> Picture:
     """A letter that is not like a digit, in any font."""
-    return _glyph(str(rng.choice(LETTERS)), rng, _fonts())
+    return _glyph(LETTERS, rng, _fonts())
 
 
 def turned(rng: np.random.Generator, digits: Digits) -> Picture:
@@ -119,9 +123,10 @@ def _sheet() -> tuple[Picture, ImageDraw.ImageDraw]:
     return sheet, ImageDraw.Draw(sheet)
 
 
-def _glyph(text: str, rng: np.random.Generator, fonts: list[str]) -> Picture:
-    """A glyph in white on black; glyphs that a font lacks are drawn in another."""
+def _glyph(texts: list[str], rng: np.random.Generator, fonts: list[str]) -> Picture:
+    """A glyph in white on black; another is drawn if the font lacks it."""
     while True:
+        text = str(rng.choice(texts))
         font = ImageFont.truetype(str(rng.choice(fonts)), 80)
         if bytes(font.getmask(text)) not in (b"", bytes(font.getmask("\U0010ffff"))):
             sheet = Image.new("L", (160, 160), 0)

@@ -2,7 +2,8 @@
 
 Goodness alone does not tell: density models give simple images, a blank one first, a high
 likelihood. What tells is the pattern: the goodness of all models beside what is usual for images
-recognised as that digit, and where the digit's own model fails to reconstruct the image.
+recognised as that digit, and where the digit's own model fails to reconstruct the image. The net
+sees the image beside its reconstructions through two layers of convolutions.
 
 Shapes: N images of R rows and C columns, D digits, M models, F features.
 """
@@ -12,11 +13,12 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-BLOCK = 4
-"""Side, in pixels, of the squares in which reconstruction errors are summed."""
+Floats = NDArray[np.float32]
+STRIDE = 2
+"""Pixels between the windows of a convolution."""
 MOST = 6.0
 """Standard deviations from the digits' mean beyond which a feature says no more."""
 
@@ -27,9 +29,9 @@ class Seen:
 
     images: Floats
     """The images in [0, 1], [N, R, C]."""
-    goodness: Floats
+    goodness: NDArray[np.float64]
     """Normalised goodness under all models, nats, [N, M]."""
-    log_probabilities: Floats
+    log_probabilities: NDArray[np.float64]
     """Of the digits, [N, D]."""
     reconstructions: tuple[Floats, Floats]
     """By the recognised digit's lowest layer, and by its whole hierarchy, each [N, R, C]."""
@@ -40,72 +42,117 @@ class Seen:
         digits: NDArray[np.int64] = self.log_probabilities.argmax(axis=1)
         return digits
 
+    @property
+    def pictures(self) -> Floats:
+        """The images and their reconstructions, the channels of the net's input, [N, 3, R, C]."""
+        return np.stack([self.images, *self.reconstructions], axis=1)
+
 
 @dataclass(frozen=True)
-class DigitScore:
-    """A net of one hidden layer of rectified units; its output is the log odds of being a digit."""
+class Usual:
+    """What is usual for digits: the features are measured against it."""
 
-    usual_goodness: Floats
+    goodness: NDArray[np.float64]
     """Mean goodness of images recognised as each digit, [D, M]."""
-    goodness_scale: Floats
+    goodness_scale: NDArray[np.float64]
     """Its standard deviation, [D, M]."""
-    mean: Floats
+    mean: NDArray[np.float64]
     """Of every feature over digits, [F]."""
-    scale: Floats
+    scale: NDArray[np.float64]
     """Standard deviation of every feature over digits, [F]."""
+
+    def features(self, seen: Seen) -> Floats:
+        """What the net is given beside the pictures: standardised over digits, [N, F]."""
+        standardised = (features(seen, self.goodness, self.goodness_scale) - self.mean) / self.scale
+        return np.clip(standardised, -MOST, MOST).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class DigitNet:
+    """Two convolutions of the pictures, then a layer on these and the features, all rectified.
+
+    Each K kernels of Q x Q pixels: [K, channels, Q, Q]; Q is odd.
+    """
+
+    first_kernels: Floats
+    first_biases: Floats
+    second_kernels: Floats
+    second_biases: Floats
     hidden_weights: Floats
+    """[F + the second convolution's outputs, hidden units]."""
     hidden_biases: Floats
     weights: Floats
     bias: Floats
-    threshold: Floats
-    """The score below which an image is said not to look like a digit, []."""
 
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Floats], prefix: str) -> Self:
-        """The score whose arrays are called `prefix` and the field's name."""
-        return cls(**{field.name: arrays[f"{prefix}{field.name}"] for field in fields(cls)})
-
-    def to_arrays(self, prefix: str) -> dict[str, Floats]:
-        """The arrays by the names under which a package keeps them."""
-        return {f"{prefix}{field.name}": getattr(self, field.name) for field in fields(self)}
-
-    def inputs(self, seen: Seen) -> Floats:
-        """What the net is given: features standardised over digits, [N, F]."""
-        raw = features(seen, self.usual_goodness, self.goodness_scale)
-        return np.clip((raw - self.mean) / self.scale, -MOST, MOST)
-
-    def __call__(self, seen: Seen) -> Floats:
-        """The log odds of being a digit, [N]."""
-        hidden = np.maximum(self.inputs(seen) @ self.hidden_weights + self.hidden_biases, 0)
+    def __call__(self, features: Floats, pictures: Floats) -> Floats:
+        """The log odds of being a digit, of features [N, F] and pictures [N, 3, R, C]; [N]."""
+        first = convolved(pictures, self.first_kernels, self.first_biases)
+        second = convolved(first, self.second_kernels, self.second_biases)
+        inputs = np.concatenate([features, second.reshape(len(second), -1)], axis=1)
+        hidden = np.maximum(inputs @ self.hidden_weights + self.hidden_biases, 0)
         score: Floats = hidden @ self.weights + self.bias
         return score
 
 
-def features(seen: Seen, usual_goodness: Floats, goodness_scale: Floats) -> Floats:
-    """Goodness beside the usual, reconstructions and their errors, the digit, [N, F]."""
+@dataclass(frozen=True)
+class DigitScore:
+    """A net that tells digits from other figures; its output is the log odds of being a digit."""
+
+    usual: Usual
+    net: DigitNet
+    threshold: NDArray[np.float32]
+    """The score below which an image is said not to look like a digit, []."""
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]], prefix: str) -> Self:
+        """The score whose arrays are called `prefix`, the part's name and the field's name."""
+
+        def part(of: type, name: str) -> object:
+            return of(**{each.name: arrays[f"{prefix}{name}/{each.name}"] for each in fields(of)})
+
+        return cls(part(Usual, "usual"), part(DigitNet, "net"), arrays[f"{prefix}threshold"])  # type: ignore[arg-type]
+
+    def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
+        """The arrays by the names under which a package keeps them."""
+        arrays: dict[str, NDArray[np.generic]] = {f"{prefix}threshold": self.threshold}
+        for name, part in (("usual", self.usual), ("net", self.net)):
+            arrays |= {
+                f"{prefix}{name}/{each.name}": getattr(part, each.name) for each in fields(part)
+            }
+        return arrays
+
+    def __call__(self, seen: Seen) -> Floats:
+        """The log odds of being a digit, [N]."""
+        return self.net(self.usual.features(seen), seen.pictures)
+
+
+def features(
+    seen: Seen, usual_goodness: NDArray[np.float64], goodness_scale: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Goodness beside the usual, ink, runner-up, errors of reconstruction, the digit, [N, F]."""
     digits = seen.digits
     unusual = (seen.goodness - usual_goodness[digits]) / goodness_scale[digits]
-    ink = seen.images.sum(axis=(1, 2))
+    ink = seen.images.sum(axis=(1, 2), dtype=np.float64)
     runner_up = np.sort(seen.log_probabilities, axis=1)[:, -2]
     columns = [unusual, np.log(ink + 5)[:, None], runner_up[:, None]]
     for reconstruction in seen.reconstructions:
-        difference = seen.images - reconstruction
-        error = (difference**2).sum(axis=(1, 2)) + 0.5
-        columns += [
-            np.log(np.stack([error, error / (ink + 5)], axis=1)),
-            in_blocks(reconstruction),
-            in_blocks(difference),
-            in_blocks(difference**2),
-        ]
+        error = ((seen.images - reconstruction) ** 2).sum(axis=(1, 2), dtype=np.float64) + 0.5
+        columns.append(np.log(np.stack([error, error / (ink + 5)], axis=1)))
     columns.append(np.eye(len(usual_goodness))[digits])
     return np.concatenate(columns, axis=1)
 
 
-def in_blocks(images: Floats) -> Floats:
-    """Sums over squares of BLOCK x BLOCK pixels, [N, R, C] to [N, blocks]; the rest is padded."""
-    rows, columns = (-size % BLOCK for size in images.shape[1:])
-    padded = np.pad(images, ((0, 0), (0, rows), (0, columns)))
-    count, height, width = padded.shape
-    blocks = padded.reshape(count, height // BLOCK, BLOCK, width // BLOCK, BLOCK)
-    sums: Floats = blocks.sum(axis=(2, 4)).reshape(count, -1)
-    return sums
+def convolved(pictures: Floats, kernels: Floats, biases: Floats) -> Floats:
+    """Rectified convolutions at every STRIDE-th pixel of zero-padded pictures.
+
+    [N, channels, R, C] and [K, channels, Q, Q] to [N, K, ceil(R / STRIDE), ceil(C / STRIDE)].
+    """
+    size = kernels.shape[-1]
+    margin = (size // 2, size // 2)
+    padded = np.pad(pictures, ((0, 0), (0, 0), margin, margin))
+    windows = sliding_window_view(padded, (size, size), axis=(2, 3))[:, :, ::STRIDE, ::STRIDE]
+    count, _, rows, columns = windows.shape[:4]
+    flat = windows.transpose(0, 2, 3, 1, 4, 5).reshape(count * rows * columns, -1)
+    answers = np.maximum(flat @ kernels.reshape(len(kernels), -1).T + biases, 0)
+    shaped: Floats = answers.reshape(count, rows, columns, -1).transpose(0, 3, 1, 2)
+    return shaped

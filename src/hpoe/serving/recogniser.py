@@ -88,9 +88,9 @@ class System:
             for digit in np.unique(recognised):
                 of = recognised == digit
                 reconstruction[of] = self.network.reconstruct(v[of], int(digit), layers)
-            reconstructions.append(reconstruction.reshape(images.shape).astype(np.float64))
+            reconstructions.append(reconstruction.reshape(images.shape))
         lowest, whole = reconstructions
-        return Seen(v.reshape(images.shape).astype(np.float64), scores, log_p, (lowest, whole))
+        return Seen(v.reshape(images.shape), scores, log_p, (lowest, whole))
 
     def recognise(self, net: LogisticNet, images: NDArray[np.uint8]) -> NDArray[np.int64]:
         """The digits that one of the nets takes images [N, rows, columns] for, [N]."""

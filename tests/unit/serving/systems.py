@@ -17,7 +17,12 @@ DIGITS = (2, 5, 7)
 SIDE = 28
 UNITS = (SIDE * SIDE, 9, 6, 4)
 REFUSAL = Refusal(
-    outliers_per_kind=3, hidden_units=5, weight_decay=1.0, epochs=300, refused_digits=0.05
+    outliers_per_kind=3,
+    digits_per_class=2,
+    hidden_units=5,
+    weight_decay=0.0001,
+    epochs=20,
+    refused_digits=0.05,
 )
 
 
