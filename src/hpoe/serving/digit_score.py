@@ -27,25 +27,19 @@ MOST = 6.0
 class Seen:
     """What the models say of images."""
 
-    images: Floats
-    """The images in [0, 1], [N, R, C]."""
+    pictures: Floats
+    """The images in [0, 1], and their reconstructions by the recognised digit's lowest layer and by
+    its whole hierarchy, [N, 3, R, C]."""
     goodness: NDArray[np.float64]
     """Normalised goodness under all models, nats, [N, M]."""
     log_probabilities: NDArray[np.float64]
     """Of the digits, [N, D]."""
-    reconstructions: tuple[Floats, Floats]
-    """By the recognised digit's lowest layer, and by its whole hierarchy, each [N, R, C]."""
 
     @property
     def digits(self) -> NDArray[np.int64]:
         """Positions of the recognised digits, [N]."""
         digits: NDArray[np.int64] = self.log_probabilities.argmax(axis=1)
         return digits
-
-    @property
-    def pictures(self) -> Floats:
-        """The images and their reconstructions, the channels of the net's input, [N, 3, R, C]."""
-        return np.stack([self.images, *self.reconstructions], axis=1)
 
 
 @dataclass(frozen=True)
@@ -132,11 +126,13 @@ def features(
     """Goodness beside the usual, ink, runner-up, errors of reconstruction, the digit, [N, F]."""
     digits = seen.digits
     unusual = (seen.goodness - usual_goodness[digits]) / goodness_scale[digits]
-    ink = seen.images.sum(axis=(1, 2), dtype=np.float64)
+    images = seen.pictures[:, 0]
+    ink = images.sum(axis=(1, 2), dtype=np.float64)
     runner_up = np.sort(seen.log_probabilities, axis=1)[:, -2]
     columns = [unusual, np.log(ink + 5)[:, None], runner_up[:, None]]
-    for reconstruction in seen.reconstructions:
-        error = ((seen.images - reconstruction) ** 2).sum(axis=(1, 2), dtype=np.float64) + 0.5
+    for channel in (1, 2):
+        difference = images - seen.pictures[:, channel]
+        error = (difference**2).sum(axis=(1, 2), dtype=np.float64) + 0.5
         columns.append(np.log(np.stack([error, error / (ink + 5)], axis=1)))
     columns.append(np.eye(len(usual_goodness))[digits])
     return np.concatenate(columns, axis=1)

@@ -82,15 +82,14 @@ class System:
         log_p = self.net.log_probabilities(scores)
         recognised = log_p.argmax(axis=1)
         v = unit_interval(images)
-        reconstructions = []
-        for layers in (1, len(self.network.layers)):
-            reconstruction = np.empty_like(v)
+        pictures = np.empty((len(images), 3, *images.shape[1:]), np.float32)
+        pictures[:, 0] = v.reshape(images.shape)
+        for channel, layers in ((1, 1), (2, len(self.network.layers))):
             for digit in np.unique(recognised):
                 of = recognised == digit
-                reconstruction[of] = self.network.reconstruct(v[of], int(digit), layers)
-            reconstructions.append(reconstruction.reshape(images.shape))
-        lowest, whole = reconstructions
-        return Seen(v.reshape(images.shape), scores, log_p, (lowest, whole))
+                found = self.network.reconstruct(v[of], int(digit), layers)
+                pictures[of, channel] = found.reshape(-1, *images.shape[1:])
+        return Seen(pictures, scores, log_p)
 
     def recognise(self, net: LogisticNet, images: NDArray[np.uint8]) -> NDArray[np.int64]:
         """The digits that one of the nets takes images [N, rows, columns] for, [N]."""
