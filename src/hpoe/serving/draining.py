@@ -6,8 +6,11 @@ connection reset. Here what has reached the machine is answered, with `Connectio
 """
 
 import asyncio
+import ctypes
 import socket
+import struct
 import time
+from contextlib import suppress
 from functools import partial
 
 import h11
@@ -19,6 +22,10 @@ from hpoe.serving.replies import error_reply
 LINGER_SECONDS = 2.0
 """How long an idle connection may still bring a request after the end was asked for."""
 CLOSE = (b"connection", b"close")
+ATTACH_FILTER = 26
+"""Linux's SO_ATTACH_FILTER, which the socket module does not name."""
+IGNORE_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
+"""Packet filter: load the flags of TCP; if SYN is set, drop the packet; let all others pass."""
 
 
 class Protocol(H11Protocol):
@@ -40,8 +47,16 @@ class Protocol(H11Protocol):
 class DrainingServer(uvicorn.Server):
     """A server that answers what was sent before it ends."""
 
+    def __init__(self, config: uvicorn.Config, *, shares_socket: bool = False) -> None:
+        """Serve by a config; others may go on accepting from a socket that is shared."""
+        super().__init__(config)
+        self._shares_socket = shares_socket
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take what waits, stop listening, let idle connections bring a last request, end."""
+        if not self._shares_socket:
+            for listener in sockets or []:
+                ignore_new(listener)
         waiting = [connection for listener in sockets or [] for connection in _pending(listener)]
         for server in self.servers:
             server.close()
@@ -66,6 +81,19 @@ class DrainingServer(uvicorn.Server):
         protocol = partial(Protocol, self.config, self.server_state, self.lifespan.state, loop)
         for connection in waiting:
             await loop.connect_accepted_socket(protocol, connection)
+
+
+def ignore_new(listener: socket.socket) -> None:
+    """Let no further connection come to a listening socket; those that are being made still do.
+
+    One that came between the last accept and the close would be reset, with the request that it
+    brought. A client that is ignored asks again within a second, and then is refused.
+    """
+    steps = b"".join(struct.pack("HBBI", *step) for step in IGNORE_SYN)
+    kept = ctypes.create_string_buffer(steps, len(steps))
+    program = struct.pack("HP", len(IGNORE_SYN), ctypes.addressof(kept))
+    with suppress(OSError):  # a kernel without packet filters: the gap stays, some microseconds
+        listener.setsockopt(socket.SOL_SOCKET, ATTACH_FILTER, program)
 
 
 def _pending(listener: socket.socket) -> list[socket.socket]:

@@ -15,7 +15,7 @@ from multiprocessing.context import SpawnProcess
 import uvicorn
 
 from hpoe.errors import HpoeError, ServingError
-from hpoe.serving.draining import DrainingServer
+from hpoe.serving.draining import DrainingServer, ignore_new
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's variable: where workers count, for all of them to add up."""
@@ -39,6 +39,7 @@ def keep_alive(config: uvicorn.Config, listener: socket.socket, count: int) -> N
         workers = [
             worker if worker.is_alive() else _started(config, listener) for worker in workers
         ]
+    ignore_new(listener)
     listener.close()  # now the workers alone listen, and the last takes what still waits
     for worker in workers:
         worker.terminate()
@@ -61,7 +62,7 @@ def _work(config: uvicorn.Config, listener: socket.socket) -> None:
         signal.signal(number, lambda *_: sys.exit(0))
     config.configure_logging()
     try:
-        DrainingServer(config).run(sockets=[listener])
+        DrainingServer(config, shares_socket=True).run(sockets=[listener])
     except HpoeError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
