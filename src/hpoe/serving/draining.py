@@ -10,7 +10,6 @@ import ctypes
 import socket
 import struct
 import time
-from contextlib import suppress
 from functools import partial
 
 import h11
@@ -83,8 +82,10 @@ class DrainingServer(uvicorn.Server):
             await loop.connect_accepted_socket(protocol, connection)
 
 
-def ignore_new(listener: socket.socket) -> None:
+def ignore_new(listener: socket.socket) -> bool:
     """Let no further connection come to a listening socket; those that are being made still do.
+
+    False where the kernel has no packet filters: some microseconds stay in which one may come.
 
     One that came between the last accept and the close would be reset, with the request that it
     brought. A client that is ignored asks again within a second, and then is refused.
@@ -92,8 +93,11 @@ def ignore_new(listener: socket.socket) -> None:
     steps = b"".join(struct.pack("HBBI", *step) for step in IGNORE_SYN)
     kept = ctypes.create_string_buffer(steps, len(steps))
     program = struct.pack("HP", len(IGNORE_SYN), ctypes.addressof(kept))
-    with suppress(OSError):  # a kernel without packet filters: the gap stays, some microseconds
+    try:
         listener.setsockopt(socket.SOL_SOCKET, ATTACH_FILTER, program)
+    except OSError:
+        return False
+    return True
 
 
 def _pending(listener: socket.socket) -> list[socket.socket]:

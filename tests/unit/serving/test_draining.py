@@ -20,7 +20,8 @@ def test_what_was_connected_is_accepted_and_nothing_new_is() -> None:
     listener.setblocking(False)
     address = listener.getsockname()
     with closing(socket.create_connection(address)) as before:
-        ignore_new(listener)
+        if not ignore_new(listener):
+            pytest.skip("this kernel has no packet filters")
         with pytest.raises(TimeoutError):
             socket.create_connection(address, timeout=0.2)
         (accepted,) = _pending(listener)
