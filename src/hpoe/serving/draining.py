@@ -85,10 +85,11 @@ class DrainingServer(uvicorn.Server):
 def ignore_new(listener: socket.socket) -> bool:
     """Let no further connection come to a listening socket; those that are being made still do.
 
-    False where the kernel has no packet filters: some microseconds stay in which one may come.
-
     One that came between the last accept and the close would be reset, with the request that it
     brought. A client that is ignored asks again within a second, and then is refused.
+
+    Returns:
+        Whether the kernel has packet filters; where it has not, that gap stays.
     """
     steps = b"".join(struct.pack("HBBI", *step) for step in IGNORE_SYN)
     kept = ctypes.create_string_buffer(steps, len(steps))
