@@ -14,7 +14,7 @@ from hpoe.outliers import Source, outliers, redrawn
 from hpoe.parallel import run_tasks
 from hpoe.params import Refusal
 from hpoe.randomness import generator
-from hpoe.refusal import fit_digit_score
+from hpoe.refusal import fit_digit_score, fit_edges
 from hpoe.serving.digit_score import Seen
 from hpoe.serving.hierarchies import Network, stacked
 from hpoe.serving.recogniser import LogisticNet, Recogniser, System
@@ -60,7 +60,8 @@ def teach_refusal(
 
     The digit score is fitted on the supervised set's first half and some of the unsupervised
     images, as they are and redrawn, and on outliers made from the half; its threshold on the other
-    half. How typical an image is, both halves say: no RBM has seen them.
+    half. Its edges are those of all unsupervised images. How typical an image is, both halves say:
+    no RBM has seen them.
     """
     arrays = [load_digit(split, digit) for digit in system.digits]
     first, second = (
@@ -73,7 +74,8 @@ def teach_refusal(
     digits = np.concatenate([first, *more])
     fitted = see(system, np.concatenate([digits, redrawn(digits, source.rng)]), workers)
     strangers, held_out = see(system, made, workers), see(system, second, workers)
-    score = fit_digit_score(params, fitted, strangers, held_out, seed)
+    edges = fit_edges([each.unsupervised for each in arrays])
+    score = fit_digit_score(params, edges, fitted, strangers, held_out, seed)
     own = np.concatenate(
         [
             goodness[:, :: len(LAYERS)].reshape(len(arrays), -1, len(arrays))

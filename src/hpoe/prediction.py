@@ -68,7 +68,7 @@ def answer_table(found: Answers) -> Table:
             str(answer["digit"]),
             f"{answer['probability']:.1%}",
             f"{answer['typicality']:.0f}",
-            f"{answer['digit_score']:.1f}",
+            f"{answer['digit_score']:.2f}",
             "yes" if answer["looks_like_digit"] else "no",
         )
     return table

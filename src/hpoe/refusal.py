@@ -1,9 +1,11 @@
 """Fitting the digit score: digits against outliers, its threshold on digits held out."""
 
+from collections.abc import Sequence
 from operator import attrgetter
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
@@ -13,10 +15,13 @@ from hpoe.serving.digit_score import (
     DigitNet,
     DigitScore,
     Floats,
+    Scale,
     Seen,
     Usual,
     features,
+    opinions,
 )
+from hpoe.serving.edges import EdgeDensities, edge_orientations, squared_distances
 
 KERNELS, SIZES = (16, 32), (5, 3)
 """Of the two convolutions: how many, and how many pixels wide."""
@@ -25,6 +30,10 @@ DROPPED = 0.2
 LEARNING_RATE = 0.003
 """The highest of a cycle that rises from and falls to nearly nothing."""
 MINIBATCH = 200
+DIRECTIONS = 20
+"""Of an edge density, those of the largest variances; the others are given the least of these."""
+LOWEST = 0.01
+"""Fraction of digits that are far from usual: what opinions and distances are measured by."""
 
 
 class Fitted(nn.Module):
@@ -68,9 +77,14 @@ class Fitted(nn.Module):
 
 
 def fit_digit_score(
-    params: Refusal, digits: Seen, outliers: Seen, held_out: Seen, seed: int
+    params: Refusal,
+    edges: EdgeDensities,
+    digits: Seen,
+    outliers: Seen,
+    held_out: Seen,
+    seed: int,
 ) -> DigitScore:
-    """A net that tells digits from outliers; `refused_digits` of the held-out ones fall below it.
+    """A net that tells digits from outliers, beside edges; it refuses `refused_digits` held out.
 
     The features are standardised by the digits alone: what is usual is usual for digits.
     """
@@ -84,9 +98,19 @@ def fit_digit_score(
     with threadpool_limits(limits=1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = _fitted(params, given, pictures, targets).arrays()
-    score = DigitScore(usual, net, threshold=np.zeros((), np.float32))
-    threshold = np.quantile(score(held_out), params.refused_digits)
-    return DigitScore(usual, net, np.asarray(threshold, np.float32))
+    said = opinions(usual, net, edges, held_out)
+    scale = Scale(*np.quantile(said, (0.5, LOWEST), axis=0).astype(np.float32))
+    threshold = np.quantile(scale(said).min(axis=1), params.refused_digits)
+    return DigitScore(usual, net, edges, scale, np.asarray(threshold, np.float32))
+
+
+def fit_edges(digits: Sequence[NDArray[np.uint8]]) -> EdgeDensities:
+    """A Gaussian over the edges of each digit's images, [N, R, C] a digit."""
+    fitted = [
+        _gaussian(edge_orientations(images.astype(np.float32) / np.float32(255)))
+        for images in digits
+    ]
+    return EdgeDensities(*(np.stack(part) for part in zip(*fitted, strict=True)))
 
 
 def refused(score: DigitScore, seen: Seen) -> float:
@@ -103,6 +127,17 @@ def usual_for(digits: Seen) -> Usual:
     raw = features(digits, usual, spread)
     scale = raw.std(axis=0)
     return Usual(usual, spread, raw.mean(axis=0), np.where(scale > 0, scale, 1))
+
+
+def _gaussian(edges: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean, whitening and reach of descriptions [N, E]."""
+    mean = edges.mean(axis=0)
+    variances, directions = np.linalg.eigh(np.cov(edges.T))
+    whitening = (directions / np.sqrt(np.maximum(variances, variances[-DIRECTIONS]))).astype(
+        np.float32
+    )
+    reach = np.quantile(squared_distances(edges, mean, whitening), 1 - LOWEST)
+    return mean, whitening, np.asarray(reach, np.float32)
 
 
 def _fitted(params: Refusal, features: Tensor, pictures: Tensor, targets: Tensor) -> Fitted:

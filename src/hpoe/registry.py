@@ -27,7 +27,12 @@ HISTORY = "champions"
 WEIGHTS = "weights.safetensors"
 SERVED = (
     *("__init__.py", "errors.py", "normalization.py", "tensors.py"),
-    *("serving/__init__.py", "serving/digit_score.py", "serving/hierarchies.py"),
+    *(
+        "serving/__init__.py",
+        "serving/digit_score.py",
+        "serving/edges.py",
+        "serving/hierarchies.py",
+    ),
     *("serving/images.py", "serving/preprocessing.py", "serving/recogniser.py"),
 )
 """The modules that travel with the model: all it needs of hpoe to answer."""

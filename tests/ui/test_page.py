@@ -253,7 +253,7 @@ def test_an_image_unlike_a_digit_gets_a_warning(visit: Visit, server: StandIn) -
     server.will(Reply(3, UNLIKE).at_once())
     visit.ask(DOT)
     expect(status(visit)).to_have_text(
-        "This does not look like a digit. The nearest is 3. Score −1.3, threshold −0.4."
+        "This does not look like a digit. The nearest is 3. Score −1.26, threshold −0.40."
     )
     expect(visit.page.get_by_role("main")).to_have_attribute("data-kind", "unlike")
 

@@ -25,7 +25,10 @@ ORDER = (
     ("hpoe.data.split", "hpoe.hierarchy", "hpoe.evaluation", "hpoe.weights", "hpoe.nets"),
     ("hpoe.tasks", "hpoe.scoring", "hpoe.tracking"),
     ("hpoe.training", "hpoe.delivery"),
-    ("hpoe.serving", "hpoe.serving.preprocessing", "hpoe.serving.hierarchies"),
+    (
+        *("hpoe.serving", "hpoe.serving.preprocessing", "hpoe.serving.hierarchies"),
+        "hpoe.serving.edges",
+    ),
     ("hpoe.serving.images", "hpoe.serving.digit_score", "hpoe.outliers"),
     ("hpoe.serving.recogniser", "hpoe.refusal"),
     ("hpoe.assembly", "hpoe.registry"),

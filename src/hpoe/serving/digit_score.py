@@ -3,7 +3,8 @@
 Goodness alone does not tell: density models give simple images, a blank one first, a high
 likelihood. What tells is the pattern: the goodness of all models beside what is usual for images
 recognised as that digit, and where the digit's own model fails to reconstruct the image. The net
-sees the image beside its reconstructions through two layers of convolutions.
+sees the image beside its reconstructions through two layers of convolutions. Beside the net stands
+a density of edges, which has seen digits alone; an image must satisfy both.
 
 Shapes: N images of R rows and C columns, D digits, M models, F features.
 """
@@ -15,6 +16,8 @@ from typing import Self
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+from hpoe.serving.edges import EdgeDensities
 
 Floats = NDArray[np.float32]
 STRIDE = 2
@@ -89,11 +92,29 @@ class DigitNet:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """Two numbers that each opinion of held-out digits is measured by: the net's, the edges', [2].
+
+    A usual digit is at 0, the lowest hundredth ends at -1.
+    """
+
+    median: Floats
+    lowest: Floats
+
+    def __call__(self, opinions: Floats) -> Floats:
+        """Opinions of images, [N, 2] to [N, 2]."""
+        scaled: Floats = (opinions - self.median) / (self.median - self.lowest)
+        return scaled
+
+
+@dataclass(frozen=True)
 class DigitScore:
-    """A net that tells digits from other figures; its output is the log odds of being a digit."""
+    """What tells digits from other figures: the worse of two opinions, a net's and the edges'."""
 
     usual: Usual
     net: DigitNet
+    edges: EdgeDensities
+    scale: Scale
     threshold: NDArray[np.float32]
     """The score below which an image is said not to look like a digit, []."""
 
@@ -104,20 +125,32 @@ class DigitScore:
         def part(of: type, name: str) -> object:
             return of(**{each.name: arrays[f"{prefix}{name}/{each.name}"] for each in fields(of)})
 
-        return cls(part(Usual, "usual"), part(DigitNet, "net"), arrays[f"{prefix}threshold"])  # type: ignore[arg-type]
+        parts = {name: part(of, name) for name, of in PARTS.items()}
+        return cls(**parts, threshold=arrays[f"{prefix}threshold"])  # type: ignore[arg-type]
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """The arrays by the names under which a package keeps them."""
         arrays: dict[str, NDArray[np.generic]] = {f"{prefix}threshold": self.threshold}
-        for name, part in (("usual", self.usual), ("net", self.net)):
+        for name, of in PARTS.items():
+            part = getattr(self, name)
             arrays |= {
-                f"{prefix}{name}/{each.name}": getattr(part, each.name) for each in fields(part)
+                f"{prefix}{name}/{each.name}": getattr(part, each.name) for each in fields(of)
             }
         return arrays
 
     def __call__(self, seen: Seen) -> Floats:
-        """The log odds of being a digit, [N]."""
-        return self.net(self.usual.features(seen), seen.pictures)
+        """How much images look like digits, [N]: 0 for a usual digit, less for fewer digits."""
+        score: Floats = self.scale(opinions(self.usual, self.net, self.edges, seen)).min(axis=1)
+        return score
+
+
+PARTS = {"usual": Usual, "net": DigitNet, "edges": EdgeDensities, "scale": Scale}
+"""Of a digit score, by the field's name."""
+
+
+def opinions(usual: Usual, net: DigitNet, edges: EdgeDensities, seen: Seen) -> Floats:
+    """The net's log odds of being a digit, and how usual the edges are, [N, 2]."""
+    return np.stack([net(usual.features(seen), seen.pictures), edges(seen.pictures[:, 0])], axis=1)
 
 
 def features(

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from hpoe.normalization import SHIFTS
 from hpoe.params import Refusal
-from hpoe.refusal import fit_digit_score
+from hpoe.refusal import fit_digit_score, fit_edges
 from hpoe.serving.digit_score import Seen
+from hpoe.serving.edges import EdgeDensities
 from hpoe.serving.hierarchies import stacked
 from hpoe.serving.recogniser import LogisticNet, Recogniser, System
 
@@ -67,10 +68,15 @@ def seen(of: System, made: NDArray[np.uint8]) -> Seen:
     return of.see(made, of.scores(made))
 
 
+def edges() -> EdgeDensities:
+    """Fitted on random figures, others for each digit."""
+    return fit_edges([images(60, 20 + digit) for digit in DIGITS])
+
+
 def recogniser(seed: int = 0) -> Recogniser:
     """A system with a digit score fitted on random figures against other ones."""
     of = system(seed)
     digits, others = seen(of, images(90, 1)), seen(of, images(60, 2) // 2)
-    score = fit_digit_score(REFUSAL, digits, others, seen(of, images(50, 3)), seed)
+    score = fit_digit_score(REFUSAL, edges(), digits, others, seen(of, images(50, 3)), seed)
     typical = np.sort(digits.goodness[:, :: len(UNITS) - 1].T, axis=1)
     return Recogniser(of, typical, score)

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from hpoe.refusal import Fitted, fit_digit_score, refused, usual_for
 from hpoe.serving.digit_score import MOST, STRIDE, DigitScore, convolved, features
-from tests.unit.serving.systems import DIGITS, REFUSAL, images, recogniser, seen, system
+from tests.unit.serving.systems import DIGITS, REFUSAL, edges, images, recogniser, seen, system
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.sampled_from((1, 3, 5)))
@@ -59,7 +59,7 @@ def test_the_stated_share_of_held_out_digits_is_refused() -> None:
     of = system()
     held_out = seen(of, images(400, 3))
     score = fit_digit_score(
-        REFUSAL, seen(of, images(90, 1)), seen(of, images(60, 2) // 2), held_out, 0
+        REFUSAL, edges(), seen(of, images(90, 1)), seen(of, images(60, 2) // 2), held_out, 0
     )
     assert refused(score, held_out) == pytest.approx(REFUSAL.refused_digits, abs=1 / 400)
 

@@ -278,7 +278,7 @@ function inWords(typicality, digit) {
   return `More typical than ${share}\u00a0% of real ${digit}s.`;
 }
 
-const number = (value) => value.toFixed(1).replace("-", "\u2212");
+const number = (value) => value.toFixed(2).replace("-", "\u2212");
 
 function showAnswer(answer) {
   const { digit, looks_like_digit: looksLikeDigit } = answer;
