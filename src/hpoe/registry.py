@@ -158,7 +158,7 @@ class Registry:
                 python_model=str(Path(hpoe.__file__).parent / "serving" / "model.py"),
                 artifacts={"weights": str(weights)},
                 code_paths=[str(code)],
-                model_config={"max_pixels": Limits().most_pixels},
+                model_config={"max_pixels": Limits().most_pixels, "threads": 1},
                 signature=signature,
                 input_example=pd.DataFrame({"image": [example]}),
                 pip_requirements=[

@@ -45,6 +45,12 @@ class Settings(BaseSettings):
     tracking_uri: str = Field(default="", validation_alias="MLFLOW_TRACKING_URI")
     """MLflow's own variable; empty: the embedded store mlruns/mlflow.db."""
 
+    @property
+    def serve_threads(self) -> int:
+        """Threads in which each process of `hpoe serve` predicts: the cores, shared out."""
+        cores: int = joblib.cpu_count()
+        return max(1, cores // self.serve_workers)
+
 
 def load_settings() -> Settings:
     """Read the settings.

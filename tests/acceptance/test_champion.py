@@ -27,12 +27,8 @@ AT_ONCE = 250
 CLIENTS = 2
 Images = NDArray[np.uint8]
 Labelled = tuple[Images, NDArray[np.int64]]
-REFUSED_AT_LEAST = {
-    "blank images": 0.95,
-    "uniform noise": 0.95,
-    "shuffled pixels": 0.95,
-    "checkerboards": 0.95,
-}
+REFUSED_AT_LEAST = {"letters": 0.80, "digits turned by 90 degrees": 0.80}
+"""Of each kind; of all others, 0.95."""
 
 
 def encoded(picture: Image.Image, form: str = "PNG", **options: Any) -> str:
@@ -140,4 +136,4 @@ def test_what_is_no_digit_is_refused(
     scores = [a["digit_score"] for a in (*answers, *found)]
     area = roc_auc_score(np.repeat([1, 0], [len(answers), len(found)]), scores)
     print(f"{kind}: {refused:.1%} refused, AUROC {area:.4f}")
-    assert refused >= REFUSED_AT_LEAST.get(kind, 0.0)
+    assert refused >= REFUSED_AT_LEAST.get(kind, 0.95)

@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, registry: str) -> Iterator[
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory, registry: str) -> PyFuncModel:
     """The same model without the server."""
-    loaded = load_champion(fetch_champion(registry, tmp_path_factory.mktemp("copy")), 1)
+    loaded = load_champion(fetch_champion(registry, tmp_path_factory.mktemp("copy")), 1, 1)
     assert isinstance(loaded, PyFuncModel)
     return loaded
 
@@ -309,4 +309,4 @@ def test_a_registry_that_fails_is_told(tmp_path: Path) -> None:
 
 def test_a_model_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
     with pytest.raises(ServingError, match="version 7 cannot be loaded"):
-        load_champion(Champion("7", tmp_path), 1)
+        load_champion(Champion("7", tmp_path), 1, 1)

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import joblib
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -41,7 +40,6 @@ def make_app(model: Model, version: str, settings: Settings) -> ASGIApp:
     """The application that serves a loaded model, registered under a version."""
     from mlflow.pyfunc import scoring_server
 
-    threads = max(1, joblib.cpu_count() // settings.serve_workers)
     metrics = Metrics(version)
     watched = WatchedModel(model, metrics)
     scoring: ASGIApp = scoring_server.init(watched)  # type: ignore[arg-type] # it does as one
@@ -62,7 +60,7 @@ def make_app(model: Model, version: str, settings: Settings) -> ASGIApp:
             ClientDisconnect: _gone,
             Exception: _failed,
         },
-        lifespan=lambda _: _prediction_threads(threads),
+        lifespan=lambda _: _prediction_threads(settings.serve_threads),
     )
     return AccessLog(SecureHeaders(app), metrics)
 

@@ -51,8 +51,8 @@ def fetch_champion(configured_uri: str, folder: Path) -> Champion:
     return Champion(version, Path(copy))
 
 
-def load_champion(champion: Champion, max_pixels: int) -> Any:  # noqa: ANN401
-    """The model as an MLflow pyfunc; images of more pixels are refused.
+def load_champion(champion: Champion, max_pixels: int, threads: int) -> Any:  # noqa: ANN401
+    """The model as an MLflow pyfunc that refuses larger images and shares many among threads.
 
     Raises:
         ServingError: it cannot be loaded.
@@ -61,7 +61,8 @@ def load_champion(champion: Champion, max_pixels: int) -> Any:  # noqa: ANN401
     from mlflow import pyfunc
 
     try:
-        return pyfunc.load_model(str(champion.folder), model_config={"max_pixels": max_pixels})
+        config = {"max_pixels": max_pixels, "threads": threads}
+        return pyfunc.load_model(str(champion.folder), model_config=config)
     except Exception as error:
         raise ServingError(
             f"{NAME} version {champion.version} cannot be loaded "

@@ -7,6 +7,7 @@ Shapes: N images, V visible and H hidden units, D digits, M models (digits, then
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 FACTORS = 64
-"""Numbers of 0.5 to 1 multiplied before a logarithm: fewer logarithms, and no underflow."""
+"""Numbers of 1 to 2 multiplied before a logarithm: fewer logarithms, and no overflow."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,29 @@ class Layer:
     weights: Floats
     visible_biases: Floats
     hidden_biases: Floats
+
+
+@dataclass(frozen=True)
+class Folded:
+    """One RBM's biases for inputs q [N, V] of which the visible units are 2q + `level`.
+
+    With y = q.W + `offset`, half the hidden units' total input, and t = tanh(y): p(h|v) is
+    (1 + t) / 2, so that t / 4 is the next layer's q at a level of 1/2; and by
+    log(1 + e^2y) = y + |y| + log 2 - log(1 + |t|),
+    g(v) = q.`slope` + `constant` + sum_j |y_j| - sum_j log(1 + |t_j|).
+    """
+
+    offset: Floats
+    slope: Floats
+    constant: float
+
+    @classmethod
+    def of(cls, layer: Layer, digit: int, level: float) -> Self:
+        """For one digit's RBM of a layer."""
+        weights, b = layer.weights[digit], layer.visible_biases[digit]
+        offset = (layer.hidden_biases[digit] + level * weights.sum(axis=0)) / 2
+        constant = level * b.sum(dtype=np.float64) + (offset + np.log(2)).sum(dtype=np.float64)
+        return cls(offset, 2 * b + weights.sum(axis=1), float(constant))
 
 
 @dataclass(frozen=True)
@@ -57,41 +81,53 @@ class Network:
         """How many digits there are models of."""
         return len(self.layers[0].weights)
 
+    @cached_property
+    def folded(self) -> list[list[Folded]]:
+        """Of every digit, its layers' biases as `goodness` uses them."""
+        levels = (0.0, *(0.5 for _ in self.layers[1:]))
+        return [
+            [
+                Folded.of(layer, digit, level)
+                for layer, level in zip(self.layers, levels, strict=True)
+            ]
+            for digit in range(self.digits)
+        ]
+
     def goodness(self, images: Floats) -> NDArray[np.float64]:
         """g(v) of images [N, V] in [0, 1] under every model, nats, [N, M] (section 4).
 
         Pixels that are black in all the images add nothing to v.W and b.v: they are left out.
         """
         inked = np.flatnonzero(images.any(axis=0))
-        v = np.ascontiguousarray(images[:, inked])
+        halved = images[:, inked] / np.float32(2)
         columns = []
-        for digit in range(self.digits):
-            bottom = self.layers[0]
-            h, g = _activities(
-                v,
-                bottom.weights[digit][inked],
-                bottom.visible_biases[digit][inked],
-                bottom.hidden_biases[digit],
-            )
-            columns.append(g)
-            for layer in self.layers[1:]:
-                h, g = _activities(
-                    h, layer.weights[digit], layer.visible_biases[digit], layer.hidden_biases[digit]
-                )
+        for digit, folded in enumerate(self.folded):
+            q = halved
+            units: NDArray[np.intp] | slice = inked
+            for layer, biases in zip(self.layers, folded, strict=True):
+                q, g = _activities(q, layer.weights[digit][units], biases, biases.slope[units])
                 columns.append(g)
+                units = slice(None)
         return np.stack(columns, axis=1)
 
-    def reconstruct(self, images: Floats, digit: int, layers: int) -> Floats:
-        """Images [N, V] as one digit's lowest layers see them: expected activities up, then down.
+    def reconstruct(self, images: Floats, digit: int, depths: Sequence[int]) -> Floats:
+        """Images [N, V] as the lowest 1, 2, ... layers of one digit see them: [depths, N, V].
 
-        p(h|v) up to layer `layers`, then p(v|h) back to the pixels (eq. 2).
+        Expected activities: p(h|v) up to a depth, then p(v|h) back to the pixels (eq. 2). The
+        depths ascend.
         """
-        v = images
-        for layer in self.layers[:layers]:
-            v = _sigmoid(v @ layer.weights[digit] + layer.hidden_biases[digit])
-        for layer in reversed(self.layers[:layers]):
-            v = _sigmoid(v @ layer.weights[digit].T + layer.visible_biases[digit])
-        return v
+        activities = [images]
+        for layer in self.layers[: depths[-1]]:
+            h = activities[-1] @ layer.weights[digit] + layer.hidden_biases[digit]
+            activities.append(_sigmoid(h))
+        v = np.empty((0, activities[-1].shape[1]), np.float32)
+        for depth in range(depths[-1], 0, -1):
+            layer = self.layers[depth - 1]
+            above = [activities[depth], v] if depth in depths else [v]
+            v = _sigmoid(
+                np.concatenate(above) @ layer.weights[digit].T + layer.visible_biases[digit]
+            )
+        return v.reshape(len(depths), *images.shape)
 
 
 def stacked(rbms: Sequence[Sequence[Mapping[str, Floats]]]) -> Network:
@@ -107,26 +143,19 @@ def stacked(rbms: Sequence[Sequence[Mapping[str, Floats]]]) -> Network:
 
 
 def _activities(
-    v: Floats, weights: Floats, visible_biases: Floats, hidden_biases: Floats
+    q: Floats, weights: Floats, biases: Folded, slope: Floats
 ) -> tuple[Floats, NDArray[np.float64]]:
-    """p(h|v) [N, H] and g(v) [N] of one RBM.
-
-    With t = tanh(x/2): s(x) = (1+t)/2 and log(1+e^x) = max(x, 0) - log((1+|t|)/2).
-    """
-    x = v @ weights
-    x += hidden_biases
-    positive = np.maximum(x, 0).sum(axis=1, dtype=np.float64)
-    x *= np.float32(0.5)
-    t = np.tanh(x, out=x)
-    share = np.abs(t)
-    share += 1
-    share *= np.float32(0.5)
-    starts = np.arange(0, share.shape[1], FACTORS)
-    products = np.multiply.reduceat(share, starts, axis=1)
-    g = positive - np.log(products).sum(axis=1, dtype=np.float64)
-    g += v.astype(np.float64) @ visible_biases.astype(np.float64)
-    t += 1
-    t *= np.float32(0.5)
+    """The next layer's q [N, H], and g(v) [N], of one RBM: see `Folded`."""
+    y = q @ weights
+    y += biases.offset
+    size = np.abs(y)
+    g = q @ slope + biases.constant + size.sum(axis=1, dtype=np.float64)
+    t = np.tanh(y, out=y)
+    np.abs(t, out=size)
+    size += 1
+    products = np.multiply.reduceat(size, np.arange(0, size.shape[1], FACTORS), axis=1)
+    g -= np.log(products).sum(axis=1, dtype=np.float64)
+    t *= np.float32(0.25)
     return t, g
 
 

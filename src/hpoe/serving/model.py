@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
@@ -20,13 +21,18 @@ from hpoe.errors import ImageError
 from hpoe.serving.images import Limits, read_image
 from hpoe.serving.recogniser import Recogniser
 
+LEAST_A_THREAD = 10
+"""Images that are worth handing to another thread."""
+
 
 class DigitModel(PythonModel):
     """Recognises digits in images that are base64 texts, or data: URLs, of image files."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the weights; who serves the model may lower the limit on pixels."""
+        """Read the weights; who serves the model may set the limit on pixels, and the threads."""
         self.limits = Limits(most_pixels=context.model_config["max_pixels"])
+        self.threads: int = context.model_config["threads"]
+        self.pool = ThreadPoolExecutor(self.threads)
         self.recogniser = Recogniser.load(Path(context.artifacts["weights"]))
 
     def predict(
@@ -44,7 +50,9 @@ class DigitModel(PythonModel):
             images = self._read(model_input["image"].tolist())
         except ImageError as error:
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from None
-        return [asdict(answer) for answer in self.recogniser.answer(images)]
+        parts = np.array_split(images, max(1, min(self.threads, len(images) // LEAST_A_THREAD)))
+        each = map if len(parts) == 1 else self.pool.map
+        return [asdict(answer) for part in each(self.recogniser.answer, parts) for answer in part]
 
     def explain(self, text: object) -> dict[str, Any]:
         """The answer to one image, what the models saw of it, and how each digit's model sees it.

@@ -82,14 +82,14 @@ class System:
         log_p = self.net.log_probabilities(scores)
         recognised = log_p.argmax(axis=1)
         v = unit_interval(images)
-        pictures = np.empty((len(images), 3, *images.shape[1:]), np.float32)
-        pictures[:, 0] = v.reshape(images.shape)
-        for channel, layers in ((1, 1), (2, len(self.network.layers))):
-            for digit in np.unique(recognised):
-                of = recognised == digit
-                found = self.network.reconstruct(v[of], int(digit), layers)
-                pictures[of, channel] = found.reshape(-1, *images.shape[1:])
-        return Seen(pictures, scores, log_p)
+        depths = (1, len(self.network.layers))
+        pictures = np.empty((len(images), 1 + len(depths), v.shape[1]), np.float32)
+        pictures[:, 0] = v
+        for digit in np.unique(recognised):
+            of = np.flatnonzero(recognised == digit)
+            found = self.network.reconstruct(v[of], int(digit), depths)
+            pictures[of, 1:] = found.swapaxes(0, 1)
+        return Seen(pictures.reshape(len(images), -1, *images.shape[1:]), scores, log_p)
 
     def recognise(self, net: LogisticNet, images: NDArray[np.uint8]) -> NDArray[np.int64]:
         """The digits that one of the nets takes images [N, rows, columns] for, [N]."""
@@ -100,7 +100,7 @@ class System:
     def reconstructions(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """An image [rows, columns] as each digit's lowest layer sees it, [D, rows, columns]."""
         v = unit_interval(image[None])
-        seen = [self.network.reconstruct(v, digit, 1) for digit in range(len(self.digits))]
+        seen = [self.network.reconstruct(v, digit, (1,)) for digit in range(len(self.digits))]
         return np.rint(np.stack(seen) * 255).astype(np.uint8).reshape(-1, *image.shape)
 
     def _scores(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -66,7 +66,7 @@ def _application(champion: Champion, settings: Settings) -> ASGIApp:
     """The application with its model, made in the process that serves it."""
     from hpoe.serving.app import make_app
 
-    model = load_champion(champion, settings.serve_max_pixels)
+    model = load_champion(champion, settings.serve_max_pixels, settings.serve_threads)
     return make_app(model, champion.version, settings)
 
 
