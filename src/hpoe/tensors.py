@@ -27,7 +27,7 @@ def save_tensors(path: Path, arrays: Arrays, record: dict[str, Any]) -> None:
     from hpoe.files import write_bytes  # a packaged model reads, and does without
 
     text = json.dumps({"format": FORMAT, **record}, sort_keys=True)
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_bytes(path, save(contiguous, {"hpoe": text}))
 
 

@@ -29,7 +29,7 @@ some_arrays = st.dictionaries(
     st.text("abc.", min_size=1, max_size=4),
     hnp.arrays(
         st.sampled_from([np.float32, np.float64, np.int64, np.uint8]),
-        hnp.array_shapes(max_dims=3, max_side=3),
+        hnp.array_shapes(min_dims=0, max_dims=3, max_side=3),
     ),
     min_size=1,
     max_size=4,
@@ -57,6 +57,7 @@ def test_arrays_and_record_come_back(
     assert sorted(found) == sorted(given_arrays)
     for name, array in given_arrays.items():
         assert found[name].dtype == array.dtype
+        assert found[name].shape == array.shape
         np.testing.assert_array_equal(found[name], array)
 
 

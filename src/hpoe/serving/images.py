@@ -43,8 +43,8 @@ class Limits:
     """Pixels."""
     most_pixels: int = 16_000_000
     """Of the whole image, known from its header before it is decoded."""
-    most_encoded_bytes: int = 16 * 2**20
-    """Of the text: the file in base64, a third longer than the file."""
+    most_encoded_bytes: int = 64 * 2**20
+    """Of the text, the file in base64: enough for any 4000 x 4000 colour image."""
 
 
 def read_image(text: object, limits: Limits) -> Digit:

@@ -275,6 +275,12 @@ def test_the_limits_themselves_are_allowed(format: str, size: tuple[int, int]) -
     assert not read(Image.new("L", size, 77), format).any()
 
 
+def test_the_largest_image_may_be_in_colour_and_incompressible() -> None:
+    """No PNG of 4000 x 4000 pixels in RGB is longer: noise cannot be packed."""
+    noise = np.random.default_rng(0).integers(0, 256, (4000, 4000, 3), np.uint8)
+    assert read(Image.fromarray(noise), compress_level=0).shape == (28, 28)
+
+
 @pytest.mark.parametrize("size", [(4001, 8), (8, 4001)])
 @pytest.mark.parametrize("format", FORMATS)
 def test_too_large_an_image_is_refused(format: str, size: tuple[int, int]) -> None:  # noqa: A002
