@@ -7,6 +7,9 @@ printed (`pytest -s`), so that a run also says how far from its bound it is.
 import base64
 import io
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -49,6 +52,19 @@ def ask(server: Server, texts: Sequence[str]) -> list[dict[str, Any]]:
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         return [answer for answers in pool.map(post, chunks) for answer in answers]
+
+
+@pytest.mark.parametrize("language", ["text", "python"])
+def test_the_readmes_examples_are_answered(language: str, champion: Server) -> None:
+    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (example,) = (block for block in blocks if "/invocations" in block)
+    program = ["bash", "-c"] if language == "text" else [sys.executable, "-c"]
+    code = example.replace("127.0.0.1:5001", f"127.0.0.1:{champion.port}")
+    output = subprocess.run([*program, code], cwd=ROOT, capture_output=True, text=True, check=True)
+    said = (
+        r"^7 (0\.9|1\.0)\d* True$" if language == "python" else r'"digit": 7, "probability": 0\.9'
+    )
+    assert re.search(said, output.stdout), output.stdout
 
 
 def error_rate(answers: Iterable[dict[str, Any]], labels: NDArray[np.int64]) -> float:
