@@ -86,6 +86,7 @@ def test_a_server_answers_with_the_champion_of_its_start(
         "dataframe_records": [{"image": encoded(Image.fromarray(digits.test[0]))}]
     }
     (served,) = server.post(request).json()["predictions"]
+    assert served.pop("probabilities") == pytest.approx(predicted.pop("probabilities"))
     assert served == pytest.approx(predicted)
     explained = server.post({"image": request["dataframe_records"][0]["image"]}, "/explain").json()
     assert explained["digit"] == served["digit"]
