@@ -8,7 +8,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 UI_PORT ?= 5000
 
-.PHONY: help repro serve test accept lint ui bench bench-serve clean
+.PHONY: help repro paper serve test accept lint ui bench bench-serve clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -26,6 +26,10 @@ test: $(VENV)/installed-dev ## Run all tests
 
 accept: $(VENV)/installed-dev ## Ask the champion that `make repro` made, over HTTP (some minutes)
 	@pytest -s tests/acceptance
+
+paper: $(VENV)/installed ## Run the paper's experiments and write docs/replication.md (hours)
+	@hpoe replicate
+	@hpoe report
 
 lint: $(VENV)/installed-dev ## Check style and types
 	@ruff check .

@@ -10,14 +10,15 @@ from hpoe.evaluation import (
     confusion,
     error_rates,
     errors_by_digit,
+    lowest_layers,
     mean_curves,
     predict,
     read_curves,
     read_goodness,
 )
 from hpoe.files import replacing, write_json
-from hpoe.nets import averaged, load_fit
-from hpoe.params import METHODS, Method, Params
+from hpoe.nets import FEWER_LAYERS, averaged, load_fit
+from hpoe.params import METHODS, Params
 from hpoe.scoring import LAYERS, labelled_images
 from hpoe.stage import SPLIT, report_errors, stage
 from hpoe.tensors import load_tensors
@@ -32,7 +33,7 @@ def main() -> None:
     """Evaluate every fitted classifier; write tables and figures of the chosen one."""
     with stage("evaluate") as running:
         chosen = running.params.classifier
-        predictions = _predict(chosen.networks, chosen.method)
+        predictions = _predict(chosen.networks, chosen.method, len(LAYERS))
         rates = error_rates(predictions)
         write_json(REPORTS / "metrics.json", {**rates, **_compare(running.params)})
         running.attach([REPORTS / "metrics.json"], "tables")
@@ -47,15 +48,19 @@ def main() -> None:
         )
 
 
-def _predict(networks: tuple[str, ...], method: Method) -> pd.DataFrame:
-    fit = load_fit(CLASSIFIER / averaged(networks) / f"{method}.safetensors")
-    return predict(read_goodness(GOODNESS, networks), fit)
+def _predict(networks: tuple[str, ...], net: str, layers: int) -> pd.DataFrame:
+    fit = load_fit(CLASSIFIER / averaged(networks) / f"{net}.safetensors")
+    return predict(lowest_layers(read_goodness(GOODNESS, networks), layers), fit)
 
 
 def _compare(params: Params) -> dict[str, dict[str, dict[str, float]]]:
-    """Error rates of every fitted classifier, by networks and method."""
+    """Error rates of every fitted classifier, by networks and method or layers."""
+    nets: dict[str, int] = {**FEWER_LAYERS}
+    nets |= {method: len(LAYERS) for method in METHODS}
     return {
-        averaged(networks): {method: error_rates(_predict(networks, method)) for method in METHODS}
+        averaged(networks): {
+            net: error_rates(_predict(networks, net, layers)) for net, layers in nets.items()
+        }
         for networks in params.score_sources
     }
 

@@ -11,7 +11,7 @@ from hpoe import figures
 from hpoe.classifier import Fit, fit
 from hpoe.evaluation import IMAGE_COLUMNS, error_rates, predict, read_goodness, scores_and_labels
 from hpoe.files import replacing, write_json
-from hpoe.nets import save_fit
+from hpoe.nets import averaged, save_fit
 from hpoe.normalization import SHIFTS, maximum_choice, soft_choice
 from hpoe.params import Params
 from hpoe.scoring import score_network
@@ -49,19 +49,25 @@ def main() -> None:
     """Refit the classifier on normalised scores; report errors before and after."""
     with stage("shift_normalization") as running:
         params = running.params
-        networks = params.classifier.networks
-        table = read_goodness(GOODNESS, networks)
-        versions = np.mean(
-            [
-                score_network(name, SPLIT, MODELS, running.settings.workers, SHIFTS)
-                for name in networks
-            ],
-            axis=0,
-        )
-        all_digits = _experiment(params, table, versions)
-        two_digits = _experiment(params, *_restrict(table, versions))
-        metrics = {**_metrics(all_digits), "seven_or_nine": _metrics(two_digits)}
-        write_json(REPORTS / "shift_normalization.json", metrics)
+        versions = {
+            name: score_network(name, SPLIT, MODELS, running.settings.workers, SHIFTS)
+            for name in params.train
+        }
+        experiments, metrics = {}, {}
+        for networks in params.score_sources:
+            table = read_goodness(GOODNESS, networks)
+            mean = np.mean([versions[name] for name in networks], axis=0)
+            experiment = _experiment(params, table, mean)
+            two_digits = _experiment(params, *_restrict(table, mean))
+            experiments[networks] = experiment
+            metrics[averaged(networks)] = {
+                **_metrics(experiment),
+                "seven_or_nine": _metrics(two_digits),
+            }
+        all_digits = experiments[params.classifier.networks]
+        chosen_metrics = metrics[averaged(params.classifier.networks)]
+        write_json(REPORTS / "shift_normalization.json", {**chosen_metrics, **metrics})
+        _write_predictions(experiments)
         _write_tables_and_figure(all_digits)
         chosen = all_digits.soft[all_digits.temperature]
         save_fit(MODELS / "shift_classifier.safetensors", chosen.fit)
@@ -127,6 +133,22 @@ def _metrics(experiment: Experiment) -> dict[str, dict[str, float]]:
         "maximum": experiment.maximum.rates,
         "soft": {"temperature": temperature, **experiment.soft[temperature].rates},
     }
+
+
+def _write_predictions(experiments: dict[tuple[str, ...], Experiment]) -> None:
+    """A row a validation or test image: its label, and every classifier's prediction."""
+    columns: dict[str, pd.Series] = {}
+    for networks, experiment in experiments.items():
+        name = averaged(networks)
+        chosen = experiment.soft[experiment.temperature]
+        outcomes = {"": experiment.as_given, "_maximum": experiment.maximum, "_soft": chosen}
+        columns |= {
+            f"{name}{choice}": outcome.predictions["prediction"]
+            for choice, outcome in outcomes.items()
+        }
+        images = chosen.predictions[IMAGE_COLUMNS]
+    with replacing(REPORTS / "all_predictions.csv") as path:
+        images.join(pd.DataFrame(columns)).to_csv(path, index=False)
 
 
 def _write_tables_and_figure(experiment: Experiment) -> None:

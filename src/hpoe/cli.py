@@ -63,6 +63,27 @@ def checkout(
 
 @app.command()
 @report_errors
+def replicate() -> None:
+    """Run the paper's experiments, three seeds: hours; the same command goes on where it ended."""
+    from hpoe.replication import SEEDS, replicate
+
+    replicate(load_settings(), SEEDS, Path.cwd(), console.print)
+
+
+@app.command()
+@report_errors
+def report() -> None:
+    """Write docs/replication.md from the kept results, without training."""
+    from hpoe.replication import load_results
+    from hpoe.report import write_report
+
+    results = load_results(Path.cwd())
+    write_report(results, load_params(), Path.cwd())
+    console.print(f"docs/replication.md: {len(results)} seeds")
+
+
+@app.command()
+@report_errors
 def models() -> None:
     """Show the versions of the registered model: aliases, errors, where they come from."""
     from hpoe.registry import Registry

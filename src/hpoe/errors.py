@@ -66,6 +66,10 @@ class CheckoutError(HpoeError):
     """A run's state cannot be restored without losing work, or at all."""
 
 
+class ReplicationError(HpoeError):
+    """The paper's experiments failed, or their results are missing or of another version."""
+
+
 class WorkerError(HpoeError):
     """A worker process died before its work was done."""
 

@@ -26,6 +26,13 @@ def read_goodness(folder: Path, networks: Sequence[str]) -> pd.DataFrame:
     return tables[0][IMAGE_COLUMNS].join(pd.DataFrame(mean, columns=names))
 
 
+def lowest_layers(table: pd.DataFrame, layers: int) -> pd.DataFrame:
+    """The goodness table without the scores of layers above the lowest `layers`."""
+    layer = table.columns.str.extract(r"_layer(\d+)$", expand=False).astype(float)
+    kept: pd.DataFrame = table.loc[:, ~(layer > layers)]
+    return kept
+
+
 def digits_of(table: pd.DataFrame) -> list[int]:
     """The classes of a table, ascending."""
     return sorted(int(label) for label in table["label"].unique())

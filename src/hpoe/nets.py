@@ -7,6 +7,8 @@ from hpoe.classifier import Fit, LogisticNet
 from hpoe.tensors import load_tensors, save_tensors
 
 REMEDY = "delete it and run `dvc repro` to fit it again"
+FEWER_LAYERS = {"one_layer": 1, "two_layers": 2}
+"""Nets on the scores of the lowest layers alone: their files' names, and how many layers."""
 ARRAYS = ("weights", "biases", "validation_net.weights", "validation_net.biases")
 
 

@@ -1,0 +1,143 @@
+"""The replication's results, claims and report, on made-up results whose answers are known."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from hpoe.errors import ReplicationError
+from hpoe.params import Recipe, load_params
+from hpoe.replication import FORMAT, KEPT, NETWORKS, RESULTS, load_results
+from hpoe.report import AVERAGE, TABLE_2, claims, markdown, mcnemar, parameters, write_report
+
+ROOT = Path(__file__).parents[2]
+SOURCES = (*NETWORKS, AVERAGE)
+
+
+def rates(per_cent: float) -> dict[str, float]:
+    return {"validation_error_rate": per_cent / 100, "test_error_rate": per_cent / 100}
+
+
+def choices(per_cent: float) -> dict[str, Any]:
+    return {
+        "as_given": rates(per_cent),
+        "maximum": rates(0.8 * per_cent),
+        "soft": {"temperature": 5.0, **rates(0.7 * per_cent)},
+    }
+
+
+def keep(root: Path, seed: int, more: float = 0.0) -> Path:
+    """Results whose errors are the paper's, and a little more; averages are 0.1 lower."""
+    of = {**TABLE_2, AVERAGE: TABLE_2["h500"] - 0.1}
+    nets = ("logistic_regression", "gradient_ascent", "one_layer", "two_layers")
+    errors = {name: {net: rates(of[name] + more) for net in nets} for name in SOURCES}
+    shifts = {
+        name: {**choices(of[name]), "seven_or_nine": choices(of[name] / 2)} for name in SOURCES
+    }
+    columns = [f"{name}{choice}" for name in SOURCES for choice in ("", "_maximum", "_soft")]
+    images = pd.DataFrame({"set": "test", "index": range(8), "label": [7, 9] * 4})
+    predictions = images.assign(**dict.fromkeys(columns, images["label"]))
+    folder = root / RESULTS / f"seed{seed}"
+    folder.mkdir(parents=True)
+    for name, content in zip(KEPT, (errors, shifts), strict=False):
+        (folder / name).write_text(json.dumps(content))
+    predictions.to_csv(folder / KEPT[2], index=False)
+    (folder / "results.json").write_text(json.dumps({"format": FORMAT, "seed": seed}))
+    return folder
+
+
+def test_the_papers_own_figures_are_reproduced(tmp_path: Path) -> None:
+    for seed, more in ((1, -0.1), (2, 0.0), (3, 0.25)):
+        keep(tmp_path, seed, more)
+    found = {each.claim: each for each in claims(load_results(tmp_path), load_params())}
+    of_25 = found["Table 2: test error, 25 hidden units a layer"]
+    assert (of_25.paper, of_25.seeds, of_25.verdict) == (3.8, 3, "reproduced")
+    assert (of_25.ours_min, of_25.ours_max) == pytest.approx((3.7, 4.05))
+    assert of_25.ours_mean == pytest.approx(3.85)
+    gains = [each for name, each in found.items() if "lower by" in name or "fewer" in name]
+    assert [each.ours_mean for each in gains] == pytest.approx([0.1, 20.0])
+    assert {each.verdict for each in found.values()} == {"reproduced"}
+
+
+@pytest.mark.parametrize(
+    ("more", "verdict"), [(0.4, "not reproduced"), (-0.4, "better than the paper")]
+)
+def test_other_errors_are_told(tmp_path: Path, more: float, verdict: str) -> None:
+    keep(tmp_path, 1, more)
+    first = claims(load_results(tmp_path), load_params())[0]
+    assert first.verdict == verdict
+
+
+def test_the_report_and_its_table_say_the_same(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        keep(tmp_path, seed)
+    results = load_results(tmp_path)
+    write_report(results, load_params(), tmp_path)
+    table = pd.read_csv(tmp_path / RESULTS / "claims.csv")
+    text = (tmp_path / "docs/replication.md").read_text()
+    assert text == markdown(results, load_params(), claims(results, load_params()))
+    for row in table.itertuples():
+        assert f"| {row.claim} |" in text
+    assert "| `h400` | 2.00 | 1.60 | 1.40 | 5, 5 | 1 |" in text
+    assert "8,952,840" in text
+
+
+def test_the_committed_report_is_drawn_from_the_committed_results() -> None:
+    if not (ROOT / RESULTS).exists():
+        pytest.skip("the paper's experiments have not been run")
+    results, params = load_results(ROOT), load_params()
+    expected = markdown(results, params, claims(results, params))
+    assert (ROOT / "docs/replication.md").read_text() == expected
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20))
+def test_parameters_are_those_of_the_arrays(a: int, b: int, c: int) -> None:
+    """Layers' arrays by themselves, less the visible biases that are the layer below's own."""
+    recipe = load_params(ROOT / "params.yaml").networks["default"]
+    of = Recipe.model_validate({**recipe.model_dump(), "units": (a, b, c)})
+    arrays = [12 * a + 12 + a, a * b + a + b, b * c + b + c]
+    assert parameters(of, pixels=12, digits=3) == 3 * (sum(arrays) - a - b)
+
+
+@given(st.integers(0, 12), st.integers(0, 12))
+def test_mcnemars_p_counts_the_ways_to_be_as_unequal(mended: int, spoilt: int) -> None:
+    labels = np.zeros(mended + spoilt + 3, int)
+    before, after = labels.copy(), labels.copy()
+    before[:mended] = 1
+    after[mended : mended + spoilt] = 1
+    table = pd.DataFrame({"set": "test", "label": labels, "a": before, "b": after})
+    ways = binom.pmf(np.arange(mended + spoilt + 1), mended + spoilt, 0.5)
+    expected = ways[ways <= ways[mended] * (1 + 1e-9)].sum()
+    assert mcnemar(table, "a", "b") == pytest.approx(min(1.0, expected))
+
+
+def test_no_results_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ReplicationError, match="has no results: `make paper` makes them"):
+        load_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("results.json", '{"format": 99, "seed": 1}', "has results of format 99, this hpoe reads"),
+        ("metrics.json", "{}", "has no results of h25, h100"),
+        ("metrics.json", "{", "is incomplete or damaged"),
+        ("all_predictions.csv", None, "is incomplete or damaged"),
+    ],
+)
+def test_results_that_cannot_be_used_are_named(
+    tmp_path: Path, name: str, content: str | None, says: str
+) -> None:
+    folder = keep(tmp_path, 1)
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_text(content)
+    with pytest.raises(ReplicationError, match=says) as told:
+        load_results(tmp_path)
+    assert "run `make paper` again" in str(told.value)
