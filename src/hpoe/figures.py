@@ -29,7 +29,7 @@ WIDTH = 9.0
 _HEADER, _LEFT, _RIGHT, _LEAST_WIDTH = 0.64, 0.7, 0.1, 6.6  # inches
 _IMAGES_A_LINE = 20, 25  # at least, at most
 
-_BLUE, _ORANGE, _GREY, _PALE = "#0B5394", "#E08A00", "#6B6B6B", "#DDDDDD"
+BLUE, ORANGE, GREY, _PALE = "#0B5394", "#E08A00", "#6B6B6B", "#DDDDDD"
 _WHITE_TO_BROWN = LinearSegmentedColormap.from_list(
     "white to brown", ["#FFFFFF", "#F6C46B", "#C4570A", "#5C1F00"], bad="#F0F0F0"
 )
@@ -44,10 +44,10 @@ _STYLE: dict[str, Any] = {
     "figure.titlesize": 11,
     "figure.titleweight": "bold",
 }
-_styled = style.context(["default", _STYLE])  # in force while a figure is built and while saved
+styled = style.context(["default", _STYLE])  # in force while a figure is built and while saved
 
 
-@_styled
+@styled
 def receptive_fields(fields: Mapping[int, NDArray[np.float32]], network: str) -> Figure:
     """What hidden units of layer 1 look for: a row a digit, a square a unit (figure 3).
 
@@ -67,11 +67,11 @@ def receptive_fields(fields: Mapping[int, NDArray[np.float32]], network: str) ->
     margins = ((0, 0), (0, 0), (0, gap), (0, gap))
     squares = np.pad(weights, margins, constant_values=np.nan).swapaxes(1, 2)
     canvas = squares.reshape(digits * (rows + gap), units * (columns + gap))[:-gap, :-gap]
-    figure, axes = _around_canvas(
+    figure, axes = around_canvas(
         canvas,
         f"What {network} learned: strokes that switch a unit on (white) or off (black)",
         f"Layer-1 weights of {units} hidden units of each digit's model; "
-        f"the extreme weight is {_number(extreme, '+.2f')}",
+        f"the extreme weight is {number(extreme, '+.2f')}",
         footer=0.62,
     )
     axes.images[0].set(cmap="gray", clim=(-limit, limit))
@@ -80,14 +80,14 @@ def receptive_fields(fields: Mapping[int, NDArray[np.float32]], network: str) ->
 
     scale = axes.inset_axes((0.35, -0.035, 0.3, 0.015))
     bar = figure.colorbar(axes.images[0], cax=scale, orientation="horizontal")
-    ends = f"≤ {_number(-limit, '+.2f')}", f"≥ {_number(limit, '+.2f')}"
+    ends = f"≤ {number(-limit, '+.2f')}", f"≥ {number(limit, '+.2f')}"
     bar.set_ticks([-limit, 0, limit], labels=[ends[0], "0", ends[1]])
     scale.tick_params(length=0)
     scale.set_xlabel("Weight (nats per unit of intensity)")
     return figure
 
 
-@_styled
+@styled
 def learning_curves(curves: pd.DataFrame, network: str) -> Figure:
     """How a network's RBMs learned: a column of panels a layer, a thin line a digit.
 
@@ -103,9 +103,9 @@ def learning_curves(curves: pd.DataFrame, network: str) -> Figure:
     curves = curves.sort_values("epoch")
     epochs, layers = curves["epoch"].max(), sorted(curves["layer"].unique())
     gaps = curves[curves["epoch"] == epochs].groupby("layer")["gap"].mean()
-    figure = _figure(
+    figure = plain_figure(
         (WIDTH, 7.6),
-        f"{network}: goodness is {', '.join(_number(gap, '.1f') for gap in gaps)} nats higher "
+        f"{network}: goodness is {', '.join(number(gap, '.1f') for gap in gaps)} nats higher "
         "on training than on held-out images",
         f"Layers {', '.join(map(str, layers))} after {epochs} epochs; "
         "thin lines: a digit each, thick: the mean of the digits",
@@ -123,7 +123,7 @@ def learning_curves(curves: pd.DataFrame, network: str) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def misclassified(
     images: NDArray[np.uint8], labels: NDArray[Any], predictions: NDArray[Any], of: int
 ) -> Figure:
@@ -151,7 +151,7 @@ def misclassified(
     canvas = np.zeros((max(3, lines.sum()) * pitch, across * (columns + gap)), np.uint8)
     for image, top, left in zip(images[order], tops, lefts, strict=True):
         canvas[top : top + rows, left : left + columns] = image
-    figure, axes = _around_canvas(
+    figure, axes = around_canvas(
         canvas,
         f"The {len(images)} misclassified test digits of {of:,} ({_percent(len(images) / of)})",
         "A row a predicted digit, with its number of errors; below each image its true digit",
@@ -166,7 +166,7 @@ def misclassified(
     return figure
 
 
-@_styled
+@styled
 def confusion(matrix: NDArray[np.int64], digits: Sequence[int]) -> Figure:
     """Which digits are taken for which, the right answers pale so that errors show.
 
@@ -179,7 +179,7 @@ def confusion(matrix: NDArray[np.int64], digits: Sequence[int]) -> Figure:
     wrong, images, most = int(errors.sum()), int(matrix.sum()), int(errors.max())
     true, predicted = divmod(int(errors.argmax()), len(digits))
     names = [str(digit) for digit in digits]
-    figure = _figure(
+    figure = plain_figure(
         (6.6, 6.3),
         f"{wrong:,} of {images:,} digits are taken for another ({_percent(wrong / images)})",
         f"Most often a {names[true]} is taken for a {names[predicted]}: {most:,} times"
@@ -190,7 +190,7 @@ def confusion(matrix: NDArray[np.int64], digits: Sequence[int]) -> Figure:
     cells = axes.pcolormesh(at, at, errors, cmap=_WHITE_TO_BROWN, edgecolors=_PALE)
     cells.set_clim(0, max(1, most))
     for (row, column), count in np.ndenumerate(matrix):
-        colour = _GREY if row == column else "white" if count > 0.55 * most else "black"
+        colour = GREY if row == column else "white" if count > 0.55 * most else "black"
         text = f"{count:,}" if count else ""
         axes.text(column, row, text, ha="center", va="center", color=colour)
     axes.set_xticks(at, names)
@@ -207,7 +207,7 @@ def confusion(matrix: NDArray[np.int64], digits: Sequence[int]) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def preprocessed(pairs: Mapping[str, NDArray[np.uint8]]) -> Figure:
     """Pictures as people send them, each beside what the models see of it: a row a kind.
 
@@ -220,7 +220,7 @@ def preprocessed(pairs: Mapping[str, NDArray[np.uint8]]) -> Figure:
     squares = np.pad(tiles, margins, constant_values=255).transpose(0, 3, 1, 2, 4, 5)
     pitch = side + gap
     canvas = squares.reshape(kinds * pitch, pictures * 2 * pitch, 3)[:-gap, :-gap]
-    figure, axes = _around_canvas(
+    figure, axes = around_canvas(
         canvas,
         "Whatever digits are drawn on, the models see what MNIST could hold",
         "Left of each pair a picture as it is sent, right what the models see of it, 28 × 28",
@@ -229,7 +229,7 @@ def preprocessed(pairs: Mapping[str, NDArray[np.uint8]]) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def shift_temperatures(
     table: pd.DataFrame, as_given: tuple[float, float], maximum: tuple[float, float], chosen: float
 ) -> Figure:
@@ -244,7 +244,7 @@ def shift_temperatures(
     """
     table = table.sort_values("temperature")
     ringed = table[table["temperature"] == chosen]
-    figure = _figure(
+    figure = plain_figure(
         (WIDTH, 3.8),
         f"A soft choice among shifts takes the test error from {_percent(as_given[1])} "
         f"to {_percent(ringed['test_error_rate'].item())}",
@@ -255,8 +255,8 @@ def shift_temperatures(
         panels, ("validation", "test"), as_given, maximum, strict=True
     ):
         x, y = "temperature", f"{part}_error_rate"
-        axes.plot(table[x], 100 * table[y], "o-", color=_BLUE, markersize=3)
-        axes.plot(ringed[x], 100 * ringed[y], "o", color=_ORANGE, mec="black", markersize=8)
+        axes.plot(table[x], 100 * table[y], "o-", color=BLUE, markersize=3)
+        axes.plot(ringed[x], 100 * ringed[y], "o", color=ORANGE, mec="black", markersize=8)
         _draw_level(axes, 100 * given, ":", "as given", "right")
         _draw_level(axes, 100 * best, "--", "best of the five versions (T → 0)", "left")
         axes.set(xscale="log", xlabel="Temperature T (nats)", title=f"{part.capitalize()} images")
@@ -265,7 +265,7 @@ def shift_temperatures(
     return figure
 
 
-@_styled
+@styled
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG at once or not at all; equal figures give equal bytes.
 
@@ -276,18 +276,18 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def _figure(inches: tuple[float, float], finding: str, reading: str) -> Figure:
+def plain_figure(inches: tuple[float, float], finding: str, reading: str) -> Figure:
     """A figure, width by height, with its two lines of header; panels are laid out below them."""
     width, height = inches
     figure = Figure(figsize=inches, dpi=DPI)
     figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - _HEADER / height))
     left, top = 0.1 / width, 1 - 0.1 / height
     figure.suptitle(finding, x=left, y=top, ha="left", va="top").set_in_layout(False)
-    figure.text(left, top - 0.25 / height, reading, va="top", color=_GREY).set_in_layout(False)
+    figure.text(left, top - 0.25 / height, reading, va="top", color=GREY).set_in_layout(False)
     return figure
 
 
-def _around_canvas(
+def around_canvas(
     canvas: NDArray[Any], finding: str, reading: str, footer: float = 0
 ) -> tuple[Figure, Axes]:
     """A figure around a picture made of images [rows, columns], `footer` inches below it.
@@ -298,7 +298,7 @@ def _around_canvas(
     zoom = max(1, int((WIDTH - _LEFT - _RIGHT) * DPI) // columns)
     height, width = rows * zoom / DPI, columns * zoom / DPI
     across, down = max(_LEAST_WIDTH, _LEFT + width + _RIGHT), _HEADER + height + footer
-    figure = _figure((across, down), finding, reading)
+    figure = plain_figure((across, down), finding, reading)
     figure.set_layout_engine("none")  # a picture of whole dots cannot be fitted to a layout
     axes = figure.add_axes((_LEFT / across, footer / down, width / across, height / down))
     axes.imshow(canvas, aspect="auto", interpolation="nearest", extent=(0, columns, rows, 0))
@@ -313,9 +313,9 @@ def _draw_layer(column: NDArray[Any], curves: pd.DataFrame) -> None:
     error, goodness, gap, activity = column
     _draw_curves(error, curves, "reconstruction_error")
     _draw_curves(goodness, curves, "goodness_train", label="training images")
-    _draw_curves(goodness, curves, "goodness_heldout", _ORANGE, "--", "held-out images")
+    _draw_curves(goodness, curves, "goodness_heldout", ORANGE, "--", "held-out images")
     _draw_curves(gap, curves, "gap")
-    gap.axhline(0, color=_GREY, linewidth=0.6, linestyle=":")
+    gap.axhline(0, color=GREY, linewidth=0.6, linestyle=":")
     _draw_curves(activity, curves, "mean_hidden_activity")
     activity.set_xlabel("Epoch")
     activity.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -325,7 +325,7 @@ def _draw_curves(
     axes: Axes,
     curves: pd.DataFrame,
     quantity: str,
-    colour: str = _BLUE,
+    colour: str = BLUE,
     dash: str = "-",
     label: str = "",
 ) -> None:
@@ -340,7 +340,7 @@ def _draw_level(
     axes: Axes, level: float, dash: str, name: str, side: Literal["left", "right"]
 ) -> None:
     """A line across the panel, its name and value at one end so that two do not collide."""
-    axes.axhline(level, linestyle=dash, color=_GREY, linewidth=1)
+    axes.axhline(level, linestyle=dash, color=GREY, linewidth=1)
     end, text = 0.01 if side == "left" else 0.99, f"{name}: {level:.2f}\n"
     axes.text(end, level, text, ha=side, va="center", transform=axes.get_yaxis_transform())
 
@@ -349,5 +349,6 @@ def _percent(fraction: float) -> str:
     return f"{100 * fraction:.2f} %"
 
 
-def _number(number: float, form: str) -> str:
-    return f"{number:{form}}".replace("-", "\N{MINUS SIGN}")
+def number(value: float, form: str) -> str:
+    """A number with a real minus sign."""
+    return f"{value:{form}}".replace("-", "\N{MINUS SIGN}")

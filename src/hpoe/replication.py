@@ -27,6 +27,8 @@ AVERAGED = NETWORKS[1:]
 RESULTS = Path("docs/replication")
 KEPT = ("metrics.json", "shift_normalization.json", "all_predictions.csv")
 """Of reports/, what the report is drawn from."""
+FIGURES = (*(f"paper/figure{number}.png" for number in range(1, 7)), "misclassified.png")
+"""Of reports/figures/, kept of the first seed."""
 FORMAT = 1
 
 
@@ -67,7 +69,8 @@ def replicate(
             "HPOE_STATE_DIR": str(settings.state_dir.resolve()),
             "MLFLOW_TRACKING_URI": tracking_uri(settings.tracking_uri),
         }
-        done = subprocess.run([*command, "shift_normalization"], cwd=root, env=environment)
+        targets = ["paper_figures", "shift_normalization"]
+        done = subprocess.run([*command, *targets], cwd=root, env=environment)
         if done.returncode:
             raise ReplicationError(
                 f"{name} failed: the lines above say why; the same command goes on from the last "
@@ -81,9 +84,12 @@ def keep(experiment: str, seed: int, root: Path) -> None:
     from dvc.api import read  # type: ignore[import-untyped]
 
     folder = root / RESULTS / f"seed{seed}"
-    for name in KEPT:
-        content = read(f"reports/{name}", repo=str(root), rev=experiment, mode="rb")
-        write_bytes(folder / name, content)
+    targets = {f"reports/{name}": folder / name for name in KEPT}
+    if seed == SEEDS[0]:
+        kept = root / RESULTS / "figures"
+        targets |= {f"reports/figures/{name}": kept / Path(name).name for name in FIGURES}
+    for source, target in targets.items():
+        write_bytes(target, read(source, repo=str(root), rev=experiment, mode="rb"))
     write_json(folder / "results.json", {"format": FORMAT, "seed": seed})
 
 

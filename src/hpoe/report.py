@@ -150,10 +150,16 @@ network; the paper reports 30 per cent fewer errors.
 
 {_parameters_text(params)}
 
+## Figures
+
+Of the first seed. Figures 1 and 4 to 6 are of the largest network, or of all.
+
+{_figures()}
+
 ## Not replicated yet
 
-Table 1's other methods, figures 1 to 7 in the paper's form, section 6 (one model for all digits,
-and a joint model of pixels and labels), and what section 7 only suggests.
+Table 1's other methods, section 6 (one model for all digits, and a joint model of pixels and
+labels), and what section 7 only suggests.
 """
 
 
@@ -249,6 +255,21 @@ def _parameters_text(params: Params) -> str:
         f"The paper counts {PARAMETERS:,} parameters in 30 RBMs of 500 units, and 310 in the "
         f"logistic net. Here they are {counted:,} if biases that two RBMs share count once, "
         f"{own:,} with the visible biases that every RBM has of its own."
+    )
+
+
+def _figures() -> str:
+    captions = {
+        "figure1": "Figure 1: the alternating Gibbs chain",
+        "figure2": "Figure 2: a hundred 2s",
+        "figure3": "Figure 3: receptive fields of the models of the 3s",
+        "figure4": "Figure 4: mean goodness of every digit under every model",
+        "figure5": "Figure 5: 7s and 9s as either's model reconstructs them",
+        "figure6": "Figure 6: 7s and 9s by their goodness under either's model",
+        "misclassified": "Figure 7: the test images that the averaged networks misclassify",
+    }
+    return "\n\n".join(
+        f"![{caption}](replication/figures/{name}.png)" for name, caption in captions.items()
     )
 
 

@@ -35,6 +35,7 @@ STAGES = (
     "extract_goodness",
     "fit_classifier",
     "evaluate",
+    "paper_figures",
     "shift_normalization",
     "register",
 )

@@ -25,6 +25,7 @@ ALL_STAGES = [
     "extract_goodness@default",
     "fit_classifier",
     "evaluate",
+    "paper_figures",
     "shift_normalization",
     "register",
 ]
@@ -73,7 +74,19 @@ def test_the_first_run_leaves_metrics_that_its_predictions_confirm(built: Projec
         part = predictions[predictions["set"] == name]
         assert metrics[f"{name}_error_rate"] == (part["prediction"] != part["label"]).mean()
     assert metrics["test_error_rate_low"] < metrics["test_error_rate"] < 0.4
-    assert set(metrics["default"]) == {"logistic_regression", "gradient_ascent"}
+    nets = {"logistic_regression", "gradient_ascent", "one_layer", "two_layers"}
+    assert set(metrics["default"]) == nets
+
+
+def test_the_predictions_of_every_network_confirm_the_shifts_metrics(built: Project) -> None:
+    metrics = json.loads((built.root / "reports/shift_normalization.json").read_text())
+    predictions = pd.read_csv(built.root / "reports/all_predictions.csv")
+    for name in ("validation", "test"):
+        part = predictions[predictions["set"] == name]
+        for choice, ending in (("as_given", ""), ("maximum", "_maximum"), ("soft", "_soft")):
+            rate = (part[f"default{ending}"] != part["label"]).mean()
+            assert metrics["default"][choice][f"{name}_error_rate"] == rate
+            assert metrics[choice][f"{name}_error_rate"] == rate
 
 
 def test_one_top_level_run_holds_the_results_and_a_run_a_stage_and_digit(built: Project) -> None:
