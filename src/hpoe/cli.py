@@ -65,9 +65,9 @@ def checkout(
 @report_errors
 def replicate() -> None:
     """Run the paper's experiments, three seeds: hours; the same command goes on where it ended."""
-    from hpoe.replication import SEEDS, replicate
+    from hpoe import replication
 
-    replicate(load_settings(), SEEDS, Path.cwd(), console.print)
+    replication.replicate(load_settings(), replication.SEEDS, Path.cwd(), console.print)
 
 
 @app.command()

@@ -101,9 +101,10 @@ def mcnemar(predictions: pd.DataFrame, before: str, after: str) -> float:
 def markdown(results: Sequence[Results], params: Params, found: Sequence[Claim]) -> str:
     """The report."""
     seeds = ", ".join(str(each.seed) for each in results)
+    count = f"{len(results)} seeds" if len(results) > 1 else "one seed"
     return f"""# Replication
 
-What Mayraz and Hinton (2002) report, beside what this code gives: {len(results)} seeds ({seeds}),
+What Mayraz and Hinton (2002) report, beside what this code gives: {count} ({seeds}),
 the paper's own recipes (`h25` to `h500` in [params.yaml](../params.yaml)), the official 10,000 test
 images, which decide nothing. `make paper` runs everything and writes this page; every number of it
 is computed from the files in [replication](replication). Means of the seeds, in brackets the range.
