@@ -12,9 +12,9 @@ from hpoe.classifier import Fit, fit
 from hpoe.evaluation import IMAGE_COLUMNS, error_rates, predict, read_goodness, scores_and_labels
 from hpoe.files import replacing, write_json
 from hpoe.nets import averaged, save_fit
-from hpoe.normalization import SHIFTS, maximum_choice, soft_choice
+from hpoe.normalization import SHIFTS, chosen_versions, maximum_choice, soft_choice
 from hpoe.params import Params
-from hpoe.scoring import score_network
+from hpoe.scoring import labelled_images, score_network
 from hpoe.stage import SPLIT, Stage, report_errors, stage
 
 GOODNESS, MODELS, REPORTS = Path("data/goodness"), Path("models"), Path("reports")
@@ -60,6 +60,8 @@ def main() -> None:
             experiment = _experiment(params, table, mean)
             two_digits = _experiment(params, *_restrict(table, mean))
             experiments[networks] = experiment
+            if networks == params.classifier.networks:
+                _write_choices(table, mean)
             metrics[averaged(networks)] = {
                 **_metrics(experiment),
                 "seven_or_nine": _metrics(two_digits),
@@ -69,6 +71,7 @@ def main() -> None:
         write_json(REPORTS / "shift_normalization.json", {**chosen_metrics, **metrics})
         _write_predictions(experiments)
         _write_tables_and_figure(all_digits)
+        _draw_mended(all_digits)
         chosen = all_digits.soft[all_digits.temperature]
         save_fit(MODELS / "shift_classifier.safetensors", chosen.fit)
         _report(running, all_digits)
@@ -81,8 +84,9 @@ def _report(running: Stage, all_digits: Experiment) -> None:
     if running.reuses("evaluate"):
         running.pipeline.metrics |= all_digits.as_given.rates
     running.pipeline.metrics |= {f"soft_shifts_{key}": v for key, v in chosen.rates.items()}
-    running.attach([REPORTS / "figures" / "shift_normalization.png"], "figures")
-    names = ("normalization.json", "temperatures.csv", "predictions.parquet")
+    pictures = ("normalization", "mended")
+    running.attach([REPORTS / "figures" / f"shift_{name}.png" for name in pictures], "figures")
+    names = ("normalization.json", "temperatures.csv", "choices.csv", "predictions.parquet")
     running.attach([REPORTS / f"shift_{name}" for name in names], "tables")
     for name, rates in (
         ("as given", all_digits.as_given.rates),
@@ -149,6 +153,31 @@ def _write_predictions(experiments: dict[tuple[str, ...], Experiment]) -> None:
         images = chosen.predictions[IMAGE_COLUMNS]
     with replacing(REPORTS / "all_predictions.csv") as path:
         images.join(pd.DataFrame(columns)).to_csv(path, index=False)
+
+
+def _write_choices(table: pd.DataFrame, versions: NDArray[np.float64]) -> None:
+    """Which versions of the test images their own digit's models like best, and the others."""
+    test = (table["set"] == "test").to_numpy()
+    names = table.columns.drop(IMAGE_COLUMNS)
+    digits = names.str.extract(r"^digit(\d+)_", expand=False).astype(int).to_numpy()
+    own = table.loc[test, "label"].to_numpy()[:, None] == digits
+    fractions = chosen_versions(versions[:, test], own)
+    shifts = pd.DataFrame(SHIFTS, columns=["rows_down", "columns_right"])
+    chosen = shifts.assign(own_models=fractions[0], other_models=fractions[1])
+    with replacing(REPORTS / "shift_choices.csv") as path:
+        chosen.to_csv(path, index=False)
+
+
+def _draw_mended(experiment: Experiment) -> None:
+    """The test images that the soft choice mends and spoils."""
+    before = experiment.as_given.predictions
+    after = experiment.soft[experiment.temperature].predictions
+    table, every_image = labelled_images(SPLIT)
+    images = every_image[(table["set"] == "test").to_numpy()]
+    test = before["set"] == "test"
+    columns = (before["label"], before["prediction"], after["prediction"])
+    picture = figures.mended_and_spoilt(images, *(part[test].to_numpy() for part in columns))
+    figures.save(picture, REPORTS / "figures" / "shift_mended.png")
 
 
 def _write_tables_and_figure(experiment: Experiment) -> None:

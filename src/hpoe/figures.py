@@ -167,6 +167,47 @@ def misclassified(
 
 
 @styled
+def mended_and_spoilt(
+    images: NDArray[np.uint8], labels: NDArray[Any], before: NDArray[Any], after: NDArray[Any]
+) -> Figure:
+    """Test images whose prediction a change made right, and those that it made wrong.
+
+    Args:
+        images: of the test set, uint8 [K, rows, columns], 255 = full ink.
+        labels: their true digits, integers [K].
+        before: the digits they were taken for, integers [K].
+        after: the digits they are taken for now, integers [K].
+    """
+    mended = np.flatnonzero((before != labels) & (after == labels))
+    spoilt = np.flatnonzero((before == labels) & (after != labels))
+    rows, columns = images.shape[1:]
+    across, pitch, gap = _IMAGES_A_LINE[0], round(1.5 * rows), 3
+    lines = [-(-len(part) // across) for part in (mended, spoilt)]
+    canvas = np.zeros((max(1, sum(lines)) * pitch, across * (columns + gap)), np.uint8)
+    places = [(at // across, at % across) for at in range(len(mended))]
+    places += [(lines[0] + at // across, at % across) for at in range(len(spoilt))]
+    shown = np.concatenate([mended, spoilt])
+    for image, (line, place) in zip(images[shown], places, strict=True):
+        top, left = line * pitch, place * (columns + gap)
+        canvas[top : top + rows, left : left + columns] = image
+    figure, axes = around_canvas(
+        canvas,
+        f"Shifts mend {len(mended)} test images and spoil {len(spoilt)}",
+        "Below each image what it was taken for, and what it is taken for now",
+    )
+    axes.images[0].set(cmap="gray_r", clim=(0, 255))
+    for at, (line, place) in zip(shown, places, strict=True):
+        x, y = (place + 0.5) * (columns + gap) - gap / 2, line * pitch + rows
+        axes.text(x, y, f"{before[at]} → {after[at]}", ha="center", va="top", size=6.5)
+    named = [(0, "mended", lines[0]), (lines[0], "spoilt", lines[1])]
+    axes.set_yticks(
+        [start * pitch + rows / 2 for start, _, count in named if count],
+        [name for _, name, count in named if count],
+    )
+    return figure
+
+
+@styled
 def confusion(matrix: NDArray[np.int64], digits: Sequence[int]) -> Figure:
     """Which digits are taken for which, the right answers pale so that errors show.
 

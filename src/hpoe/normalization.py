@@ -36,6 +36,17 @@ def soft_choice(scores: NDArray[np.float64], temperature: float) -> NDArray[np.f
     return soft
 
 
+def chosen_versions(scores: NDArray[np.float64], own: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """How often models like each version best: [2, S] of scores [S, N, M] and `own` [N, M].
+
+    Fractions that sum to one, of the models of an image's own digit, then of the others.
+    """
+    best = scores.argmax(axis=0)
+    counts = [np.bincount(best[models], minlength=len(scores)) for models in (own, ~own)]
+    fractions: NDArray[np.float64] = np.stack([count / count.sum() for count in counts])
+    return fractions
+
+
 def _overlap(step: int) -> tuple[slice, slice]:
     """Where the moved pixels go, and where they come from, along one axis."""
     to, of = slice(max(step, 0), min(step, 0) or None), slice(max(-step, 0), min(-step, 0) or None)

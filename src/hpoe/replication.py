@@ -25,9 +25,10 @@ NETWORKS = ("h25", "h100", "h200", "h400", "h500")
 AVERAGED = NETWORKS[1:]
 """Whose scores the paper averages: all of 100 hidden units or more."""
 RESULTS = Path("docs/replication")
-KEPT = ("metrics.json", "shift_normalization.json", "all_predictions.csv")
+KEPT = ("metrics.json", "shift_normalization.json", "all_predictions.csv", "shift_choices.csv")
 """Of reports/, what the report is drawn from."""
 FIGURES = (*(f"paper/figure{number}.png" for number in range(1, 7)), "misclassified.png")
+FIGURES += ("shift_normalization.png", "shift_mended.png")
 """Of reports/figures/, kept of the first seed."""
 FORMAT = 1
 
@@ -43,6 +44,8 @@ class Results:
     """Error rates by networks, then by choice among shifts: reports/shift_normalization.json."""
     predictions: pd.DataFrame
     """A row a validation or test image: set, index, label, and a column a classifier."""
+    choices: pd.DataFrame
+    """A row a version of an image: its shift, and how often models like it best."""
 
 
 def replicate(
@@ -110,7 +113,7 @@ def _load(folder: Path) -> Results:
     try:
         record = json.loads((folder / "results.json").read_text())
         errors, shifts = (json.loads((folder / name).read_text()) for name in KEPT[:2])
-        predictions = pd.read_csv(folder / KEPT[2])
+        predictions, choices = (pd.read_csv(folder / name) for name in KEPT[2:])
     except (OSError, ValueError) as error:
         raise ReplicationError(f"{folder} is incomplete or damaged ({error}): {again}") from None
     if record.get("format") != FORMAT:
@@ -121,4 +124,4 @@ def _load(folder: Path) -> Results:
     missing = [name for name in (*NETWORKS, averaged(AVERAGED)) if name not in errors]
     if missing:
         raise ReplicationError(f"{folder} has no results of {', '.join(missing)}: {again}")
-    return Results(record["seed"], errors, shifts, predictions)
+    return Results(record["seed"], errors, shifts, predictions, choices)

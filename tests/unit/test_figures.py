@@ -270,6 +270,31 @@ def test_the_title_of_the_misclassified_has_their_number_and_percentage() -> Non
     assert title == "The 158 misclassified test digits of 10,000 (1.58 %)"
 
 
+def test_mended_images_are_drawn_above_spoilt_ones_with_both_predictions() -> None:
+    """Images of one grey each: the first 25 are mended, the next 3 spoilt, the others unchanged."""
+    images = np.broadcast_to(np.arange(1, 61, dtype=np.uint8)[:, None, None], (60, 6, 5))
+    labels = np.full(60, 4)
+    before, after = labels.copy(), labels.copy()
+    before[:25], after[25:28] = 9, 7
+    before[40:50] = after[40:50] = 1  # wrong before and after
+    figure = figures.mended_and_spoilt(images, labels, before, after)
+    (axes,) = figure.axes
+    assert figure.get_suptitle() == "Shifts mend 25 test images and spoil 3"
+    drawn = picture(axes)
+    assert set(np.unique(drawn)) == set(range(29))
+    first_rows = [np.argwhere(drawn == grey)[0, 0] for grey in (1, 25, 26)]
+    assert first_rows == sorted(set(first_rows))
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["9 → 4"] * 25 + ["4 → 7"] * 3
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["mended", "spoilt"]
+
+
+def test_where_nothing_changes_nothing_is_drawn() -> None:
+    images, labels = np.full((3, 6, 5), 9, np.uint8), np.array([1, 2, 3])
+    figure = figures.mended_and_spoilt(images, labels, labels, labels)
+    assert not picture(figure.axes[0]).any()
+
+
 def test_images_are_drawn_in_whole_dots_a_pixel() -> None:
     for figure in (
         figures.misclassified(**some_errors(30)),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from hpoe.normalization import SHIFTS, maximum_choice, shift, soft_choice
+from hpoe.normalization import SHIFTS, chosen_versions, maximum_choice, shift, soft_choice
 
 Images = NDArray[np.uint8]
 Scores = NDArray[np.float64]
@@ -131,3 +131,13 @@ def test_versions_that_are_equally_good_keep_their_goodness(
     goodness = np.full((5, 3, 30), size)
     found = soft_choice(goodness, temperature)
     np.testing.assert_allclose(found, size, rtol=0, atol=slack(goodness, temperature))
+
+
+def test_choices_are_counted_for_an_images_own_models_and_the_others() -> None:
+    rng = np.random.default_rng(0)
+    scores, own = rng.standard_normal((3, 40, 6)), rng.random((40, 6)) < 0.3
+    found = chosen_versions(scores, own)
+    for row, models in zip(found, (own, ~own), strict=True):
+        picked = [scores[:, n, m].argmax() for n, m in zip(*np.nonzero(models), strict=True)]
+        expected = [np.mean(np.array(picked) == version) for version in range(3)]
+        np.testing.assert_allclose(row, expected)

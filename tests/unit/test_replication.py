@@ -48,6 +48,9 @@ def keep(root: Path, seed: int, more: float = 0.0) -> Path:
     for name, content in zip(KEPT, (errors, shifts), strict=False):
         (folder / name).write_text(json.dumps(content))
     predictions.to_csv(folder / KEPT[2], index=False)
+    shifts_of = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]
+    chosen = pd.DataFrame(shifts_of, columns=["rows_down", "columns_right"])
+    chosen.assign(own_models=0.2, other_models=0.2).to_csv(folder / KEPT[3], index=False)
     (folder / "results.json").write_text(json.dumps({"format": FORMAT, "seed": seed}))
     return folder
 
