@@ -255,9 +255,8 @@ def _choices(results: Sequence[Results]) -> str:
         tables = [
             each.choices.set_index(["rows_down", "columns_right"])[models] for each in results
         ]
-        fractions: list[dict[tuple[int, int], float]] = [table.to_dict() for table in tables]
         for row, shift in zip(rows, names, strict=True):
-            row.append(_range([100 * of[shift] for of in fractions]))
+            row.append(_range([100 * table.to_dict()[shift] for table in tables]))
     return _table(["version", "own digit", "other digits"], rows, numbers=(1, 2))
 
 
