@@ -79,7 +79,8 @@ def report() -> None:
 
     results = load_results(Path.cwd())
     write_report(results, load_params(), Path.cwd())
-    console.print(f"docs/replication.md: {len(results)} seeds")
+    seeds = ", ".join(str(each.seed) for each in results)
+    console.print(f"docs/replication.md: from the results of seed {seeds}")
 
 
 @app.command()

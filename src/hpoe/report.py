@@ -178,7 +178,7 @@ def _claims_table(found: Sequence[Claim]) -> str:
         [
             each.claim,
             each.section,
-            f"{each.paper:,g}",
+            f"{each.paper:,.7g}",
             _spread(each.ours_mean, each.ours_min, each.ours_max),
             each.unit,
             each.verdict,
