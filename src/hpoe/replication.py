@@ -80,6 +80,10 @@ def replicate(
                 "checkpoint"
             )
         keep(name, seed, root)
+    if subprocess.run(["dvc", "repro", "paper/dvc.yaml"], cwd=root).returncode:
+        raise ReplicationError(
+            "a method of Table 1 failed: the lines above say why; the same command goes on with it"
+        )
 
 
 def keep(experiment: str, seed: int, root: Path) -> None:
@@ -106,6 +110,23 @@ def load_results(root: Path) -> list[Results]:
     if not folders:
         raise ReplicationError(f"{RESULTS} has no results: `make paper` makes them, in some hours")
     return [_load(folder) for folder in folders]
+
+
+def load_baselines(root: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """Figures of Table 1's other methods that have run, by method and training set.
+
+    Raises:
+        ReplicationError: a file is damaged.
+    """
+    found = {}
+    for path in sorted((root / RESULTS / "baselines").glob("*.json")):
+        try:
+            found[path.stem] = json.loads(path.read_text())
+        except ValueError as error:
+            raise ReplicationError(
+                f"{path} is damaged ({error}): delete it and run `make paper` again"
+            ) from None
+    return found
 
 
 def _load(folder: Path) -> Results:

@@ -38,6 +38,7 @@ STAGES = (
     "paper_figures",
     "shift_normalization",
     "register",
+    "baseline",
 )
 """The pipeline's stages, upstream first."""
 
@@ -105,9 +106,9 @@ def load_record(path: Path) -> StageRecord:
     return StageRecord.model_validate_json(path.read_bytes())
 
 
-def record_path(stage: str, network: str | None = None) -> Path:
+def record_path(stage: str, variant: str | None = None) -> Path:
     """Where the record of a stage's newest run is."""
-    return RECORDS / f"{stage if network is None else f'{stage}@{network}'}.json"
+    return RECORDS / f"{stage if variant is None else f'{stage}@{variant}'}.json"
 
 
 def execution_uid(state: Path, params: Params, data: str | None) -> str:

@@ -33,6 +33,8 @@ from hpoe.runs import (
 )
 from hpoe.settings import Settings, load_settings
 
+BASELINE = "baseline"
+"""The stage whose variants are methods; those of all others are networks."""
 RAW, SPLIT = Path("data/raw"), Path("data/split")
 Arguments = ParamSpec("Arguments")
 console = Console(highlight=False, soft_wrap=True)
@@ -44,7 +46,8 @@ class Stage:
     """A stage that is running: its params and settings, and the record of its run."""
 
     name: str
-    network: str | None
+    variant: str | None
+    """The network, or the method, for which the stage exists once each."""
     params: Params
     settings: Settings
     record: StageRecord
@@ -79,7 +82,7 @@ class Stage:
 
 
 @contextmanager
-def stage(name: str, network: str | None = None) -> Iterator[Stage]:
+def stage(name: str, variant: str | None = None) -> Iterator[Stage]:
     """Run a stage: check the params, open its run, and close it whatever happens.
 
     Raises:
@@ -88,16 +91,16 @@ def stage(name: str, network: str | None = None) -> Iterator[Stage]:
     """
     end_with_parent()
     params, settings = load_params(), load_settings()
-    if network is not None and network not in params.networks:
-        raise ParamsError(f"params.yaml has no network {network!r} under networks")
-    label = name if network is None else f"{name}@{network}"
+    if variant is not None and name != BASELINE and variant not in params.networks:
+        raise ParamsError(f"params.yaml has no network {variant!r} under networks")
+    label = name if variant is None else f"{name}@{variant}"
     if settings.restore_only:
         raise CheckoutError(
             f"the outputs of {label} are no longer in DVC's cache: `dvc repro` makes them again"
         )
     delivery = Delivery(settings.tracking_uri, settings.state_dir, _print)
     record = _open_record(label, params, settings)
-    running = Stage(name, network, params, settings, record, delivery)
+    running = Stage(name, variant, params, settings, record, delivery)
     delivery.open(record)
     try:
         yield running
@@ -107,7 +110,7 @@ def stage(name: str, network: str | None = None) -> Iterator[Stage]:
         raise
     record.pipeline.datasets = _raw_datasets()
     _finish(running, "FINISHED")
-    save_record(record_path(name, network), record)
+    save_record(record_path(name, variant), record)
     delivery.close(record)
 
 

@@ -18,7 +18,7 @@ MODULES = sorted(
 )
 
 ORDER = (
-    ("hpoe", "hpoe.errors", "hpoe.randomness", "hpoe.normalization"),
+    ("hpoe", "hpoe.baselines", "hpoe.errors", "hpoe.randomness", "hpoe.normalization"),
     ("hpoe.files", "hpoe.params", "hpoe.settings", "hpoe.parallel", "hpoe.progress"),
     ("hpoe.data", "hpoe.data.idx", "hpoe.tensors", "hpoe.figures"),
     ("hpoe.data.mnist", "hpoe.rbm", "hpoe.classifier", "hpoe.runs"),

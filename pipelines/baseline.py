@@ -1,0 +1,72 @@
+"""Stage baseline: one of Table 1's other methods, on this method's images and on all of MNIST's."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from hpoe.data.mnist import load
+from hpoe.data.split import digits_in, load_digit
+from hpoe.errors import ParamsError
+from hpoe.files import write_json
+from hpoe.stage import BASELINE, RAW, SPLIT, report_errors, stage
+
+RESULTS = Path("docs/replication/baselines")
+Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+@report_errors
+def main(method: str) -> None:
+    """Train on both sets, test on the test images, and keep the figures."""
+    from hpoe.baselines import BASELINES
+
+    if method not in BASELINES:
+        raise ParamsError(f"there is no baseline {method!r}: there are {', '.join(BASELINES)}")
+    baseline = BASELINES[method]
+    with stage(BASELINE, method) as running:
+        figures = {}
+        test = _parts(("test",))
+        for name, (images, labels) in (("balanced", _balanced()), ("standard", _standard())):
+            estimator = baseline.make(running.params.seed)
+            start = time.perf_counter()
+            estimator.fit(images, labels)
+            trained = time.perf_counter()
+            wrong = float(np.mean(estimator.predict(test[0]) != test[1]))
+            figures[name] = {
+                "images": len(images),
+                "test_error_rate": wrong,
+                "train_seconds": trained - start,
+                "test_seconds": time.perf_counter() - trained,
+                "parameters": baseline.parameters(estimator),
+            }
+            running.run.metrics |= {f"{name}_{key}": value for key, value in figures[name].items()}
+            running.say(f"{baseline.title}, {len(images)} images: test error {wrong:.2%}")
+        write_json(RESULTS / f"{method}.json", figures)
+
+
+def _balanced() -> Labelled:
+    """All images that this method trains on: unsupervised and supervised."""
+    return _parts(("unsupervised", "fit", "validation"))
+
+
+def _standard() -> Labelled:
+    """The official training images."""
+    mnist = load(RAW)
+    return _pixels(mnist.train_images), mnist.train_labels.astype(np.int64)
+
+
+def _parts(names: tuple[str, ...]) -> Labelled:
+    arrays = {digit: load_digit(SPLIT, digit) for digit in digits_in(SPLIT)}
+    parts = [(digit, getattr(each, name)) for digit, each in arrays.items() for name in names]
+    labels = np.concatenate([np.full(len(part), digit) for digit, part in parts])
+    return _pixels(np.concatenate([part for _, part in parts])), labels
+
+
+def _pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+
+
+if __name__ == "__main__":
+    typer.run(main)
