@@ -1,6 +1,7 @@
 """`hpoe replicate` and `hpoe report` on networks as small as a test can wait for."""
 
 import json
+import shutil
 import sqlite3
 
 import pandas as pd
@@ -22,6 +23,7 @@ app()
 @pytest.fixture(scope="module")
 def replicated(project: Project) -> Project:
     """A project with two of the paper's networks by name, replicated with one seed."""
+    shutil.rmtree(project.root / RESULTS, ignore_errors=True)  # of other networks
     project.change(
         networks={
             name: {**TINY, "units": [size, size, size], "epochs": 1}

@@ -152,7 +152,8 @@ def test_the_commands_of_the_readme_do_what_it_says(built: Project) -> None:
 def test_a_changed_classifier_runs_the_classifier_and_later_stages_only(built: Project) -> None:
     first, *_ = runs(built, None)
     built.change(classifier={**SMALL["classifier"], "method": "gradient_ascent"})
-    assert built.repro() == ALL_STAGES[ALL_STAGES.index("fit_classifier") :]
+    later = ALL_STAGES[ALL_STAGES.index("fit_classifier") :]
+    assert built.repro() == [stage for stage in later if stage != "paper_figures"]
     assert "classifier.method" in built.run("dvc", "params", "diff")
     assert "test_error_rate" in built.run("dvc", "metrics", "diff", "--all")
     *_, second = runs(built, None)
