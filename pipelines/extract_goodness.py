@@ -7,6 +7,7 @@ import typer
 
 from hpoe.data.split import digits_in
 from hpoe.files import replacing
+from hpoe.normalization import Versions
 from hpoe.scoring import labelled_images, score_names, score_network
 from hpoe.stage import SPLIT, report_errors, split_datasets, stage
 
@@ -18,7 +19,13 @@ def main(network: str) -> None:
     """Score fit, validation and test images."""
     with stage("extract_goodness", network) as running:
         running.run.tags["network"] = network
-        (scores,) = score_network(network, SPLIT, MODELS, running.settings.workers)
+        (scores,) = score_network(
+            network,
+            SPLIT,
+            MODELS,
+            running.settings.workers,
+            Versions(running.params.networks[network].images),
+        )
         images, _ = labelled_images(SPLIT)
         table = images.join(pd.DataFrame(scores, columns=score_names(SPLIT)))
         with replacing(GOODNESS / f"{network}.parquet") as path:

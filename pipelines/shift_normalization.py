@@ -8,26 +8,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hpoe import figures
-from hpoe.classifier import Fit, fit
-from hpoe.evaluation import IMAGE_COLUMNS, error_rates, predict, read_goodness, scores_and_labels
+from hpoe.evaluation import IMAGE_COLUMNS, read_goodness
 from hpoe.files import replacing, write_json
 from hpoe.nets import averaged, save_fit
-from hpoe.normalization import SHIFTS, chosen_versions, maximum_choice, soft_choice
+from hpoe.normalization import SHIFTS, Versions, chosen_versions, maximum_choice
 from hpoe.params import Params
+from hpoe.refitting import Outcome, best, refit, soft_choices
 from hpoe.scoring import labelled_images, score_network
 from hpoe.stage import SPLIT, Stage, report_errors, stage
 
 GOODNESS, MODELS, REPORTS = Path("data/goodness"), Path("models"), Path("reports")
 SEVEN_OR_NINE = (7, 9)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A classifier refitted on normalised scores, its predictions and its error rates."""
-
-    fit: Fit
-    predictions: pd.DataFrame
-    rates: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -40,8 +31,8 @@ class Experiment:
 
     @property
     def temperature(self) -> float:
-        """The temperature whose classifier does best on validation: errors, then log loss."""
-        return min(self.soft, key=lambda temperature: self.soft[temperature].fit.validation_loss)
+        """The temperature chosen on validation."""
+        return best(self.soft)
 
 
 @report_errors
@@ -50,7 +41,13 @@ def main() -> None:
     with stage("shift_normalization") as running:
         params = running.params
         versions = {
-            name: score_network(name, SPLIT, MODELS, running.settings.workers, SHIFTS)
+            name: score_network(
+                name,
+                SPLIT,
+                MODELS,
+                running.settings.workers,
+                Versions(params.networks[name].images, SHIFTS),
+            )
             for name in params.train
         }
         experiments, metrics = {}, {}
@@ -101,20 +98,11 @@ def _report(running: Stage, all_digits: Experiment) -> None:
 
 def _experiment(params: Params, table: pd.DataFrame, versions: NDArray[np.float64]) -> Experiment:
     """Fit and evaluate each choice; `versions` are the scores [S, N, M] of the table's images."""
-
-    def outcome(scores: NDArray[np.float64]) -> Outcome:
-        names = table.columns.drop(IMAGE_COLUMNS)
-        normalised = table[IMAGE_COLUMNS].join(pd.DataFrame(scores, table.index, names))
-        halves = [scores_and_labels(normalised, name) for name in ("fit", "validation")]
-        fitted = fit(params.classifier.method, params.classifier, halves[0], halves[1])
-        predictions = predict(normalised, fitted)
-        return Outcome(fitted, predictions, error_rates(predictions))
-
-    temperatures = sorted(params.shift_normalization.temperatures)
+    softened = soft_choices(versions, params.shift_normalization.temperatures)
     return Experiment(
-        outcome(versions[SHIFTS.index((0, 0))]),
-        outcome(maximum_choice(versions)),
-        {t: outcome(soft_choice(versions, t)) for t in temperatures},
+        refit(params.classifier, table, versions[SHIFTS.index((0, 0))]),
+        refit(params.classifier, table, maximum_choice(versions)),
+        {t: refit(params.classifier, table, scores) for t, scores in softened.items()},
     )
 
 

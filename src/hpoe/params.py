@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from hpoe.errors import ParamsError
+from hpoe.normalization import Given
 
 Units = Annotated[int, Field(ge=1, le=100_000)]
 Positive = Annotated[float, Field(gt=0)]
@@ -27,6 +28,8 @@ class Block(BaseModel):
 class Recipe(Block):
     """How the three RBMs of every digit of one network are trained (sections 1 and 3)."""
 
+    images: Given
+    """Training images `as_given`, or each `deskewed`: its principal axis vertical (section 2)."""
     units: tuple[Units, Units, Units] = Field(strict=False)
     """Hidden units of layers 1, 2 and 3; the paper: the same in each, 25 to 500."""
     epochs: int = Field(ge=1)
@@ -156,6 +159,11 @@ class Params(Block):
                 raise ValueError(
                     f"classifier.networks names {name!r}, which train does not list "
                     f"(it lists {', '.join(self.train)})"
+                )
+            if self.networks[name].images != "as_given":
+                raise ValueError(
+                    f"classifier.networks names {name!r}, whose images are "
+                    f"{self.networks[name].images}: what is registered sees images as given"
                 )
         for field, names in (
             ("train", self.train),

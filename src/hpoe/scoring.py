@@ -1,16 +1,20 @@
 """Goodness of many images under the hierarchies of a network, from files, a task a digit."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from hpoe.data.split import digits_in, load_digit
-from hpoe.normalization import Offset, shift
+from hpoe.normalization import Given, Versions
 from hpoe.parallel import run_tasks
+
+if TYPE_CHECKING:
+    from hpoe.rbm import RBM
 
 LAYERS = (1, 2, 3)
 """Layers of a hierarchy, from the image up."""
@@ -22,13 +26,13 @@ SETS = ("fit", "validation", "test")
 
 @dataclass(frozen=True)
 class Task:
-    """Score all labelled images, in the versions that `offsets` name, under one digit's models."""
+    """Score all labelled images, in some versions, under one digit's models."""
 
     network: str
     digit: int
     split: Path
     models: Path
-    offsets: tuple[Offset, ...]
+    versions: Versions
 
 
 def labelled_images(split: Path) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
@@ -49,16 +53,20 @@ def score_network(
     split: Path,
     models: Path,
     workers: int,
-    offsets: Sequence[Offset] = ((0, 0),),
+    versions: Versions,
 ) -> NDArray[np.float64]:
     """Goodness of every labelled image in every version, nats: [S versions, N, M].
 
     M counts digits, then layers, in the order of `score_names`.
     """
-    digits = digits_in(split)
-    tasks = [Task(network, digit, split, models, tuple(offsets)) for digit in digits]
-    scores = dict(run_tasks(_score, tasks, workers))
-    return np.concatenate([scores[digit] for digit in digits], axis=2)
+    return _of_all_digits(_score, Task(network, 0, split, models, versions), workers)
+
+
+def score_warped(
+    network: str, split: Path, models: Path, workers: int, how: Given
+) -> NDArray[np.float64]:
+    """Goodness of every labelled image warped as each model likes, nats: [lengths, N, M]."""
+    return _of_all_digits(_score_warped, Task(network, 0, split, models, Versions(how)), workers)
 
 
 def score_names(split: Path) -> list[str]:
@@ -66,21 +74,51 @@ def score_names(split: Path) -> list[str]:
     return [f"digit{digit}_layer{layer}" for digit in digits_in(split) for layer in LAYERS]
 
 
-def _score(task: Task) -> tuple[int, NDArray[np.float64]]:
+Scored = tuple[int, NDArray[np.float64]]
+
+
+def _of_all_digits(
+    score: Callable[[Task], Scored], task: Task, workers: int
+) -> NDArray[np.float64]:
+    digits = digits_in(task.split)
+    scores = dict(run_tasks(score, [replace(task, digit=digit) for digit in digits], workers))
+    return np.concatenate([scores[digit] for digit in digits], axis=2)
+
+
+def _score(task: Task) -> Scored:
     import torch  # by the workers: the stage itself does without
 
     from hpoe.hierarchy import layer_goodness
     from hpoe.training import unit_interval
-    from hpoe.weights import load_rbm, weights_path
 
     torch.set_num_threads(1)
-    hierarchy = [
+    hierarchy = _hierarchy(task)
+    _, images = labelled_images(task.split)
+    scores = []
+    for version in task.versions.of(images):
+        v = unit_interval(version)
+        parts = [layer_goodness(hierarchy, part).numpy() for part in torch.split(v, IMAGES_AT_ONCE)]
+        scores.append(np.concatenate(parts))
+    return task.digit, np.stack(scores)
+
+
+def _score_warped(task: Task) -> Scored:
+    import torch
+
+    from hpoe.training import unit_interval
+    from hpoe.warping import warped_goodness
+
+    torch.set_num_threads(1)
+    hierarchy = _hierarchy(task)
+    (images,) = task.versions.of(labelled_images(task.split)[1])
+    v = unit_interval(images).reshape(images.shape)
+    parts = [warped_goodness(hierarchy, part).numpy() for part in torch.split(v, IMAGES_AT_ONCE)]
+    return task.digit, np.concatenate(parts, axis=1)
+
+
+def _hierarchy(task: Task) -> "list[RBM]":
+    from hpoe.weights import load_rbm, weights_path
+
+    return [
         load_rbm(weights_path(task.models, task.network, layer, task.digit)) for layer in LAYERS
     ]
-    _, images = labelled_images(task.split)
-    versions = []
-    for offset in task.offsets:
-        v = unit_interval(shift(images, offset))
-        parts = [layer_goodness(hierarchy, part).numpy() for part in torch.split(v, IMAGES_AT_ONCE)]
-        versions.append(np.concatenate(parts))
-    return task.digit, np.stack(versions)

@@ -18,6 +18,7 @@ from torch import Tensor
 from hpoe.data.split import load_digit
 from hpoe.files import digest
 from hpoe.hierarchy import activities
+from hpoe.normalization import given
 from hpoe.params import Recipe
 from hpoe.progress import Board
 from hpoe.randomness import generator
@@ -40,17 +41,18 @@ def train_digit(task: TrainingTask) -> Trained:
     """
     torch.set_num_threads(1)
     images = load_digit(task.split, task.digit)
+    unsupervised = given(images.unsupervised, task.recipe.images)
     lower = [
         weights_path(task.models, task.network, layer, task.digit) for layer in range(1, task.layer)
     ]
-    heldout = images.validation[:CURVE_SAMPLE]
+    heldout = given(images.validation[:CURVE_SAMPLE], task.recipe.images)
     below = [load_rbm(path) for path in lower]
-    fingerprint = _fingerprint(task, [images.unsupervised, heldout], lower)
+    fingerprint = _fingerprint(task, [unsupervised, heldout], lower)
     checkpoint = task.store / f"{fingerprint}.safetensors"
     training = load_training(checkpoint)
     epochs_before = training.state.epochs if training else 0
     if training is None or epochs_before < task.recipe.epochs:
-        data = activities(below, unit_interval(images.unsupervised))
+        data = activities(below, unit_interval(unsupervised))
         sample = activities(below, unit_interval(heldout))
         training = training or _start(task, data.shape[1])
         training.trained_in = task.run

@@ -10,6 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 TINY: dict[str, Any] = {
+    "images": "as_given",
     "units": [20, 15, 10],
     "epochs": 4,
     "minibatch_size": 20,

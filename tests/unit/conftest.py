@@ -33,6 +33,7 @@ def params() -> Params:
 def recipe() -> Recipe:
     """A recipe that trains in milliseconds; momentum starts, and the last minibatch is partial."""
     return Recipe(
+        images="as_given",
         units=(4, 3, 2),
         epochs=4,
         minibatch_size=3,

@@ -1,13 +1,26 @@
 """Model-based normalisation: shifts against numpy's, and the soft choice between its limits."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
+from scipy.ndimage import affine_transform
 
-from hpoe.normalization import SHIFTS, chosen_versions, maximum_choice, shift, soft_choice
+from hpoe.normalization import (
+    SHIFTS,
+    Given,
+    Versions,
+    chosen_versions,
+    deskew,
+    maximum_choice,
+    shear,
+    shift,
+    soft_choice,
+)
 
 Images = NDArray[np.uint8]
 Scores = NDArray[np.float64]
@@ -141,3 +154,82 @@ def test_choices_are_counted_for_an_images_own_models_and_the_others() -> None:
         picked = [scores[:, n, m].argmax() for n, m in zip(*np.nonzero(models), strict=True)]
         expected = [np.mean(np.array(picked) == version) for version in range(3)]
         np.testing.assert_allclose(row, expected)
+
+
+small_slopes = st.floats(-0.4, 0.4)
+
+
+def drawn(seed: int) -> Images:
+    """A smooth blob somewhere in the middle of a picture, slanted by chance."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:28, :28] - 13.5
+    y, x = rows - rng.uniform(-2, 2), columns - rng.uniform(-2, 2)
+    slanted = x - rng.uniform(-0.5, 0.5) * y
+    picture = 255 * np.exp(-((slanted / 2.5) ** 2) - (y / 5) ** 2)
+    blob: Images = np.rint(picture).astype(np.uint8)[None]
+    return blob
+
+
+@given(images, small_slopes)
+def test_a_shear_is_scipys_affine_transform(pictures: Images, slope: float) -> None:
+    middle = (pictures.shape[1] - 1) / 2
+    found = shear(pictures, slope)
+    for before, after in zip(pictures, found, strict=True):
+        expected = affine_transform(
+            before.astype(float),
+            np.array([[1, 0], [-slope, 1]]),
+            offset=(0, slope * middle),
+            order=1,
+            mode="grid-constant",
+        )
+        assert np.abs(after - expected).max() <= 0.5 + 1e-6
+
+
+@given(images)
+def test_a_shear_without_slope_changes_nothing(pictures: Images) -> None:
+    np.testing.assert_array_equal(shear(pictures, 0.0), pictures)
+
+
+@given(st.integers(0, 10_000))
+def test_deskewed_ink_has_uncorrelated_rows_and_columns_and_stays_where_it_is(seed: int) -> None:
+    """Rounding to whole intensities leaves a slope of some thousandths."""
+    before, (after,) = drawn(seed)[0].astype(float), deskew(drawn(seed)).astype(float)
+    rows, columns = np.mgrid[:28, :28]
+    centre = [
+        [(part * place).sum() / part.sum() for place in (rows, columns)] for part in (before, after)
+    ]
+    np.testing.assert_allclose(centre[1], centre[0], atol=0.02)
+    y, x = rows - centre[1][0], columns - centre[1][1]
+    assert abs((after * x * y).sum() / (after * y * y).sum()) < 0.005
+
+
+@given(st.integers(0, 10_000), small_slopes)
+def test_deskewing_undoes_a_shear(seed: int, slope: float) -> None:
+    """But for the blur of two interpolations."""
+    straight, again = deskew(drawn(seed)), deskew(shear(drawn(seed), slope))
+    assert np.abs(straight.astype(int) - shift_to(again, straight)).mean() < 4
+
+
+def shift_to(pictures: Images, like: Images) -> NDArray[np.int_]:
+    """A shear about the middle moves an image's centre: moved back by whole pixels."""
+    columns = np.arange(pictures.shape[2])
+    centres = [(part.sum(axis=(0, 1)) * columns).sum() / part.sum() for part in (like, pictures)]
+    return shift(pictures, (0, round(centres[0] - centres[1]))).astype(int)
+
+
+@pytest.mark.parametrize("picture", [np.zeros((2, 5, 4), np.uint8), np.eye(1, 20, 7)])
+def test_images_without_height_are_left_as_they_are(picture: NDArray[np.float64]) -> None:
+    flat = (255 * picture).astype(np.uint8).reshape(-1, 5, 4)
+    np.testing.assert_array_equal(deskew(flat), flat)
+
+
+@given(images, st.lists(offsets, max_size=3), st.lists(small_slopes, max_size=3))
+def test_versions_are_moved_then_sheared_images_as_a_network_sees_them(
+    pictures: Images, moves: list[tuple[int, int]], slopes: list[float]
+) -> None:
+    for how in get_args(Given):
+        found = list(Versions(how, tuple(moves), tuple(slopes)).of(pictures))
+        base = deskew(pictures) if how == "deskewed" else pictures
+        expected = [shift(base, move) for move in moves] + [shear(base, s) for s in slopes]
+        assert len(found) == len(expected)
+        assert all(np.array_equal(*pair) for pair in zip(found, expected, strict=True))

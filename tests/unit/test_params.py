@@ -69,6 +69,7 @@ PAPER = {
 def test_the_networks_named_by_their_size_are_the_papers(params: Params, network: str) -> None:
     units, epochs = PAPER[network]
     assert params.networks[network].model_dump() == {
+        "images": "as_given",
         "units": (units, units, units),
         "epochs": epochs,
         "minibatch_size": 100,

@@ -1,5 +1,6 @@
 """Scores of many images: the same as image by image, version by version, in a known order."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ from hpoe.data.mnist import Mnist
 from hpoe.data.split import load_digit, save_digit, split
 from hpoe.errors import WeightsError
 from hpoe.hierarchy import layer_goodness
-from hpoe.normalization import SHIFTS, shift
+from hpoe.normalization import SHIFTS, Versions, deskew, shear, shift
 from hpoe.params import Recipe
 from hpoe.rbm import RBM, initial_state
 from hpoe.scoring import LAYERS, SETS, labelled_images, score_names, score_network
 from hpoe.training import unit_interval
 from hpoe.weights import save_rbm, weights_path
+
+SHIFTED = Versions(offsets=SHIFTS)
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def test_images_are_listed_by_set_then_digit_with_their_places(split_folder: Pat
 def test_scores_are_the_goodness_of_each_image_in_each_version_under_each_model(
     split_folder: Path, tmp_path: Path, hierarchies: dict[int, list[RBM]]
 ) -> None:
-    found = score_network("tiny", split_folder, tmp_path / "models", 1, SHIFTS)
+    found = score_network("tiny", split_folder, tmp_path / "models", 1, SHIFTED)
     _, images = labelled_images(split_folder)
     assert found.shape == (5, 14, 6)
     assert found.dtype == np.float64
@@ -71,25 +74,44 @@ def test_scores_are_the_goodness_of_each_image_in_each_version_under_each_model(
 @pytest.mark.usefixtures("hierarchies")
 def test_without_versions_images_are_scored_as_given(split_folder: Path, tmp_path: Path) -> None:
     models = tmp_path / "models"
-    (alone,) = score_network("tiny", split_folder, models, 1)
-    every = score_network("tiny", split_folder, models, 1, SHIFTS)
+    (alone,) = score_network("tiny", split_folder, models, 1, Versions())
+    every = score_network("tiny", split_folder, models, 1, SHIFTED)
     np.testing.assert_array_equal(alone, every[SHIFTS.index((0, 0))])
+
+
+@pytest.mark.usefixtures("hierarchies")
+def test_deskewed_and_sheared_images_are_scored_as_if_they_were_given_so(
+    split_folder: Path, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    found = score_network("tiny", split_folder, models, 1, Versions("deskewed", ((0, 1),), (0.3,)))
+    for digit in (0, 1):
+        arrays = load_digit(split_folder, digit)
+        parts = {name: deskew(getattr(arrays, name)) for name in SETS}
+        moved = {name: shift(part, (0, 1)) for name, part in parts.items()}
+        sheared = {name: shear(part, 0.3) for name, part in parts.items()}
+        for version, made in enumerate((moved, sheared)):
+            images = replace(arrays, fit=made["fit"], validation=made["validation"])
+            save_digit(tmp_path / str(version), digit, replace(images, test=made["test"]))
+    for version in (0, 1):
+        (expected,) = score_network("tiny", tmp_path / str(version), models, 1, Versions())
+        np.testing.assert_array_equal(found[version], expected)
 
 
 @pytest.mark.usefixtures("hierarchies")
 def test_the_number_of_images_at_once_does_not_matter(
     split_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = score_network("tiny", split_folder, tmp_path / "models", 1)
+    whole = score_network("tiny", split_folder, tmp_path / "models", 1, Versions())
     monkeypatch.setattr(scoring, "IMAGES_AT_ONCE", 4)
-    parts = score_network("tiny", split_folder, tmp_path / "models", 1)
+    parts = score_network("tiny", split_folder, tmp_path / "models", 1, Versions())
     np.testing.assert_allclose(parts, whole, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.usefixtures("hierarchies")
 def test_workers_do_not_change_a_bit_of_the_scores(split_folder: Path, tmp_path: Path) -> None:
     one, two = (
-        score_network("tiny", split_folder, tmp_path / "models", workers, SHIFTS)
+        score_network("tiny", split_folder, tmp_path / "models", workers, SHIFTED)
         for workers in (1, 2)
     )
     np.testing.assert_array_equal(one, two)
@@ -110,4 +132,4 @@ def test_ten_digits_of_three_layers_have_30_scores_by_name(tmp_path: Path) -> No
 def test_a_missing_model_is_told(split_folder: Path, tmp_path: Path) -> None:
     weights_path(tmp_path / "models", "tiny", 2, 1).unlink()
     with pytest.raises(WeightsError, match=r"layer2/1\.safetensors is missing"):
-        score_network("tiny", split_folder, tmp_path / "models", 1)
+        score_network("tiny", split_folder, tmp_path / "models", 1, Versions())

@@ -268,6 +268,7 @@ def test_one_digits_change_leaves_the_others_kept(task: TrainingTask) -> None:
 
 
 CHANGES: dict[str, object] = {
+    "images": "deskewed",
     "units": (5, 3, 2),
     "epochs": 5,
     "minibatch_size": 4,

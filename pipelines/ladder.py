@@ -1,0 +1,60 @@
+"""Stage ladder: what section 7 does and suggests, networks averaged, and deskewed ones beside."""
+
+from pathlib import Path
+
+from hpoe.errors import ParamsError
+from hpoe.files import replacing, write_json
+from hpoe.ladder import climb, predictions, rungs, summary
+from hpoe.normalization import SHEARS, SHIFTS, Given, Versions
+from hpoe.refitting import Scores
+from hpoe.scoring import labelled_images, score_network, score_warped
+from hpoe.stage import SPLIT, Stage, report_errors, stage
+
+MODELS, REPORTS = Path("models"), Path("reports/paper")
+
+
+@report_errors
+def main() -> None:
+    """Evaluate every step, from one network to all that are trained."""
+    with stage("ladder") as running:
+        plain, deskewed = (_networks(running, how) for how in ("as_given", "deskewed"))
+        workers, params = running.settings.workers, running.params
+        images, _ = labelled_images(SPLIT)
+        steps = rungs(
+            [_scores(running, name) for name in plain],
+            [_scores(running, name) for name in deskewed],
+            score_warped(plain[0], SPLIT, MODELS, workers, "as_given"),
+            params.shift_normalization.temperatures,
+        )
+        climbed = []
+        for rung in steps:
+            climbed.append(climb(rung, params.classifier, images))
+            rates = climbed[-1].outcome.rates
+            running.say(
+                f"{rung.step}: validation error {rates['validation_error_rate']:.2%}, "
+                f"test error {rates['test_error_rate']:.2%}"
+            )
+            running.run.metrics[f"{rung.name}_test_error_rate"] = rates["test_error_rate"]
+        write_json(REPORTS / "ladder.json", summary(climbed))
+        with replacing(REPORTS / "ladder_predictions.csv") as path:
+            predictions(climbed).to_csv(path, index=False)
+
+
+def _networks(running: Stage, how: Given) -> list[str]:
+    """The trained networks whose images are given in one way."""
+    recipes = running.params.networks
+    names = [name for name in running.params.train if recipes[name].images == how]
+    if not names:
+        raise ParamsError(
+            f"train lists no network whose images are {how}: the ladder needs both kinds"
+        )
+    return names
+
+
+def _scores(running: Stage, network: str) -> Scores:
+    versions = Versions(running.params.networks[network].images, SHIFTS, SHEARS)
+    return score_network(network, SPLIT, MODELS, running.settings.workers, versions)
+
+
+if __name__ == "__main__":
+    main()
