@@ -11,7 +11,7 @@ from hpoe.data.mnist import load
 from hpoe.data.split import digits_in, load_digit
 from hpoe.errors import ParamsError
 from hpoe.files import write_json
-from hpoe.stage import BASELINE, RAW, SPLIT, report_errors, stage
+from hpoe.stage import RAW, SPLIT, report_errors, stage
 
 RESULTS = Path("docs/replication/baselines")
 Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
@@ -25,7 +25,7 @@ def main(method: str) -> None:
     if method not in BASELINES:
         raise ParamsError(f"there is no baseline {method!r}: there are {', '.join(BASELINES)}")
     baseline = BASELINES[method]
-    with stage(BASELINE, method) as running:
+    with stage("baseline", method) as running:
         figures = {}
         test = _parts(("test",))
         for name, (images, labels) in (("balanced", _balanced()), ("standard", _standard())):

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -174,15 +174,56 @@ class Params(Block):
         return self
 
 
+class Alternatives(Block):
+    """The models that section 6 compares on one data set."""
+
+    separate: Recipe
+    """One model a digit; its first layer alone is trained."""
+    shared: Recipe
+    """One model for all digits, of three layers."""
+    joint: Recipe
+    """One model of pixels and labels; its first layer alone is trained."""
+
+
+class SectionSix(Block):
+    """paper/params.yaml: what section 6 tried and found worse."""
+
+    usps_unsupervised: float = Field(gt=0, lt=1)
+    """Share of a digit's USPS training images that RBMs are trained on; the rest is supervised."""
+    mnist: Alternatives
+    usps: Alternatives
+
+
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check params.yaml.
+
+    Raises:
+        ParamsError: see `_load`.
+    """
+    return _load(path, Params)
+
+
+def load_section_six(path: Path = Path("paper/params.yaml")) -> SectionSix:
+    """Read and check paper/params.yaml.
+
+    Raises:
+        ParamsError: see `_load`.
+    """
+    return _load(path, SectionSix)
+
+
+Model = TypeVar("Model", bound=Block)
+
+
+def _load(path: Path, model: type[Model]) -> Model:
+    """Read and check a file of params.
 
     Raises:
         ParamsError: the file is missing or not YAML, or a key is unknown, missing, mistyped or
             out of range; the message names every such key, what was given and what is allowed.
     """
     try:
-        return Params.model_validate(YAML(typ="safe", pure=True).load(path.read_bytes()))
+        return model.model_validate(YAML(typ="safe", pure=True).load(path.read_bytes()))
     except FileNotFoundError:
         raise ParamsError(f"{path} is missing: run hpoe from the root of its repository") from None
     except (YAMLError, UnicodeDecodeError) as error:

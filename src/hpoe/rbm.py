@@ -146,7 +146,7 @@ class ContrastiveDivergence:
         v_pos.copy_(v0)
         torch.addmm(rbm.hidden_biases, v_pos, rbm.weights, out=h_pos).sigmoid_()
         torch.gt(h_pos, uniform, out=h_states)
-        torch.addmm(rbm.visible_biases, h_states, rbm.weights.t(), out=v_neg).sigmoid_()
+        self._activate(torch.addmm(rbm.visible_biases, h_states, rbm.weights.t(), out=v_neg))
         torch.addmm(rbm.hidden_biases, v_neg, rbm.weights, out=h_neg).sigmoid_().neg_()
         torch.sub(v_pos, v_neg, out=difference)
 
@@ -160,6 +160,10 @@ class ContrastiveDivergence:
         rbm.hidden_biases.add_(increments.hidden_biases)
         flat = difference.view(-1)
         return torch.dot(flat, flat)
+
+    def _activate(self, x: Tensor) -> None:
+        """Turn the visible units' total inputs x [B, V] into their probabilities, in place."""
+        x.sigmoid_()
 
     def epoch(self, data: Tensor, rng: np.random.Generator, recipe: Recipe, epoch: int) -> float:
         """One pass over the data [N, V] in fixed order; the mean squared error an image."""

@@ -39,6 +39,10 @@ STAGES = (
     "shift_normalization",
     "register",
     "baseline",
+    "usps",
+    "shared_model",
+    "joint_model",
+    "ladder",
 )
 """The pipeline's stages, upstream first."""
 

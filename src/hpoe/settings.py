@@ -22,6 +22,8 @@ class Settings(BaseSettings):
 
     mnist_dir: Path | None = None
     """Folder with MNIST's four IDX files, raw or gzipped; looked in before anything is fetched."""
+    usps_dir: Path | None = None
+    """Folder with USPS's zip.train.gz and zip.test.gz; nothing is fetched if it is given."""
     workers: int = Field(default_factory=joblib.cpu_count, ge=1)
     """Digits trained at the same time, one process and one thread each; by default all cores."""
     checkpoint_seconds: float = Field(default=2.0, ge=0)

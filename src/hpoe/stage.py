@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import Literal, ParamSpec
 
 from rich.console import Console
 from rich.markup import escape
@@ -33,9 +33,12 @@ from hpoe.runs import (
 )
 from hpoe.settings import Settings, load_settings
 
-BASELINE = "baseline"
-"""The stage whose variants are methods; those of all others are networks."""
-RAW, SPLIT = Path("data/raw"), Path("data/split")
+PER_NETWORK = ("train_layer1", "train_layer2", "train_layer3", "extract_goodness")
+"""Stages whose variants are networks."""
+RAW, SPLIT, USPS = Path("data/raw"), Path("data/split"), Path("data/usps/split")
+DataSet = Literal["mnist", "usps"]
+DATA_SETS: dict[DataSet, Path] = {"mnist": SPLIT, "usps": USPS}
+"""Where each data set's images lie, cut in the same way."""
 Arguments = ParamSpec("Arguments")
 console = Console(highlight=False, soft_wrap=True)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -47,7 +50,7 @@ class Stage:
 
     name: str
     variant: str | None
-    """The network, or the method, for which the stage exists once each."""
+    """The network, method or data set for which the stage exists once each."""
     params: Params
     settings: Settings
     record: StageRecord
@@ -91,7 +94,7 @@ def stage(name: str, variant: str | None = None) -> Iterator[Stage]:
     """
     end_with_parent()
     params, settings = load_params(), load_settings()
-    if variant is not None and name != BASELINE and variant not in params.networks:
+    if name in PER_NETWORK and variant not in params.networks:
         raise ParamsError(f"params.yaml has no network {variant!r} under networks")
     label = name if variant is None else f"{name}@{variant}"
     if settings.restore_only:

@@ -1,0 +1,35 @@
+"""Stage joint_model: one density model of pixels and labels, classified by clamping (section 6)."""
+
+from pathlib import Path
+
+import torch
+import typer
+
+from hpoe.evaluation import error_rates
+from hpoe.files import write_json
+from hpoe.params import load_section_six
+from hpoe.scoring import labelled_images
+from hpoe.section_six import Key, joint_predictions, pooled, train_joint
+from hpoe.stage import DATA_SETS, DataSet, report_errors, stage
+from hpoe.training import unit_interval
+
+REPORTS = Path("reports/paper")
+
+
+@report_errors
+def main(data_set: DataSet) -> None:
+    """Train it on the unsupervised images and their labels; clamp each label in turn."""
+    with stage("joint_model", data_set) as running:
+        recipe = getattr(load_section_six(), data_set).joint
+        split, seed = DATA_SETS[data_set], running.params.seed
+        torch.set_num_threads(running.settings.workers)
+        rbm = train_joint(recipe, *pooled(split, seed), Key(seed, f"joint {data_set}"))
+        table, images = labelled_images(split)
+        rates = error_rates(joint_predictions(rbm, table, unit_interval(images)))
+        running.run.metrics |= rates
+        running.say(f"{data_set}, joint model: test error {rates['test_error_rate']:.2%}")
+        write_json(REPORTS / f"joint_model_{data_set}.json", rates)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,23 @@
+"""Stage usps: the USPS digits of section 6, verified and cut, under data/usps."""
+
+from pathlib import Path
+
+from hpoe.data import usps
+from hpoe.data.split import save_digit
+from hpoe.params import load_section_six
+from hpoe.stage import USPS, report_errors, stage
+
+RAW = Path("data/usps/raw")
+
+
+@report_errors
+def main() -> None:
+    """Fetch what is not there yet, and split it."""
+    with stage("usps") as running:
+        usps.fetch(RAW, running.settings.usps_dir, running.say)
+        for digit, images in usps.split(RAW, load_section_six().usps_unsupervised):
+            save_digit(USPS, digit, images)
+
+
+if __name__ == "__main__":
+    main()
