@@ -53,7 +53,7 @@ def main(data_set: DataSet) -> None:
         for layer in LAYERS:
             h = activities(shared[:layer], v)
             found[f"shared_layer{layer}"] = refit(params, table, h.double().numpy()).rates
-            specificity.append(class_specificity(h[torch.from_numpy(validation)], labels))
+            specificity.append(class_specificity(h.numpy()[validation], labels))
             rate = found[f"shared_layer{layer}"]["test_error_rate"]
             running.say(f"{data_set}, shared model, layer {layer}: {rate:.2%}")
         running.run.metrics |= {

@@ -21,6 +21,9 @@ from hpoe.randomness import generator
 from hpoe.rbm import RBM, ContrastiveDivergence, TrainingState, goodness, initial_state
 from hpoe.training import unit_interval
 
+NO_VARIANCE = 1e-12
+"""Of a unit that never changes, but for rounding."""
+
 
 @dataclass(frozen=True)
 class Key:
@@ -73,18 +76,16 @@ def layer_one_goodness(models: Sequence[RBM], v: Tensor) -> NDArray[np.float64]:
     return torch.stack([goodness(rbm, v) for rbm in models], dim=1).numpy()
 
 
-def class_specificity(h: Tensor, labels: NDArray[np.int64]) -> float:
+def class_specificity(h: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
     """How far the classes explain what hidden units do: mean share of variance, 0 to 1.
 
     Of activities [N, M], the variance of the class means over the whole variance (eta squared),
     averaged over the units whose activity varies.
     """
-    h = h.double()
-    means = torch.stack([h[torch.from_numpy(labels == label)].mean(dim=0) for label in set(labels)])
-    counts = torch.tensor([(labels == label).sum() for label in set(labels)], dtype=torch.float64)
-    between = (counts[:, None] * (means - h.mean(dim=0)) ** 2).sum(dim=0) / len(h)
-    whole = h.var(dim=0, correction=0)
-    varies = whole > 1e-12
+    activity = pd.DataFrame(h.astype(np.float64))
+    between = activity.groupby(labels).transform("mean").var(ddof=0)
+    whole = activity.var(ddof=0)
+    varies = whole > NO_VARIANCE
     return float((between[varies] / whole[varies]).mean())
 
 

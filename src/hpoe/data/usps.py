@@ -77,7 +77,8 @@ def split(folder: Path, unsupervised_share: float) -> Iterator[tuple[int, DigitI
 def _read(path: Path) -> Labelled:
     """Images uint8 [N, 16, 16], 0 background to 255 ink, and labels [N]."""
     try:
-        numbers = np.loadtxt(gzip.decompress(path.read_bytes()).decode().splitlines())
+        lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+        numbers = np.array([line.split() for line in lines], np.float64)
         images = np.rint((numbers[:, 1:] + 1) * 127.5).astype(np.uint8)
         return images.reshape(-1, SIDE, SIDE), numbers[:, 0].astype(np.int64)
     except (OSError, EOFError, ValueError, IndexError, zlib.error) as error:
