@@ -13,7 +13,7 @@ from hpoe.errors import ParamsError
 from hpoe.files import write_json
 from hpoe.stage import RAW, SPLIT, report_errors, stage
 
-RESULTS = Path("docs/replication/baselines")
+REPORTS = Path("reports/paper")
 Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
@@ -43,7 +43,7 @@ def main(method: str) -> None:
             }
             running.run.metrics |= {f"{name}_{key}": value for key, value in figures[name].items()}
             running.say(f"{baseline.title}, {len(images)} images: test error {wrong:.2%}")
-        write_json(RESULTS / f"{method}.json", figures)
+        write_json(REPORTS / f"baseline_{method}.json", figures)
 
 
 def _balanced() -> Labelled:

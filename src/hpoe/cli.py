@@ -64,23 +64,21 @@ def checkout(
 @app.command()
 @report_errors
 def replicate() -> None:
-    """Run the paper's experiments, three seeds: hours; the same command goes on where it ended."""
+    """Run the paper's experiments: hours; the same command goes on where it ended."""
     from hpoe import replication
 
-    replication.replicate(load_settings(), replication.SEEDS, Path.cwd(), console.print)
+    replication.replicate(load_settings(), load_params(), Path.cwd(), console.print)
 
 
 @app.command()
 @report_errors
 def report() -> None:
     """Write docs/replication.md from the kept results, without training."""
-    from hpoe.replication import load_results
     from hpoe.report import write_report
+    from hpoe.results import RESULTS, load_results
 
-    results = load_results(Path.cwd())
-    write_report(results, load_params(), Path.cwd())
-    seeds = ", ".join(str(each.seed) for each in results)
-    console.print(f"docs/replication.md: from the results of seed {seeds}")
+    write_report(load_results(Path.cwd()), load_params(), Path.cwd())
+    console.print(f"docs/replication.md: from the results in {RESULTS}")
 
 
 @app.command()

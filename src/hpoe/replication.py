@@ -1,148 +1,194 @@
-"""The paper's experiments: the pipeline run with its networks and several seeds, results kept.
+"""The paper's experiments: the pipeline run with other params, small results kept.
 
-What is kept are small files, a folder a seed, so that the report is drawn again without training.
+What is kept are small files, a folder an experiment, so that the report is drawn again without
+training.
 """
 
 import json
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
-
-from hpoe.errors import ReplicationError
+from hpoe.data import usps
+from hpoe.errors import DataError, ReplicationError
 from hpoe.files import write_bytes, write_json
-from hpoe.nets import averaged
+from hpoe.params import Params, Recipe
+from hpoe.results import (
+    AVERAGED,
+    FORMAT,
+    LADDER_FILES,
+    NETWORKS,
+    RECORD,
+    RESULTS,
+    SEED_FILES,
+)
 from hpoe.settings import Settings
 from hpoe.tracking import Tracker, tracking_uri
 
 SEEDS = (1, 2, 3)
-NETWORKS = ("h25", "h100", "h200", "h400", "h500")
-"""Of Table 2, by ascending size."""
-AVERAGED = NETWORKS[1:]
-"""Whose scores the paper averages: all of 100 hidden units or more."""
-RESULTS = Path("docs/replication")
-KEPT = ("metrics.json", "shift_normalization.json", "all_predictions.csv", "shift_choices.csv")
-"""Of reports/, what the report is drawn from."""
+COPIES, DESKEWED = 5, 3
+"""Networks of the default recipe on images as given, and on deskewed ones, that are averaged."""
+SIZES = (50, 150, 500, 1500, 4400)
+"""Unsupervised images a digit."""
+METHODS = (
+    *("linear", "nearest_neighbours", "radial_basis", "back_propagation", "support_vectors"),
+    *("lenet1", "lenet5"),
+)
 FIGURES = (*(f"paper/figure{number}.png" for number in range(1, 7)), "misclassified.png")
 FIGURES += ("shift_normalization.png", "shift_mended.png")
 """Of reports/figures/, kept of the first seed."""
-FORMAT = 1
+PAPER = "paper/dvc.yaml"
 
 
 @dataclass(frozen=True)
-class Results:
-    """What one seed gave."""
+class Experiment:
+    """A run of the pipeline with other params, and what is kept of it."""
 
+    name: str
+    """Of its folder in docs/replication."""
     seed: int
-    errors: dict[str, dict[str, dict[str, float]]]
-    """Error rates by networks, then by method or layers: reports/metrics.json."""
-    shifts: dict[str, dict[str, Any]]
-    """Error rates by networks, then by choice among shifts: reports/shift_normalization.json."""
-    predictions: pd.DataFrame
-    """A row a validation or test image: set, index, label, and a column a classifier."""
-    choices: pd.DataFrame
-    """A row a version of an image: its shift, and how often models like it best."""
+    changes: tuple[str, ...]
+    targets: tuple[str, ...]
+    kept: tuple[str, ...]
+    """Files in reports/, or below."""
+    figures: tuple[str, ...] = ()
 
 
-def replicate(
-    settings: Settings, seeds: Sequence[int], root: Path, say: Callable[[str], None]
-) -> None:
-    """Run the pipeline once a seed, as a DVC experiment beside the working tree; keep its results.
+def replicate(settings: Settings, params: Params, root: Path, say: Callable[[str], None]) -> None:
+    """Run every experiment as a DVC experiment beside the working tree; keep its results.
+
+    Without USPS section 6 is run on MNIST alone, and this is said.
 
     Raises:
         ReplicationError: a run failed; what it trained is kept, and the next goes on from it.
     """
     Tracker(settings.tracking_uri)  # makes the experiment, whose artifacts lie in this tree
-    for seed in seeds:
-        name = f"paper-seed-{seed}"
-        say(f"{name}: {', '.join(NETWORKS)}; seed {seed}")
-        command = ["dvc", "exp", "run", "--temp", "--force", "--name", name]
-        for change in (
+    store = settings.state_dir.resolve() / "usps"
+    try:
+        usps.fetch(store, settings.usps_dir, say)
+        data_sets = ("mnist", "usps")
+    except DataError as error:
+        say(f"{error}; section 6 is run without USPS")
+        data_sets = ("mnist",)
+    environment = {
+        **os.environ,
+        "HPOE_STATE_DIR": str(settings.state_dir.resolve()),
+        "HPOE_USPS_DIR": str(store),
+        "MLFLOW_TRACKING_URI": tracking_uri(settings.tracking_uri),
+    }
+    for experiment in experiments(params, data_sets):
+        say(f"{experiment.name}: {', '.join(experiment.changes) or 'the params as they are'}")
+        _run(experiment, root, environment)
+        keep(experiment, root)
+
+
+def experiments(params: Params, data_sets: tuple[str, ...]) -> list[Experiment]:
+    """Everything that is replicated: what takes longest comes last."""
+    return [
+        _others(params.seed, data_sets),
+        *(_ladder(seed, params.networks["default"]) for seed in SEEDS),
+        *(_size(images, params) for images in SIZES),
+        *(_table_two(seed) for seed in SEEDS),
+    ]
+
+
+def keep(experiment: Experiment, root: Path) -> None:
+    """Copy an experiment's small results to its folder."""
+    from dvc.api import read  # type: ignore[import-untyped]
+
+    folder = root / RESULTS / experiment.name
+    targets = {f"reports/{name}": folder / Path(name).name for name in experiment.kept}
+    for name in experiment.figures:
+        targets[f"reports/figures/{name}"] = root / RESULTS / "figures" / Path(name).name
+    for source, target in targets.items():
+        write_bytes(target, read(source, repo=str(root), rev=_revision(experiment), mode="rb"))
+    write_json(folder / RECORD, {"format": FORMAT, "seed": experiment.seed})
+
+
+def _run(experiment: Experiment, root: Path, environment: dict[str, str]) -> None:
+    command = ["dvc", "exp", "run", "--temp", "--force", "--name", _revision(experiment)]
+    for change in experiment.changes:
+        command += ["--set-param", change]
+    if subprocess.run([*command, *experiment.targets], cwd=root, env=environment).returncode:
+        raise ReplicationError(
+            f"{experiment.name} failed: the lines above say why; the same command goes on from the "
+            "last checkpoint"
+        )
+
+
+def _revision(experiment: Experiment) -> str:
+    return f"paper-{experiment.name}"
+
+
+def _others(seed: int, data_sets: tuple[str, ...]) -> Experiment:
+    """Table 1's other methods, and section 6."""
+    models = [f"{model}_{name}" for name in data_sets for model in ("shared_model", "joint_model")]
+    stages = [f"baseline@{method}" for method in METHODS]
+    stages += [f"{model}@{name}" for name in data_sets for model in ("shared_model", "joint_model")]
+    files = [f"baseline_{method}" for method in METHODS] + models
+    return Experiment(
+        "others",
+        seed,
+        (),
+        tuple(f"{PAPER}:{each}" for each in stages),
+        tuple(f"paper/{name}.json" for name in files),
+    )
+
+
+def _ladder(seed: int, recipe: Recipe) -> Experiment:
+    """Several networks of the default recipe, on images as given and on deskewed ones."""
+    plain = [f"default{copy}" for copy in range(2, COPIES + 1)]
+    deskewed = [f"deskewed{copy}" for copy in range(1, DESKEWED + 1)]
+    recipes = dict.fromkeys(plain, recipe)
+    recipes |= dict.fromkeys(deskewed, recipe.model_copy(update={"images": "deskewed"}))
+    return Experiment(
+        f"ladder{seed}",
+        seed,
+        (
+            f"seed={seed}",
+            f"train=[{','.join(['default', *recipes])}]",
+            *(f"+networks.{name}={_braces(each)}" for name, each in recipes.items()),
+        ),
+        (f"{PAPER}:ladder",),
+        tuple(f"paper/{name}" for name in LADDER_FILES),
+    )
+
+
+def _braces(recipe: Recipe) -> str:
+    """A recipe as `--set-param` takes it."""
+    return json.dumps(recipe.model_dump()).replace('"', "").replace(" ", "")
+
+
+def _size(images: int, params: Params) -> Experiment:
+    """Fewer unsupervised images a digit, and as many updates of the weights."""
+    recipe, whole = params.networks["default"], params.split.unsupervised_per_digit
+    before, after = (ceil(each / recipe.minibatch_size) for each in (whole, images))
+    return Experiment(
+        f"images{images}",
+        params.seed,
+        (
+            f"split.unsupervised_per_digit={images}",
+            f"networks.default.epochs={recipe.epochs * before // after}",
+        ),
+        ("evaluate",),
+        ("metrics.json",),
+    )
+
+
+def _table_two(seed: int) -> Experiment:
+    """The paper's own networks and recipes, with their averages, shifts and figures."""
+    return Experiment(
+        f"seed{seed}",
+        seed,
+        (
             f"seed={seed}",
             f"train=[{','.join(NETWORKS)}]",
             f"classifier.networks=[{','.join(AVERAGED)}]",
-        ):
-            command += ["--set-param", change]
-        environment = {
-            **os.environ,
-            "HPOE_STATE_DIR": str(settings.state_dir.resolve()),
-            "MLFLOW_TRACKING_URI": tracking_uri(settings.tracking_uri),
-        }
-        targets = ["paper_figures", "shift_normalization"]
-        done = subprocess.run([*command, *targets], cwd=root, env=environment)
-        if done.returncode:
-            raise ReplicationError(
-                f"{name} failed: the lines above say why; the same command goes on from the last "
-                "checkpoint"
-            )
-        keep(name, seed, root)
-    if subprocess.run(["dvc", "repro", "paper/dvc.yaml"], cwd=root).returncode:
-        raise ReplicationError(
-            "a method of Table 1 failed: the lines above say why; the same command goes on with it"
-        )
-
-
-def keep(experiment: str, seed: int, root: Path) -> None:
-    """Copy an experiment's small results to the folder of its seed."""
-    from dvc.api import read  # type: ignore[import-untyped]
-
-    folder = root / RESULTS / f"seed{seed}"
-    targets = {f"reports/{name}": folder / name for name in KEPT}
-    if seed == SEEDS[0]:
-        kept = root / RESULTS / "figures"
-        targets |= {f"reports/figures/{name}": kept / Path(name).name for name in FIGURES}
-    for source, target in targets.items():
-        write_bytes(target, read(source, repo=str(root), rev=experiment, mode="rb"))
-    write_json(folder / "results.json", {"format": FORMAT, "seed": seed})
-
-
-def load_results(root: Path) -> list[Results]:
-    """The kept results of every seed, by ascending seed.
-
-    Raises:
-        ReplicationError: there are none, or they lack a network or are of another version.
-    """
-    folders = sorted((root / RESULTS).glob("seed*/"))
-    if not folders:
-        raise ReplicationError(f"{RESULTS} has no results: `make paper` makes them, in some hours")
-    return [_load(folder) for folder in folders]
-
-
-def load_baselines(root: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """Figures of Table 1's other methods that have run, by method and training set.
-
-    Raises:
-        ReplicationError: a file is damaged.
-    """
-    found = {}
-    for path in sorted((root / RESULTS / "baselines").glob("*.json")):
-        try:
-            found[path.stem] = json.loads(path.read_text())
-        except ValueError as error:
-            raise ReplicationError(
-                f"{path} is damaged ({error}): delete it and run `make paper` again"
-            ) from None
-    return found
-
-
-def _load(folder: Path) -> Results:
-    again = "delete the folder and run `make paper` again"
-    try:
-        record = json.loads((folder / "results.json").read_text())
-        errors, shifts = (json.loads((folder / name).read_text()) for name in KEPT[:2])
-        predictions, choices = (pd.read_csv(folder / name) for name in KEPT[2:])
-    except (OSError, ValueError) as error:
-        raise ReplicationError(f"{folder} is incomplete or damaged ({error}): {again}") from None
-    if record.get("format") != FORMAT:
-        raise ReplicationError(
-            f"{folder} has results of format {record.get('format')}, this hpoe reads {FORMAT}: "
-            f"{again}"
-        )
-    missing = [name for name in (*NETWORKS, averaged(AVERAGED)) if name not in errors]
-    if missing:
-        raise ReplicationError(f"{folder} has no results of {', '.join(missing)}: {again}")
-    return Results(record["seed"], errors, shifts, predictions, choices)
+        ),
+        ("paper_figures", "shift_normalization"),
+        SEED_FILES,
+        FIGURES if seed == SEEDS[0] else (),
+    )
