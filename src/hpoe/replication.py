@@ -7,7 +7,7 @@ training.
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -67,12 +67,12 @@ def replicate(settings: Settings, params: Params, root: Path, say: Callable[[str
     """
     Tracker(settings.tracking_uri)  # makes the experiment, whose artifacts lie in this tree
     store = settings.state_dir.resolve() / "usps"
+    data_sets = ["mnist"]
     try:
         usps.fetch(store, settings.usps_dir, say)
-        data_sets = ("mnist", "usps")
+        data_sets.append("usps")
     except DataError as error:
         say(f"{error}; section 6 is run without USPS")
-        data_sets = ("mnist",)
     environment = {
         **os.environ,
         "HPOE_STATE_DIR": str(settings.state_dir.resolve()),
@@ -85,7 +85,7 @@ def replicate(settings: Settings, params: Params, root: Path, say: Callable[[str
         keep(experiment, root)
 
 
-def experiments(params: Params, data_sets: tuple[str, ...]) -> list[Experiment]:
+def experiments(params: Params, data_sets: Sequence[str]) -> list[Experiment]:
     """Everything that is replicated: what takes longest comes last."""
     return [
         _others(params.seed, data_sets),
@@ -123,7 +123,7 @@ def _revision(experiment: Experiment) -> str:
     return f"paper-{experiment.name}"
 
 
-def _others(seed: int, data_sets: tuple[str, ...]) -> Experiment:
+def _others(seed: int, data_sets: Sequence[str]) -> Experiment:
     """Table 1's other methods, and section 6."""
     models = [f"{model}_{name}" for name in data_sets for model in ("shared_model", "joint_model")]
     stages = [f"baseline@{method}" for method in METHODS]

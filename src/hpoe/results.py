@@ -18,7 +18,12 @@ RESULTS = Path("docs/replication")
 RECORD = "results.json"
 """In every experiment's folder: the format of its files, and its seed."""
 FORMAT = 1
-SEED_FILES = ("metrics.json", "shift_normalization.json", "all_predictions.csv", "shift_choices.csv")
+SEED_FILES = (
+    "metrics.json",
+    "shift_normalization.json",
+    "all_predictions.csv",
+    "shift_choices.csv",
+)
 LADDER_FILES = ("ladder.json", "ladder_predictions.csv")
 
 
@@ -44,8 +49,8 @@ class LadderResults:
     seed: int
     chosen: str
     """Name of the rung with the fewest validation errors."""
-    rungs: pd.DataFrame
-    """A row a rung, by name: step, networks, chosen number, error rates."""
+    rungs: dict[str, dict[str, Any]]
+    """By name: step, networks, the number chosen, and error rates."""
     predictions: pd.DataFrame
     """A row a validation or test image: set, index, label, and a column a rung."""
 
@@ -100,7 +105,7 @@ def _seed(folder: Path) -> SeedResults:
 def _ladder(folder: Path) -> LadderResults:
     found = _read(folder, *LADDER_FILES)
     ladder, predictions = (found[name] for name in LADDER_FILES)
-    rungs = pd.DataFrame(ladder["rungs"]).set_index("name")
+    rungs = {rung["name"]: rung for rung in ladder["rungs"]}
     return LadderResults(found[RECORD]["seed"], ladder["chosen"], rungs, predictions)
 
 

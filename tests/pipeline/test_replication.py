@@ -6,15 +6,20 @@ import sqlite3
 
 import pandas as pd
 import pytest
+import yaml
 
-from hpoe.replication import FIGURES, KEPT, RESULTS
+from hpoe.replication import FIGURES
+from hpoe.results import LADDER_FILES, RECORD, RESULTS, SEED_FILES
 from tests.pipeline.project import TINY, Project
 
 pytestmark = pytest.mark.slow
 NETWORKS = ("h25", "h100")
 SMALLER = f"""
+from hpoe import results
+results.NETWORKS, results.AVERAGED = {NETWORKS}, {NETWORKS[1:]}
 from hpoe import replication
-replication.SEEDS, replication.NETWORKS, replication.AVERAGED = (2,), {NETWORKS}, {NETWORKS[1:]}
+replication.SEEDS, replication.SIZES, replication.METHODS = (2,), (50,), ("linear",)
+replication.COPIES, replication.DESKEWED = 2, 1
 from hpoe.cli import app
 app()
 """
@@ -22,25 +27,37 @@ app()
 
 @pytest.fixture(scope="module")
 def replicated(project: Project) -> Project:
-    """A project with two of the paper's networks by name, replicated with one seed."""
+    """A project with two of the paper's networks by name, all replicated once, without USPS."""
     shutil.rmtree(project.root / RESULTS, ignore_errors=True)  # of other networks
     project.change(
-        networks={
+        networks={"default": TINY}
+        | {
             name: {**TINY, "units": [size, size, size], "epochs": 1}
             for size, name in enumerate(NETWORKS, start=4)
-        },
-        train=[NETWORKS[0]],
-        classifier={**project.params()["classifier"], "networks": [NETWORKS[0]]},
+        }
     )
+    models = dict.fromkeys(("separate", "shared", "joint"), {**TINY, "epochs": 1})
+    section_six = {"usps_unsupervised": 0.75, "mnist": models, "usps": models}
+    (project.root / "paper/params.yaml").write_text(yaml.safe_dump(section_six))
     project.run("git", "commit", "--all", "--quiet", "--message=the paper's networks")
-    project.run("python", "-c", SMALLER, "replicate")
+    nowhere = str(project.root.parent / "nowhere")
+    said = project.run("python", "-c", SMALLER, "replicate", HPOE_USPS_DIR=nowhere)
+    assert "has no zip.train.gz; section 6 is run without USPS" in said
     return project
 
 
 def test_the_working_tree_is_as_it_was_and_the_results_are_kept(replicated: Project) -> None:
-    assert replicated.params()["train"] == [NETWORKS[0]]
-    folder = replicated.root / RESULTS / "seed2"
-    assert {path.name for path in folder.iterdir()} == {*KEPT, "results.json"}
+    assert replicated.params()["train"] == ["default"]
+    kept = replicated.root / RESULTS
+    folder = kept / "seed2"
+    of = {
+        "seed2": SEED_FILES,
+        "ladder2": LADDER_FILES,
+        "images50": ("metrics.json",),
+        "others": ("baseline_linear.json", "shared_model_mnist.json", "joint_model_mnist.json"),
+    }
+    for name, files in of.items():
+        assert {path.name for path in (kept / name).iterdir()} == {*files, RECORD}
     assert len(list((replicated.root / RESULTS / "figures").iterdir())) == len(FIGURES)
     metrics = json.loads((folder / "metrics.json").read_text())
     assert set(NETWORKS) <= set(metrics)
@@ -50,16 +67,16 @@ def test_the_working_tree_is_as_it_was_and_the_results_are_kept(replicated: Proj
     assert metrics["h100"]["logistic_regression"]["test_error_rate"] == rate
 
 
-def test_it_is_one_execution_in_the_working_trees_own_store(replicated: Project) -> None:
+def test_an_experiment_is_one_execution_in_the_working_trees_own_store(replicated: Project) -> None:
     with sqlite3.connect(replicated.root / "mlruns/mlflow.db") as store:
         rows = store.execute("select artifact_location from experiments where name = 'hpoe'")
         assert rows.fetchall() == [((replicated.root / "mlruns/artifacts").as_uri(),)]
         seeds = store.execute("select value from params where key = 'seed'").fetchall()
-    assert seeds == [("2",)]
+    assert sorted(seeds) == [("1",), ("1",), ("2",), ("2",)]
 
 
 def test_the_report_is_written_without_training(replicated: Project) -> None:
     replicated.run("python", "-c", SMALLER, "report")
     text = (replicated.root / "docs/replication.md").read_text()
     assert "one seed (2)" in text
-    assert len(pd.read_csv(replicated.root / RESULTS / "claims.csv")) == len(NETWORKS) + 3
+    assert len(pd.read_csv(replicated.root / RESULTS / "claims.csv")) == len(NETWORKS) + 4
