@@ -164,7 +164,7 @@ BASELINES: Mapping[str, Baseline] = {
     "linear": Baseline(
         "Linear classifier (logistic regression)",
         12.0,
-        lambda _: LogisticRegression(C=0.03, tol=1e-3, max_iter=1000),
+        lambda _: LogisticRegression(C=0.3, tol=1e-3, max_iter=1000),
         _linear_parameters,
     ),
     "nearest_neighbours": Baseline(
@@ -189,14 +189,14 @@ BASELINES: Mapping[str, Baseline] = {
         "Support vector machine, polynomial of degree 5",
         1.0,
         lambda _: make_pipeline(
-            Normalizer(), SVC(C=1.0, kernel="poly", degree=5, gamma=8.0, coef0=1.0, cache_size=500)
+            Normalizer(), SVC(C=1.0, kernel="poly", degree=5, gamma=16.0, coef0=1.0, cache_size=500)
         ),
         _support_parameters,
     ),
     "lenet1": Baseline(
-        "LeNet-1", 1.7, lambda seed: ConvolutionalNet(lenet1, 15, 0.01, seed), _net_parameters
+        "LeNet-1", 1.7, lambda seed: ConvolutionalNet(lenet1, 15, 0.02, seed), _net_parameters
     ),
     "lenet5": Baseline(
-        "LeNet-5", 0.95, lambda seed: ConvolutionalNet(lenet5, 15, 0.004, seed), _net_parameters
+        "LeNet-5", 0.95, lambda seed: ConvolutionalNet(lenet5, 15, 0.008, seed), _net_parameters
     ),
 }

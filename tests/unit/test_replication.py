@@ -17,7 +17,7 @@ from hpoe.report import claims, markdown, write_report
 from hpoe.report.networks import AVERAGE
 from hpoe.report.table_two import PAPER, parameters
 from hpoe.report.text import mcnemar
-from hpoe.results import FORMAT, LADDER_FILES, NETWORKS, RESULTS, SEED_FILES, load_results
+from hpoe.results import FORMAT, NETWORKS, RESULTS, SEED_FILES, load_results
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (*NETWORKS, AVERAGE)
