@@ -17,6 +17,8 @@ from hpoe.params import Classifier, Method
 
 Scores = NDArray[np.float64]
 Labels = NDArray[np.int64]
+ROUNDING = 1e-12
+"""Part of its mean by which rounding makes a constant score seem to vary."""
 MAX_ITERATIONS = 10_000  # of scikit-learn's solver; it converges in some fifty
 
 
@@ -89,7 +91,7 @@ def gradient_ascent(
     ones, hundreds of nats away from 0, the paper's rate overshoots (docs/how-it-works.md).
     """
     rule = params.gradient_ascent
-    mean, scale = scores.mean(axis=0), scores.std(axis=0)
+    mean, scale = _scaling(scores)
     inputs = np.column_stack([(scores - mean) / scale, np.ones(len(scores))])
     targets = np.eye(labels.max() + 1)[labels]
     weights = np.zeros((inputs.shape[1], targets.shape[1]))
@@ -109,7 +111,7 @@ def logistic_regression(
     inverse_regularisations: Sequence[float],
 ) -> Iterator[tuple[float, LogisticNet]]:
     """L2-regularised multinomial logistic regression on standardised scores, a net a value of C."""
-    mean, scale = scores.mean(axis=0), scores.std(axis=0)
+    mean, scale = _scaling(scores)
     standardised = (scores - mean) / scale
     for c in inverse_regularisations:
         model = LogisticRegression(C=c, max_iter=MAX_ITERATIONS).fit(standardised, labels)
@@ -128,6 +130,12 @@ def _methods(params: Classifier) -> dict[Method, tuple[Path, Sequence[float]]]:
             sorted(params.logistic_regression.inverse_regularisation),
         ),
     }
+
+
+def _scaling(scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of each score; 1 for one that never varies, to divide by."""
+    mean, scale = scores.mean(axis=0), scores.std(axis=0)
+    return mean, np.where(scale > ROUNDING * np.abs(mean), scale, 1)
 
 
 def _fold(

@@ -5,6 +5,7 @@ Shapes: S versions of an image (as given, the paper's four shifts, then shears),
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -102,7 +103,7 @@ def climb(rung: Rung, params: Classifier, images: pd.DataFrame) -> Climbed:
     return Climbed(rung, chosen, outcomes[chosen])
 
 
-def summary(climbed: Sequence[Climbed]) -> dict[str, object]:
+def summary(climbed: Sequence[Climbed]) -> dict[str, Any]:
     """What the rungs gave, and which of them validation chooses: errors, then log loss."""
     top = min(climbed, key=lambda each: each.outcome.fit.validation_loss)
     rows = [

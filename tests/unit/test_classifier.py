@@ -286,3 +286,16 @@ def test_origin_and_unit_of_the_scores_do_not_matter(
         for one, scores in zip(found, (test, change(test)), strict=True)
     )
     np.testing.assert_allclose(changed, expected, atol=PERMUTED[method])
+
+
+@both_methods
+def test_a_score_that_never_varies_changes_nothing(tiny: Classifier, method: Method) -> None:
+    """A hidden unit that is always off, among the inputs of section 6's logistic net."""
+    scores, labels = some_examples(3, 4)
+    constant = np.column_stack([scores, np.full(len(scores), 0.3)])
+    without, with_it = (
+        [net for _, net in PATHS[method](tiny, part, labels, [1])] for part in (scores, constant)
+    )
+    np.testing.assert_allclose(
+        log_probabilities(with_it[0], constant), log_probabilities(without[0], scores), rtol=1e-6
+    )

@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 from scipy.stats import binom
 
 from hpoe.errors import ReplicationError
 from hpoe.params import Recipe, load_params
+from hpoe.replication import COPIES, DESKEWED, experiments
 from hpoe.report import claims, markdown, write_report
 from hpoe.report.networks import AVERAGE
 from hpoe.report.table_two import PAPER, parameters
@@ -69,6 +71,94 @@ def test_the_papers_own_figures_are_reproduced(tmp_path: Path) -> None:
     gains = [each for name, each in found.items() if "lower by" in name or "fewer" in name]
     assert [each.ours_mean for each in gains] == pytest.approx([0.1, 20.0])
     assert {each.verdict for each in found.values()} == {"reproduced"}
+
+
+def keep_others(root: Path) -> None:
+    """A ladder of two rungs, three of the others, and two sizes, all with errors of their own."""
+    rung = {"networks": 1, "chosen": 5.0}
+    rungs = [
+        {"name": "as_given", "step": "as given", **rung, **rates(1.5)},
+        {"name": "shifts", "step": "shifts", **rung, **rates(1.25)},
+    ]
+    images = pd.DataFrame({"set": "test", "index": range(8), "label": [7, 9] * 4})
+    table = images.assign(as_given=9, shifts=images["label"])
+    figures = {"images": 60000, "train_seconds": 12.4, "test_seconds": 0.5, "parameters": 7850}
+    baseline = {name: {**figures, **rates(of)} for name, of in (("balanced", 8), ("standard", 7))}
+    layers = {f"shared_layer{layer}": rates(8.0 + layer) for layer in (1, 2, 3)}
+    shared = {"separate": rates(5.0), **layers, "class_specificity": [0.11, 0.12, 0.13]}
+    contents: dict[str, dict[str, Any]] = {
+        "ladder1": {"ladder.json": {"chosen": "shifts", "rungs": rungs}},
+        "others": {
+            "baseline_linear.json": baseline,
+            "shared_model_usps.json": shared,
+            "joint_model_usps.json": rates(7.25),
+        },
+        "images50": {"metrics.json": rates(6.5)},
+        "images1500": {"metrics.json": rates(2.75)},
+    }
+    for name, files in contents.items():
+        folder = root / RESULTS / name
+        folder.mkdir(parents=True)
+        for file, content in {**files, "results.json": {"format": FORMAT, "seed": 1}}.items():
+            (folder / file).write_text(json.dumps(content))
+    table.to_csv(root / RESULTS / "ladder1" / "ladder_predictions.csv", index=False)
+
+
+def test_what_else_has_run_is_reported(tmp_path: Path) -> None:
+    keep(tmp_path, 1)
+    keep_others(tmp_path)
+    results, params = load_results(tmp_path), load_params()
+    found = {each.claim: each for each in claims(results, params)}
+    linear = found["Table 1: Linear classifier (logistic regression)"]
+    assert (linear.paper, linear.verdict) == (12, "better than the paper")
+    assert linear.ours_mean == pytest.approx(7.0)
+    (times,) = (each for name, each in found.items() if "over that of separate ones" in name)
+    assert (times.paper, times.verdict) == (2, "reproduced")
+    assert times.ours_mean == pytest.approx(1.8)
+    text = markdown(results, params, list(found.values()))
+    for row in (
+        "| Linear classifier (logistic regression) | 12 | 8.00 | 7.00 | 12 | 0.5 | 7,850 |",
+        "| as given | 1 | 1.50 | 1.50 | 5 | 1 |",
+        "| shifts | 1 | 1.25 | 1.25 | 5 | 0.1 |",
+        "| one model of pixels and labels | 7.25 |",
+        "| layer 2 | 0.12 |",
+        "| 50 | 6.50 | 6.50 |",
+        "| 1,500 | 2.75 | 2.75 |",
+    ):
+        assert row in text
+    assert text.index("| 50 |") < text.index("| 1,500 |")
+
+
+def test_what_has_not_run_is_told(tmp_path: Path) -> None:
+    keep(tmp_path, 1)
+    results = load_results(tmp_path)
+    assert markdown(results, load_params(), []).count("Not run yet: `make paper`.") == 3
+
+
+def test_every_experiment_is_named_once_and_says_what_it_changes() -> None:
+    params = load_params(ROOT / "params.yaml")
+    found = {each.name: each for each in experiments(params, ["mnist", "usps"])}
+    assert len(found) == len(experiments(params, ["mnist", "usps"])) == 1 + 3 + 5 + 3
+    for images in (50, 1500, 4400):
+        _, epochs = found[f"images{images}"].changes
+        updates = int(epochs.split("=")[1]) * -(-images // 50)
+        assert 0.97 * 30 * 88 <= updates <= 30 * 88
+    without = experiments(params, ["mnist"])[0]
+    assert not [name for name in (*without.targets, *without.kept) if "usps" in name]
+    assert [name for name in found["others"].kept if "usps" in name]
+
+
+def test_a_copy_of_a_recipe_is_read_back_as_it_was() -> None:
+    """What `--set-param` takes is YAML's flow style, but for quotes."""
+    params = load_params(ROOT / "params.yaml")
+    ladder = next(e for e in experiments(params, ["mnist"]) if e.name == "ladder1")
+    copies = [change for change in ladder.changes if change.startswith("+networks.")]
+    assert len(copies) == COPIES - 1 + DESKEWED
+    for change in copies:
+        name, _, content = change.removeprefix("+networks.").partition("=")
+        recipe = Recipe.model_validate(YAML(typ="safe").load(content.replace(":", ": ")))
+        images = "deskewed" if "deskewed" in name else "as_given"
+        assert recipe == params.networks["default"].model_copy(update={"images": images})
 
 
 @pytest.mark.parametrize(
