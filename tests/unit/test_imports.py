@@ -18,14 +18,21 @@ MODULES = sorted(
 )
 
 ORDER = (
-    ("hpoe", "hpoe.baselines", "hpoe.errors", "hpoe.randomness", "hpoe.normalization"),
+    (
+        *("hpoe", "hpoe.baselines", "hpoe.errors", "hpoe.randomness", "hpoe.normalization"),
+        "hpoe.report.text",
+    ),
     ("hpoe.files", "hpoe.params", "hpoe.settings", "hpoe.parallel", "hpoe.progress"),
     ("hpoe.data", "hpoe.data.idx", "hpoe.tensors", "hpoe.figures"),
     ("hpoe.data.mnist", "hpoe.rbm", "hpoe.classifier", "hpoe.runs"),
-    ("hpoe.data.split", "hpoe.hierarchy", "hpoe.evaluation", "hpoe.weights", "hpoe.nets"),
-    ("hpoe.fantasies", "hpoe.paper_figures"),
-    ("hpoe.tasks", "hpoe.scoring", "hpoe.tracking"),
+    (
+        *("hpoe.data.split", "hpoe.hierarchy", "hpoe.evaluation", "hpoe.weights", "hpoe.nets"),
+        "hpoe.joint",
+    ),
+    ("hpoe.data.usps", "hpoe.fantasies", "hpoe.paper_figures", "hpoe.refitting", "hpoe.warping"),
+    ("hpoe.tasks", "hpoe.scoring", "hpoe.ladder", "hpoe.tracking", "hpoe.results"),
     ("hpoe.training", "hpoe.delivery"),
+    ("hpoe.section_six", "hpoe.replication", "hpoe.report.claims", "hpoe.report.networks"),
     (
         *("hpoe.serving", "hpoe.serving.preprocessing", "hpoe.serving.hierarchies"),
         "hpoe.serving.edges",
@@ -33,7 +40,11 @@ ORDER = (
     ("hpoe.serving.images", "hpoe.serving.digit_score", "hpoe.outliers"),
     ("hpoe.serving.recogniser", "hpoe.refusal"),
     ("hpoe.assembly", "hpoe.registry"),
-    ("hpoe.stage", "hpoe.checkout", "hpoe.summary", "hpoe.prediction", "hpoe.replication"),
+    ("hpoe.stage", "hpoe.checkout", "hpoe.summary", "hpoe.prediction"),
+    (
+        *("hpoe.report.best", "hpoe.report.section_six", "hpoe.report.shifts"),
+        *("hpoe.report.sizes", "hpoe.report.table_one", "hpoe.report.table_two"),
+    ),
     ("hpoe.report",),
     ("hpoe.serving.logs", "hpoe.serving.metrics", "hpoe.serving.records"),
     ("hpoe.serving.champion", "hpoe.serving.edge", "hpoe.serving.replies", "hpoe.serving.watched"),
@@ -49,7 +60,7 @@ OWN_NEED = {"hpoe.figures": ["matplotlib"], "hpoe.paper_figures": ["matplotlib"]
 """What a module must load at once of the libraries that take long; MLflow even tracking does not
 before it tracks."""
 
-MATHS = ("rbm", "hierarchy", "classifier", "normalization", "randomness")
+MATHS = (*("rbm", "hierarchy", "classifier", "normalization", "randomness", "joint", "warping"),)
 NOT_MATHS = {"pathlib", "os", "dvc", "mlflow", "pandas", "pydantic", "hpoe.files", "hpoe.settings"}
 
 

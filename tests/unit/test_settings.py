@@ -21,6 +21,7 @@ def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_by_default_all_cores_work_and_state_is_beside_the_repository() -> None:
     assert load_settings() == Settings.model_construct(
         mnist_dir=None,
+        usps_dir=None,
         workers=len(os.sched_getaffinity(0)),
         checkpoint_seconds=2.0,
         state_dir=Path(".hpoe"),
@@ -37,6 +38,7 @@ def test_by_default_all_cores_work_and_state_is_beside_the_repository() -> None:
 
 VALUES = [
     ("HPOE_MNIST_DIR", "/data/mnist", "mnist_dir", Path("/data/mnist")),
+    ("HPOE_USPS_DIR", "/data/usps", "usps_dir", Path("/data/usps")),
     ("HPOE_WORKERS", "7", "workers", 7),
     ("HPOE_CHECKPOINT_SECONDS", "0.5", "checkpoint_seconds", 0.5),
     ("HPOE_CHECKPOINT_SECONDS", "0", "checkpoint_seconds", 0.0),
