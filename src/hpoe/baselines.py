@@ -57,9 +57,12 @@ class RadialBasis(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scik
         self.gamma_ = 1 / (2 * (self.width * distances.mean()) ** 2)
         return self
 
-    def transform(self, images: Images) -> NDArray[np.float32]:
-        """The units' activities."""
-        activities: NDArray[np.float32] = rbf_kernel(images, self.centres_, self.gamma_)
+    def transform(self, images: Images) -> NDArray[np.float64]:
+        """The units' activities: float64, for their products are nearly singular."""
+        centres = self.centres_.astype(np.float64)
+        activities: NDArray[np.float64] = rbf_kernel(
+            images.astype(np.float64), centres, self.gamma_
+        )
         return activities
 
 

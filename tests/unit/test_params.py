@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from hpoe.errors import ParamsError
-from hpoe.params import Params, flatten, load_params
+from hpoe.params import Params, flatten, load_params, load_section_six
 
 Tree = dict[str, Any]
 
@@ -345,6 +345,29 @@ def test_a_network_to_classify_with_that_is_not_trained_is_told(path: Path, tree
     assert refusal(path, tree) == (
         "classifier.networks names 'h100', which train does not list (it lists default, h25)"
     )
+
+
+def test_what_is_registered_sees_images_as_given(path: Path, tree: Tree) -> None:
+    put(tree, "networks.default.images", "deskewed")
+    assert refusal(path, tree) == (
+        "classifier.networks names 'default', whose images are deskewed: what is registered sees "
+        "images as given"
+    )
+
+
+def test_section_sixs_params_are_read_and_checked(tmp_path: Path) -> None:
+    """Those of the repository are right; a key that is missing, or unknown, is named."""
+    source = Path(__file__).parents[2] / "paper/params.yaml"
+    assert load_section_six(source).usps.separate.minibatch_size == 20
+    tree = yaml.safe_load(source.read_text())
+    del tree["usps"]["joint"]["units"]
+    tree["mnist"]["more"] = 1
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    with pytest.raises(
+        ParamsError, match=r"mnist\.more is not a known key .*usps\.joint\.units is"
+    ):
+        load_section_six(path)
 
 
 @pytest.mark.parametrize("key", ["train", "classifier.networks"])
