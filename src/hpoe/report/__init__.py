@@ -78,7 +78,7 @@ is computed from the files in [replication](replication). Means of the seeds, in
 {claims_table(found)}
 
 An error is reproduced if the seeds' mean is within {CLOSE} points of the paper's figure, a gain or
-a ratio if their mean is at least half of the paper's. The same table:
-[claims.csv](replication/claims.csv).
+a difference if their mean is at least half of the paper's; much greater is twice as great. The same
+table: [claims.csv](replication/claims.csv).
 
 """ + "\n".join(section for section in sections if section)
