@@ -7,6 +7,8 @@ import pandas as pd
 from hpoe import figures
 from hpoe.data.split import digits_in
 from hpoe.evaluation import (
+    calibration,
+    calibration_error,
     confusion,
     error_rates,
     errors_by_digit,
@@ -35,6 +37,7 @@ def main() -> None:
         chosen = running.params.classifier
         predictions = _predict(chosen.networks, chosen.method, len(LAYERS))
         rates = error_rates(predictions)
+        rates["test_calibration_error"] = calibration_error(calibration(predictions))
         write_json(REPORTS / "metrics.json", {**rates, **_compare(running.params)})
         running.attach([REPORTS / "metrics.json"], "tables")
         running.attach(_write_tables(predictions, MODELS / chosen.networks[0]), "tables")
@@ -70,6 +73,7 @@ def _write_tables(predictions: pd.DataFrame, network: Path) -> list[Path]:
         predictions.to_parquet(path, index=False)
     test = predictions[predictions["set"] == "test"]
     tables = {
+        "calibration": calibration(predictions),
         "confusion": test[["label", "prediction"]],
         "errors_by_digit": errors_by_digit(predictions),
         "learning_curves": mean_curves(read_curves(network, LAYERS), "reconstruction_error"),
@@ -88,6 +92,7 @@ def _draw(predictions: pd.DataFrame, network: str) -> list[Path]:
     is_wrong = (predictions["set"] == "test") & (predictions["prediction"] != predictions["label"])
     wrong = predictions[is_wrong]
     test_images = int((predictions["set"] == "test").sum())
+    reliability = calibration(predictions)
     fields = {}
     for digit in digits:
         path = MODELS / network / "layer1" / f"{digit}.safetensors"
@@ -100,6 +105,7 @@ def _draw(predictions: pd.DataFrame, network: str) -> list[Path]:
             wrong["prediction"].to_numpy(),
             test_images,
         ),
+        "calibration": figures.calibration(reliability, calibration_error(reliability)),
         "confusion": figures.confusion(confusion(predictions, digits), digits),
         "receptive_fields": figures.receptive_fields(fields, network),
         "learning_curves": figures.learning_curves(read_curves(MODELS / network, LAYERS), network),

@@ -16,6 +16,8 @@ from hpoe.classifier import Fit, Labels, LogisticNet, Scores, log_probabilities
 
 IMAGE_COLUMNS = ["set", "index", "label"]
 CONFIDENCE = 0.95
+BINS = 15
+"""Of probability, in which calibration is measured, as is usual."""
 
 
 def read_goodness(folder: Path, networks: Sequence[str]) -> pd.DataFrame:
@@ -68,9 +70,7 @@ def error_rate(predictions: pd.DataFrame, name: str) -> float:
 def error_interval(predictions: pd.DataFrame, name: str) -> tuple[float, float]:
     """The 95 % interval of a set's error rate by Wilson's score (Wilson, 1927)."""
     part = predictions[predictions["set"] == name]
-    errors = int((part["prediction"] != part["label"]).sum())
-    interval = binomtest(errors, len(part)).proportion_ci(CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)
+    return _wilson(int((part["prediction"] != part["label"]).sum()), len(part))
 
 
 def error_rates(predictions: pd.DataFrame) -> dict[str, float]:
@@ -92,6 +92,37 @@ def errors_by_digit(predictions: pd.DataFrame) -> pd.DataFrame:
         {"images": wrong.size(), "errors": wrong.sum(), "error_rate": wrong.mean()}
     )
     return table.rename_axis("digit").reset_index()
+
+
+def calibration(predictions: pd.DataFrame) -> pd.DataFrame:
+    """How often the test images that the net is so sure of are right: a row a bin of probability.
+
+    Columns low, high (the bin's ends), images, confidence (their mean highest probability),
+    accuracy, and the ends of its 95 % interval, accuracy_low and accuracy_high; fractions. Bins
+    without images are left out.
+    """
+    test = predictions[predictions["set"] == "test"]
+    confidence = test.filter(regex=r"^probability\d").max(axis=1)
+    edges = np.linspace(0, 1, BINS + 1)
+    place = np.minimum(np.digitize(confidence, edges) - 1, BINS - 1)
+    right = (test["prediction"] == test["label"]).astype(float)
+    frame = pd.DataFrame({"confidence": confidence, "accuracy": right}).groupby(place)
+    table = frame.mean().assign(images=frame.size(), low=lambda t: edges[t.index])
+    table["high"] = table["low"] + 1 / BINS
+    right_ones = (table["accuracy"] * table["images"]).round().astype(int)
+    ends = [_wilson(count, of) for count, of in zip(right_ones, table["images"], strict=True)]
+    table[["accuracy_low", "accuracy_high"]] = ends
+    columns = ["low", "high", "images", "confidence", "accuracy", "accuracy_low", "accuracy_high"]
+    return table[columns].reset_index(drop=True)
+
+
+def calibration_error(table: pd.DataFrame) -> float:
+    """Expected calibration error of a `calibration` table: mean |accuracy - confidence| an image.
+
+    Naeini, Cooper and Hauskrecht (2015), "Obtaining well calibrated probabilities".
+    """
+    gaps = (table["accuracy"] - table["confidence"]).abs()
+    return float((gaps * table["images"]).sum() / table["images"].sum())
 
 
 def confusion(predictions: pd.DataFrame, digits: Sequence[int]) -> NDArray[np.int64]:
@@ -116,6 +147,11 @@ def read_curves(folder: Path, layers: Sequence[int]) -> pd.DataFrame:
         for path in sorted((folder / f"layer{layer}").glob("*.csv"))
     }
     return pd.concat(frames, names=["layer", "digit"]).reset_index(["layer", "digit"])
+
+
+def _wilson(count: int, of: int) -> tuple[float, float]:
+    interval = binomtest(count, of).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def _predict_set(table: pd.DataFrame, name: str, net: LogisticNet) -> pd.DataFrame:

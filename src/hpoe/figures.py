@@ -307,6 +307,38 @@ def shift_temperatures(
 
 
 @styled
+def calibration(table: pd.DataFrame, error: float) -> Figure:
+    """How right the classifier is by how sure it is (a reliability diagram).
+
+    Args:
+        table: a row a bin of probability, with low, high, images, confidence, accuracy,
+            accuracy_low and accuracy_high (fractions).
+        error: the expected calibration error (fraction).
+    """
+    sure, right = (
+        float((table[name] * table["images"]).sum() / table["images"].sum())
+        for name in ("confidence", "accuracy")
+    )
+    finding = f"Sure to {_percent(sure)}, right in {_percent(right)} of the test images"
+    reading = (
+        f"Expected calibration error {_percent(error)}; bars: 95 % intervals; dashed: calibrated"
+    )
+    figure = plain_figure((_LEAST_WIDTH, 4.6), finding, reading)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    upper.plot([0, 1], [0, 1], "--", color=GREY, linewidth=0.8)
+    ends = table[["accuracy_low", "accuracy_high"]].sub(table["accuracy"], axis=0).abs().T
+    upper.errorbar(
+        table["confidence"], table["accuracy"], ends, fmt="o", color=BLUE, markersize=4, lw=0.8
+    )
+    upper.set(ylabel="Right (fraction)", xlim=(0, 1), ylim=(0, 1.02))
+    widths = table["high"] - table["low"]
+    lower.bar(table["low"], table["images"], widths, align="edge", color=_PALE, edgecolor=GREY)
+    lower.set(yscale="log", ylabel="Images", xlabel="Highest probability")
+    lower.yaxis.set_major_formatter("{x:,.0f}")
+    return figure
+
+
+@styled
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG at once or not at all; equal figures give equal bytes.
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from hpoe.classifier import Fit, LogisticNet, log_probabilities
 from hpoe.evaluation import (
+    calibration,
+    calibration_error,
     confusion,
     digits_of,
     error_interval,
@@ -121,6 +123,30 @@ def test_digits_that_are_never_predicted_or_never_shown_have_rows_and_columns_of
     assert found.dtype == np.int64
     assert found.sum() == 3
     assert (found[2, 2], found[2, 5], found[5, 5]) == (1, 1, 1)
+
+
+@given(st.integers(0, 1000))
+def test_calibration_counts_every_test_image_in_the_bin_of_its_highest_probability(
+    seed: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    p = rng.dirichlet([0.3] * 3, 60)
+    p[0] = [1.0, 0.0, 0.0]  # the last bin's upper end belongs to it
+    table = predictions_of("test", rng.integers(3, size=60).tolist(), p.argmax(axis=1).tolist())
+    table = table.join(pd.DataFrame(p, columns=[f"probability{digit}" for digit in range(3)]))
+    found = calibration(pd.concat([table, table.assign(set="validation", label=7)]))
+    right = (table["label"] == table["prediction"]).to_numpy()
+    sure, gaps = p.max(axis=1), []
+    for low, high, images, confidence, accuracy, least, most in found.to_numpy().tolist():
+        inside = (sure >= low) & ((sure < high) | np.isclose(high, 1))
+        assert images == inside.sum() > 0
+        assert accuracy == pytest.approx(right[inside].mean())
+        assert confidence == pytest.approx(sure[inside].mean())
+        assert least <= accuracy + 1e-12
+        assert accuracy <= most + 1e-12
+        gaps.append(abs(accuracy - confidence) * images)
+    assert found["images"].sum() == 60
+    assert calibration_error(found) == pytest.approx(sum(gaps) / 60)
 
 
 # Predictions

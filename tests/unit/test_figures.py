@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from hpoe import figures
@@ -72,12 +74,26 @@ def some_temperatures() -> dict[str, Any]:
     }
 
 
+def some_calibration() -> dict[str, Any]:
+    rows = {
+        "low": [0.4, 0.8],
+        "high": [0.6, 1.0],
+        "images": [10, 90],
+        "confidence": [0.5, 0.9],
+        "accuracy": [0.6, 1.0],
+        "accuracy_low": [0.3, 0.95],
+        "accuracy_high": [0.8, 1.0],
+    }
+    return {"table": pd.DataFrame(rows), "error": 0.1}
+
+
 EXAMPLES: dict[Callable[..., Figure], Callable[[], dict[str, Any]]] = {
     figures.receptive_fields: lambda: {"fields": some_fields(), "network": "h500"},
     figures.learning_curves: lambda: {"curves": some_curves(), "network": "h500"},
     figures.misclassified: lambda: some_errors(158),
     figures.confusion: lambda: {"matrix": some_confusions(), "digits": range(9)},
     figures.shift_temperatures: some_temperatures,
+    figures.calibration: some_calibration,
 }
 
 
@@ -359,3 +375,16 @@ def test_the_temperature_chosen_is_marked_and_the_other_rates_are_levels() -> No
 def test_the_title_of_the_temperatures_has_the_test_error_of_the_chosen_one() -> None:
     title = figures.shift_temperatures(**some_temperatures()).get_suptitle()
     assert title.endswith("takes the test error from 1.50 % to 1.16 %")
+
+
+def test_calibration_is_drawn_with_its_intervals_and_told_in_the_title() -> None:
+    figure = figures.calibration(**some_calibration())
+    upper, lower = figure.axes
+    assert figure.get_suptitle() == "Sure to 86.00 %, right in 96.00 % of the test images"
+    (points,) = [line for line in upper.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(values(points), [[0.5, 0.9], [0.6, 1.0]])
+    (bars,) = (each for each in upper.collections if isinstance(each, LineCollection))
+    segments = [np.asarray(segment)[:, 1] for segment in bars.get_segments()]
+    np.testing.assert_allclose(segments, [[0.3, 0.8], [0.95, 1.0]])
+    heights = [each.get_height() for each in lower.patches if isinstance(each, Rectangle)]
+    assert heights == [10, 90]
