@@ -11,6 +11,7 @@ from hpoe.data.mnist import load
 from hpoe.data.split import digits_in, load_digit
 from hpoe.errors import ParamsError
 from hpoe.files import write_json
+from hpoe.serving.recogniser import unit_interval
 from hpoe.stage import RAW, SPLIT, report_errors, stage
 
 REPORTS = Path("reports/paper")
@@ -54,18 +55,14 @@ def _balanced() -> Labelled:
 def _standard() -> Labelled:
     """The official training images."""
     mnist = load(RAW)
-    return _pixels(mnist.train_images), mnist.train_labels.astype(np.int64)
+    return unit_interval(mnist.train_images), mnist.train_labels.astype(np.int64)
 
 
 def _parts(names: tuple[str, ...]) -> Labelled:
     arrays = {digit: load_digit(SPLIT, digit) for digit in digits_in(SPLIT)}
     parts = [(digit, getattr(each, name)) for digit, each in arrays.items() for name in names]
     labels = np.concatenate([np.full(len(part), digit) for digit, part in parts])
-    return _pixels(np.concatenate([part for _, part in parts])), labels
-
-
-def _pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+    return unit_interval(np.concatenate([part for _, part in parts])), labels
 
 
 if __name__ == "__main__":

@@ -37,11 +37,12 @@ def main() -> None:
         chosen = running.params.classifier
         predictions = _predict(chosen.networks, chosen.method, len(LAYERS))
         rates = error_rates(predictions)
-        rates["test_calibration_error"] = calibration_error(calibration(predictions))
+        reliability = calibration(predictions)
+        rates["test_calibration_error"] = calibration_error(reliability)
         write_json(REPORTS / "metrics.json", {**rates, **_compare(running.params)})
         running.attach([REPORTS / "metrics.json"], "tables")
-        running.attach(_write_tables(predictions, MODELS / chosen.networks[0]), "tables")
-        running.attach(_draw(predictions, chosen.networks[0]), "figures")
+        running.attach(_write_tables(predictions, reliability, chosen.networks[0]), "tables")
+        running.attach(_draw(predictions, reliability, chosen.networks[0]), "figures")
         running.run.metrics |= rates
         running.pipeline.metrics |= rates
         running.say(
@@ -68,15 +69,17 @@ def _compare(params: Params) -> dict[str, dict[str, dict[str, float]]]:
     }
 
 
-def _write_tables(predictions: pd.DataFrame, network: Path) -> list[Path]:
+def _write_tables(predictions: pd.DataFrame, reliability: pd.DataFrame, network: str) -> list[Path]:
     with replacing(REPORTS / "predictions.parquet") as path:
         predictions.to_parquet(path, index=False)
     test = predictions[predictions["set"] == "test"]
     tables = {
-        "calibration": calibration(predictions),
+        "calibration": reliability,
         "confusion": test[["label", "prediction"]],
         "errors_by_digit": errors_by_digit(predictions),
-        "learning_curves": mean_curves(read_curves(network, LAYERS), "reconstruction_error"),
+        "learning_curves": mean_curves(
+            read_curves(MODELS / network, LAYERS), "reconstruction_error"
+        ),
     }
     for name, table in tables.items():
         with replacing(REPORTS / f"{name}.csv") as path:
@@ -84,7 +87,7 @@ def _write_tables(predictions: pd.DataFrame, network: Path) -> list[Path]:
     return [REPORTS / "predictions.parquet", *(REPORTS / f"{name}.csv" for name in tables)]
 
 
-def _draw(predictions: pd.DataFrame, network: str) -> list[Path]:
+def _draw(predictions: pd.DataFrame, reliability: pd.DataFrame, network: str) -> list[Path]:
     """Draw the chosen classifier's errors, and its (first) network's models."""
     digits = digits_in(SPLIT)
     table, every_image = labelled_images(SPLIT)
@@ -92,7 +95,6 @@ def _draw(predictions: pd.DataFrame, network: str) -> list[Path]:
     is_wrong = (predictions["set"] == "test") & (predictions["prediction"] != predictions["label"])
     wrong = predictions[is_wrong]
     test_images = int((predictions["set"] == "test").sum())
-    reliability = calibration(predictions)
     fields = {}
     for digit in digits:
         path = MODELS / network / "layer1" / f"{digit}.safetensors"

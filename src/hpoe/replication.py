@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+from hpoe.baselines import BASELINES
 from hpoe.data import usps
 from hpoe.errors import DataError, ReplicationError
 from hpoe.files import write_bytes, write_json
@@ -33,10 +34,7 @@ COPIES, DESKEWED = 5, 3
 """Networks of the default recipe on images as given, and on deskewed ones, that are averaged."""
 SIZES = (50, 150, 500, 1500, 4400)
 """Unsupervised images a digit."""
-METHODS = (
-    *("linear", "nearest_neighbours", "radial_basis", "back_propagation", "support_vectors"),
-    *("lenet1", "lenet5"),
-)
+METHODS = tuple(BASELINES)
 FIGURES = (*(f"paper/figure{number}.png" for number in range(1, 7)), "misclassified.png")
 FIGURES += ("shift_normalization.png", "shift_mended.png")
 """Of reports/figures/, kept of the first seed."""
@@ -125,16 +123,14 @@ def _revision(experiment: Experiment) -> str:
 
 def _others(seed: int, data_sets: Sequence[str]) -> Experiment:
     """Table 1's other methods, and section 6."""
-    models = [f"{model}_{name}" for name in data_sets for model in ("shared_model", "joint_model")]
     stages = [f"baseline@{method}" for method in METHODS]
     stages += [f"{model}@{name}" for name in data_sets for model in ("shared_model", "joint_model")]
-    files = [f"baseline_{method}" for method in METHODS] + models
     return Experiment(
         "others",
         seed,
         (),
-        tuple(f"{PAPER}:{each}" for each in stages),
-        tuple(f"paper/{name}.json" for name in files),
+        tuple(f"{PAPER}:{stage}" for stage in stages),
+        tuple(f"paper/{stage.replace('@', '_')}.json" for stage in stages),
     )
 
 

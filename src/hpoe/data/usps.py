@@ -6,14 +6,16 @@ its digit, then 256 intensities from -1 (background) to 1 (ink).
 
 import gzip
 import hashlib
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import pooch
 from numpy.typing import NDArray
 
+from hpoe.data.mirrors import download
 from hpoe.data.split import DigitImages
 from hpoe.errors import DataError, DownloadError
 from hpoe.files import digest, write_bytes
@@ -27,7 +29,6 @@ MIRRORS = (
     "https://web.stanford.edu/~hastie/ElemStatLearn/datasets/",
 )
 SIDE = 16
-SECONDS_TO_CONNECT = 10
 Labelled = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
@@ -90,24 +91,25 @@ def _local(folder: Path, name: str) -> bytes:
         content = (folder / name).read_bytes()
     except OSError:
         raise DataError(f"HPOE_USPS_DIR is {folder}, which has no {name}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != SHA256[name]:
-        raise DataError(f"{folder / name} is not USPS's: its SHA-256 is {found}")
+    if not _is_right(name, content):
+        raise DataError(
+            f"{folder / name} is not USPS's: its SHA-256 is {hashlib.sha256(content).hexdigest()}"
+        )
     return content
 
 
 def _from_mirrors(name: str) -> bytes:
-    pooch.get_logger().setLevel("WARNING")
-    for mirror in MIRRORS:
-        downloader = pooch.HTTPDownloader(progressbar=True, timeout=SECONDS_TO_CONNECT)
-        try:
-            path = pooch.retrieve(
-                f"{mirror}{name}", f"sha256:{SHA256[name]}", downloader=downloader
-            )
-            return Path(path).read_bytes()
-        except (OSError, ValueError):
-            continue
+    with tempfile.TemporaryDirectory() as scratch:
+        for mirror in MIRRORS:
+            with suppress(OSError):
+                content = download(f"{mirror}{name}", Path(scratch))
+                if _is_right(name, content):
+                    return content
     raise DownloadError(
         f"{name} of USPS could not be fetched from {', '.join(MIRRORS)}: connect to the network, "
         "or set HPOE_USPS_DIR to a folder with zip.train.gz and zip.test.gz"
     )
+
+
+def _is_right(name: str, content: bytes) -> bool:
+    return hashlib.sha256(content).hexdigest() == SHA256[name]

@@ -2,7 +2,10 @@
 
 import gzip
 import hashlib
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -72,6 +75,26 @@ def test_no_mirror_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(usps, "MIRRORS", ("http://127.0.0.1:9/",))
     with pytest.raises(DownloadError, match="or set HPOE_USPS_DIR to a folder"):
         usps.fetch(tmp_path / "raw", None, print)
+
+
+def test_a_mirror_with_another_file_is_passed_over(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in NAMES:
+        (other / name).write_bytes(b"something else")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(usps, "MIRRORS", (f"{address}/other/", f"{address}/source/"))
+        try:
+            usps.fetch(tmp_path / "raw", None, print)
+        finally:
+            server.shutdown()
+    for name in NAMES:
+        assert (tmp_path / "raw" / name).read_bytes() == (source / name).read_bytes()
 
 
 @pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"6.0 -1.0 a\n")])
