@@ -63,11 +63,16 @@ def checkout(
 
 @app.command()
 @report_errors
-def replicate() -> None:
+def replicate(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Experiments, as seed1 or ladder2; none: all.")
+    ] = None,
+) -> None:
     """Run the paper's experiments: hours; the same command goes on where it ended."""
     from hpoe import replication
 
-    replication.replicate(load_settings(), load_params(), Path.cwd(), console.print)
+    params = load_params()
+    replication.replicate(names or [], load_settings(), params, Path.cwd(), console.print)
 
 
 @app.command()

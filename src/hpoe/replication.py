@@ -55,14 +55,25 @@ class Experiment:
     figures: tuple[str, ...] = ()
 
 
-def replicate(settings: Settings, params: Params, root: Path, say: Callable[[str], None]) -> None:
-    """Run every experiment as a DVC experiment beside the working tree; keep its results.
+def replicate(
+    names: Sequence[str],
+    settings: Settings,
+    params: Params,
+    root: Path,
+    say: Callable[[str], None],
+) -> None:
+    """Run experiments as DVC experiments beside the working tree, all if no names are given.
 
-    Without USPS section 6 is run on MNIST alone, and this is said.
+    Their small results are kept. Without USPS section 6 is run on MNIST alone, and this is said.
 
     Raises:
-        ReplicationError: a run failed; what it trained is kept, and the next goes on from it.
+        ReplicationError: no experiment has such a name, or a run failed; what it trained is kept,
+            and the next goes on from it.
     """
+    known = [each.name for each in experiments(params, [])]
+    for name in names:
+        if name not in known:
+            raise ReplicationError(f"no experiment is called {name!r}: there are {', '.join(known)}")
     Tracker(settings.tracking_uri)  # makes the experiment, whose artifacts lie in this tree
     store = settings.state_dir.resolve() / "usps"
     data_sets = ["mnist"]
@@ -78,6 +89,8 @@ def replicate(settings: Settings, params: Params, root: Path, say: Callable[[str
         "MLFLOW_TRACKING_URI": tracking_uri(settings.tracking_uri),
     }
     for experiment in experiments(params, data_sets):
+        if names and experiment.name not in names:
+            continue
         say(f"{experiment.name}: {', '.join(experiment.changes) or 'the params as they are'}")
         _run(experiment, root, environment)
         keep(experiment, root)
