@@ -1,5 +1,6 @@
 """Stage paper_figures: figures 1 to 6 of the paper, of the networks that are trained."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ GOODNESS, MODELS, FIGURES = Path("data/goodness"), Path("models"), Path("reports
 STEPS = (0, 1, 10, 100, 1000)
 UNITS_SHOWN, IMAGES_SHOWN, EXAMPLES = 18, 8, 100
 EXAMPLES_OF, FIELDS_OF, PAIR = 2, 3, (7, 9)
+"""The digits of the paper's figures 2, 3, and 5 and 6."""
 LAYERS = (1, 3)
 
 
@@ -26,6 +28,7 @@ def main() -> None:
     """Draw every figure of the paper but the seventh, which `evaluate` draws."""
     with stage("paper_figures") as running:
         params = running.params
+        examples_of, fields_of, pair = _shown(params.split.digits)
         largest = _by_size(params)[-1]
         held_out = {digit: load_digit(SPLIT, digit).validation for digit in digits_in(SPLIT)}
         table = read_goodness(GOODNESS, [largest])
@@ -33,17 +36,26 @@ def main() -> None:
         drawn = {
             "figure1": _chains(held_out, largest, params.seed),
             "figure2": paper_figures.examples(
-                load_digit(SPLIT, EXAMPLES_OF).unsupervised[:EXAMPLES], EXAMPLES_OF
+                load_digit(SPLIT, examples_of).unsupervised[:EXAMPLES], examples_of
             ),
-            "figure3": _fields(params, held_out[FIELDS_OF].shape[1:]),
+            "figure3": _fields(params, fields_of, held_out[fields_of].shape[1:]),
             "figure4": _hinton_diagram(validation, largest),
-            "figure5": _reconstructions(params, held_out),
-            "figure6": _scatter(validation),
+            "figure5": _reconstructions(params, held_out, pair),
+            "figure6": _scatter(validation, pair),
         }
         for name, figure in drawn.items():
             figures.save(figure, FIGURES / f"{name}.png")
         running.attach([FIGURES / f"{name}.png" for name in drawn], "figures/paper")
         running.say(f"figures 1 to 6 of {', '.join(_by_size(params))}")
+
+
+def _shown(digits: Sequence[int]) -> tuple[int, int, tuple[int, int]]:
+    """The paper's digits; where the split lacks one, its first, or its first and last."""
+    pair = PAIR if set(PAIR) <= set(digits) else (digits[0], digits[-1])
+    examples_of, fields_of = (
+        digit if digit in digits else digits[0] for digit in (EXAMPLES_OF, FIELDS_OF)
+    )
+    return examples_of, fields_of, pair
 
 
 def _by_size(params: Params) -> list[str]:
@@ -65,16 +77,16 @@ def _chains(held_out: dict[int, NDArray[np.uint8]], network: str, seed: int) -> 
     return paper_figures.chains(np.stack(strips), list(held_out), STEPS, network)
 
 
-def _fields(params: Params, shape: tuple[int, ...]) -> Figure:
+def _fields(params: Params, digit: int, shape: tuple[int, ...]) -> Figure:
     from hpoe.weights import load_rbm, weights_path
 
     panels = {}
     for network in _by_size(params):
-        weights = load_rbm(weights_path(MODELS, network, 1, FIELDS_OF)).weights.numpy()
-        rng = generator(params.seed, network, 1, FIELDS_OF, "shown units")
+        weights = load_rbm(weights_path(MODELS, network, 1, digit)).weights.numpy()
+        rng = generator(params.seed, network, 1, digit, "shown units")
         units = rng.choice(weights.shape[1], UNITS_SHOWN, replace=weights.shape[1] < UNITS_SHOWN)
         panels[network] = weights[:, units].T.reshape(-1, *shape)
-    return paper_figures.fields(panels, FIELDS_OF)
+    return paper_figures.fields(panels, digit)
 
 
 def _hinton_diagram(validation: pd.DataFrame, network: str) -> Figure:
@@ -83,30 +95,32 @@ def _hinton_diagram(validation: pd.DataFrame, network: str) -> Figure:
     return paper_figures.hinton_diagram(means.to_numpy().T, list(means.index), network)
 
 
-def _reconstructions(params: Params, held_out: dict[int, NDArray[np.uint8]]) -> Figure:
+def _reconstructions(
+    params: Params, held_out: dict[int, NDArray[np.uint8]], pair: tuple[int, int]
+) -> Figure:
     from hpoe.rbm import hidden_probabilities, visible_probabilities
     from hpoe.training import unit_interval
     from hpoe.weights import load_rbm, weights_path
 
     blocks: dict[str, dict[int, NDArray[np.float32]]] = {}
     for network in _by_size(params):
-        rbms = [load_rbm(weights_path(MODELS, network, 1, digit)) for digit in PAIR]
+        rbms = [load_rbm(weights_path(MODELS, network, 1, digit)) for digit in pair]
         blocks[network] = {}
-        for digit in PAIR:
+        for digit in pair:
             images = held_out[digit][:IMAGES_SHOWN]
             v = unit_interval(images)
             first, second = (visible_probabilities(r, hidden_probabilities(r, v)) for r in rbms)
             lines = np.stack([first.numpy(), v.numpy(), second.numpy()])
             blocks[network][digit] = lines.reshape(3, *images.shape)
-    return paper_figures.reconstructions(blocks, PAIR)
+    return paper_figures.reconstructions(blocks, pair)
 
 
-def _scatter(validation: pd.DataFrame) -> Figure:
-    two = validation[validation["label"].isin(PAIR)]
+def _scatter(validation: pd.DataFrame, pair: tuple[int, int]) -> Figure:
+    two = validation[validation["label"].isin(pair)]
     panels = {
-        layer: two[[f"digit{digit}_layer{layer}" for digit in PAIR]].to_numpy() for layer in LAYERS
+        layer: two[[f"digit{digit}_layer{layer}" for digit in pair]].to_numpy() for layer in LAYERS
     }
-    return paper_figures.scatter(panels, two["label"].to_numpy(), PAIR)
+    return paper_figures.scatter(panels, two["label"].to_numpy(), pair)
 
 
 if __name__ == "__main__":

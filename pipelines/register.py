@@ -66,9 +66,13 @@ def _register(
     _check_package(registry, version, images, validation["prediction"].to_numpy())
     champion = registry.champion()
     if champion is not None:
-        verdict = judge(
-            validation, registry.validation(champion), running.params.registration.significance
-        )
+        known = registry.validation(champion)
+        unknown = sorted(set(known["label"]) - set(validation["label"]))
+        if unknown:
+            digits = ", ".join(map(str, unknown))
+            running.say(f"version {champion} stays the champion: it alone knows {digits}")
+            return
+        verdict = judge(validation, known, running.params.registration.significance)
         running.say(f"beside version {champion}: {verdict}")
         if not verdict.not_worse:
             running.say(f"version {champion} stays the champion: the candidate is worse")

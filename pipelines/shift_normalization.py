@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,14 +56,13 @@ def main() -> None:
             table = read_goodness(GOODNESS, networks)
             mean = np.mean([versions[name] for name in networks], axis=0)
             experiment = _experiment(params, table, mean)
-            two_digits = _experiment(params, *_restrict(table, mean))
             experiments[networks] = experiment
             if networks == params.classifier.networks:
                 _write_choices(table, mean)
-            metrics[averaged(networks)] = {
-                **_metrics(experiment),
-                "seven_or_nine": _metrics(two_digits),
-            }
+            metrics[averaged(networks)] = _metrics(experiment)
+            if set(SEVEN_OR_NINE) <= set(params.split.digits):
+                two_digits = _experiment(params, *_restrict(table, mean))
+                metrics[averaged(networks)]["seven_or_nine"] = _metrics(two_digits)
         all_digits = experiments[params.classifier.networks]
         chosen_metrics = metrics[averaged(params.classifier.networks)]
         write_json(REPORTS / "shift_normalization.json", {**chosen_metrics, **metrics})
@@ -118,7 +118,7 @@ def _restrict(
     return kept, versions[:, rows][:, :, columns]
 
 
-def _metrics(experiment: Experiment) -> dict[str, dict[str, float]]:
+def _metrics(experiment: Experiment) -> dict[str, Any]:
     temperature = experiment.temperature
     return {
         "as_given": experiment.as_given.rates,

@@ -12,6 +12,7 @@ def main() -> None:
         sizes = running.params.split
         for digit, images in split(
             mnist.load(RAW),
+            sizes.digits,
             unsupervised=sizes.unsupervised_per_digit,
             supervised=sizes.supervised_per_digit,
             test=sizes.test_images,

@@ -12,7 +12,7 @@ from hpoe.parallel import run_tasks
 from hpoe.progress import Board, digit_progress
 from hpoe.runs import RunRecord
 from hpoe.stage import SPLIT, Stage, console, report_errors, split_datasets, stage
-from hpoe.tasks import Trained, TrainingTask, train
+from hpoe.tasks import Trained, TrainingTask, core_seconds, train
 
 MODELS = Path("models")
 
@@ -26,9 +26,12 @@ def main(layer: Annotated[int, typer.Argument(min=1, max=3)], network: str) -> N
         epochs = running.params.networks[network].epochs
         running.run.tags |= {"network": network, "layer": str(layer)}
         running.say(f"layer {layer} of {network}: {len(tasks)} digits, {epochs} epochs each")
+        seconds = {}
         with digit_progress(console, Board.create(board), tasks, epochs):
             for trained in run_tasks(train, tasks.values(), running.settings.workers):
                 _publish(running, tasks[trained.digit], trained)
+                seconds[trained.digit] = core_seconds(trained.timestamps)
+        running.run.metrics["core_seconds"] = sum(seconds.values())
 
 
 def _task(running: Stage, layer: int, network: str, digit: int, board: Path) -> TrainingTask:

@@ -12,6 +12,7 @@ HpoeError
 ├── RegistryError         the registered model lacks what was asked of it
 ├── ImageError            an image that was sent is not one, or is beyond the limits
 ├── CheckoutError         a run's state cannot be restored, or work would be lost
+├── ReplicationError      kept results of the paper's experiments are missing or cannot be used
 ├── WorkerError           a worker process died
 ├── ServingError          the server cannot start: no such model, a port that is taken
 └── RequestError          a request that the server refuses

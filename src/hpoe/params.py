@@ -13,6 +13,7 @@ from hpoe.normalization import Given
 
 Units = Annotated[int, Field(ge=1, le=100_000)]
 Positive = Annotated[float, Field(gt=0)]
+Digit = Annotated[int, Field(ge=0, le=9)]
 Method = Literal["logistic_regression", "gradient_ascent"]
 METHODS: tuple[Method, ...] = ("logistic_regression", "gradient_ascent")
 NETWORK_NAME = "(?!classifier$)(?!.*_and_)[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -53,12 +54,22 @@ class Recipe(Block):
 class Split(Block):
     """The balanced three-way split of MNIST's training images (section 3)."""
 
+    digits: tuple[Digit, ...] = Field(min_length=2, strict=False)
+    """The classes, ascending; the paper: all ten. A digit added leaves the others' RBMs alone."""
     unsupervised_per_digit: int = Field(ge=1)
     """Images that train a digit's RBMs; the paper: the first 4,400 of each digit."""
     supervised_per_digit: int = Field(ge=2, multiple_of=2)
     """Images a digit for the classifier, half of them its validation half; the paper: 1,000."""
     test_images: int = Field(ge=1, le=10_000)
     """The first so many of the official test images; the paper: all 10,000."""
+
+    @model_validator(mode="after")
+    def _digits_ascend(self) -> Self:
+        if list(self.digits) != sorted(set(self.digits)):
+            raise ValueError(
+                f"split.digits is {list(self.digits)}: name each digit once, ascending"
+            )
+        return self
 
 
 class LogisticRegression(Block):

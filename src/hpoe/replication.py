@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 from hpoe.baselines import BASELINES
 from hpoe.data import usps
@@ -19,22 +20,29 @@ from hpoe.files import write_bytes, write_json
 from hpoe.params import Params, Recipe
 from hpoe.results import (
     AVERAGED,
+    DIGESTS,
     FORMAT,
     LADDER_FILES,
     NETWORKS,
+    PAIR_FILES,
     RECORD,
     RESULTS,
+    SECONDS,
     SEED_FILES,
 )
+from hpoe.runs import StageRecord, record_path
 from hpoe.settings import Settings
 from hpoe.tracking import Tracker, tracking_uri
 
 SEEDS = (1, 2, 3)
 COPIES, DESKEWED = 5, 3
 """Networks of the default recipe on images as given, and on deskewed ones, that are averaged."""
+DIGITS, LAYERS = range(10), (1, 2, 3)
 SIZES = (50, 150, 500, 1500, 4400)
 """Unsupervised images a digit."""
 METHODS = tuple(BASELINES)
+PAIR = (7, 9)
+"""The digits of section 7's own experiment."""
 FIGURES = (*(f"paper/figure{number}.png" for number in range(1, 7)), "misclassified.png")
 FIGURES += ("shift_normalization.png", "shift_mended.png")
 """Of reports/figures/, kept of the first seed."""
@@ -53,6 +61,10 @@ class Experiment:
     kept: tuple[str, ...]
     """Files in reports/, or below."""
     figures: tuple[str, ...] = ()
+    timed: tuple[str, ...] = ()
+    """Networks whose training times are kept."""
+    digests: str = ""
+    """The network whose RBMs' digests are kept."""
 
 
 def replicate(
@@ -73,7 +85,9 @@ def replicate(
     known = [each.name for each in experiments(params, [])]
     for name in names:
         if name not in known:
-            raise ReplicationError(f"no experiment is called {name!r}: there are {', '.join(known)}")
+            raise ReplicationError(
+                f"no experiment is called {name!r}: there are {', '.join(known)}"
+            )
     Tracker(settings.tracking_uri)  # makes the experiment, whose artifacts lie in this tree
     store = settings.state_dir.resolve() / "usps"
     data_sets = ["mnist"]
@@ -87,6 +101,7 @@ def replicate(
         "HPOE_STATE_DIR": str(settings.state_dir.resolve()),
         "HPOE_USPS_DIR": str(store),
         "MLFLOW_TRACKING_URI": tracking_uri(settings.tracking_uri),
+        "PYTHONPATH": "src",  # of the experiment's own copy, whatever is edited here meanwhile
     }
     for experiment in experiments(params, data_sets):
         if names and experiment.name not in names:
@@ -103,6 +118,8 @@ def experiments(params: Params, data_sets: Sequence[str]) -> list[Experiment]:
         *(_ladder(seed, params.networks["default"]) for seed in SEEDS),
         *(_size(images, params) for images in SIZES),
         *(_table_two(seed) for seed in SEEDS),
+        *(_seven_or_nine(seed) for seed in SEEDS),
+        *(_classes(params.seed, count) for count in (len(DIGITS) - 1, len(DIGITS))),
     ]
 
 
@@ -116,7 +133,38 @@ def keep(experiment: Experiment, root: Path) -> None:
         targets[f"reports/figures/{name}"] = root / RESULTS / "figures" / Path(name).name
     for source, target in targets.items():
         write_bytes(target, read(source, repo=str(root), rev=_revision(experiment), mode="rb"))
+    if experiment.timed:
+        write_json(folder / SECONDS, _core_seconds(experiment, root))
+    if experiment.digests:
+        write_json(folder / DIGESTS, _digests(experiment, root))
     write_json(folder / RECORD, {"format": FORMAT, "seed": experiment.seed})
+
+
+def _core_seconds(experiment: Experiment, root: Path) -> dict[str, Any]:
+    """Seconds that one core needs for each layer of each network, and what it is."""
+    from dvc.api import read
+
+    seconds: dict[str, Any] = {}
+    for network in experiment.timed:
+        paths = [record_path(f"train_layer{layer}", network) for layer in LAYERS]
+        texts = [read(str(path), repo=str(root), rev=_revision(experiment)) for path in paths]
+        records = [StageRecord.model_validate_json(text) for text in texts]
+        seconds[network] = [record.stage.metrics["core_seconds"] for record in records]
+        processor = records[0].pipeline.tags["processor"]
+    return {"processor": processor, **seconds}
+
+
+def _digests(experiment: Experiment, root: Path) -> dict[str, str]:
+    """DVC's digests of a network's RBMs, by path."""
+    from dvc.api import DVCFileSystem
+
+    files = DVCFileSystem(url=str(root), rev=_revision(experiment))
+    found = files.find(f"models/{experiment.digests}", detail=True)
+    return {
+        path: info["dvc_info"]["md5"]
+        for path, info in sorted(found.items())
+        if path.endswith(".safetensors")
+    }
 
 
 def _run(experiment: Experiment, root: Path, environment: dict[str, str]) -> None:
@@ -200,4 +248,29 @@ def _table_two(seed: int) -> Experiment:
         ("paper_figures", "shift_normalization"),
         SEED_FILES,
         FIGURES if seed == SEEDS[0] else (),
+        timed=NETWORKS,
+    )
+
+
+def _seven_or_nine(seed: int) -> Experiment:
+    """The same networks of 7s and 9s alone, the paper's own experiment on shifts."""
+    return Experiment(
+        f"seven_or_nine{seed}",
+        seed,
+        (*_table_two(seed).changes, f"split.digits=[{PAIR[0]},{PAIR[1]}]"),
+        ("shift_normalization",),
+        PAIR_FILES,
+    )
+
+
+def _classes(seed: int, count: int) -> Experiment:
+    """The default network of the first so many digits: what a class more changes."""
+    return Experiment(
+        f"classes{count}",
+        seed,
+        (f"split.digits=[{','.join(map(str, range(count)))}]",),
+        ("evaluate",),
+        ("metrics.json",),
+        ("calibration.png",) if count == len(DIGITS) else (),
+        digests="default",
     )

@@ -25,6 +25,8 @@ SEED_FILES = (
     "shift_choices.csv",
 )
 LADDER_FILES = ("ladder.json", "ladder_predictions.csv")
+PAIR_FILES = ("shift_normalization.json", "all_predictions.csv")
+SECONDS, DIGESTS = "core_seconds.json", "digests.json"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,19 @@ class SeedResults:
     """A row a validation or test image: set, index, label, and a column a classifier."""
     choices: pd.DataFrame
     """A row a version of an image: its shift, and how often models like it best."""
+    core_seconds: dict[str, Any]
+    """Seconds that one core trained each layer, by network, and the processor, or nothing."""
+
+
+@dataclass(frozen=True)
+class PairResults:
+    """What one seed gave for Table 2's networks of two digits alone."""
+
+    seed: int
+    shifts: dict[str, dict[str, Any]]
+    """Error rates by networks, then by choice among shifts."""
+    predictions: pd.DataFrame
+    """A row a validation or test image: set, index, label, and a column a classifier."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +71,28 @@ class LadderResults:
 
 
 @dataclass(frozen=True)
+class ClassesResults:
+    """The default network of the first so many digits."""
+
+    errors: dict[str, Any]
+    """Error rates and calibration: reports/metrics.json."""
+    digests: dict[str, str]
+    """Of its RBMs' files, by path."""
+
+
+@dataclass(frozen=True)
 class Results:
     """All that was kept. What has not been run is empty."""
 
     seeds: list[SeedResults]
     ladders: list[LadderResults]
+    pairs: list[PairResults]
     others: dict[str, dict[str, Any]]
     """Figures of Table 1's other methods and of section 6, by file."""
     sizes: dict[int, dict[str, float]]
     """Error rates of the default network by unsupervised images a digit."""
+    classes: dict[int, ClassesResults]
+    """By number of digits."""
 
 
 def load_results(root: Path) -> Results:
@@ -80,9 +108,14 @@ def load_results(root: Path) -> Results:
         int(folder.name.removeprefix("images")): _read(folder, "metrics.json")["metrics.json"]
         for folder in kept.glob("images*/")
     }
+    classes = {
+        int(folder.name.removeprefix("classes")): _classes(folder)
+        for folder in kept.glob("classes*/")
+    }
     return Results(
         seeds=[_seed(folder) for folder in sorted(kept.glob("seed*/"))],
         ladders=[_ladder(folder) for folder in sorted(kept.glob("ladder*/"))],
+        pairs=[_pair(folder) for folder in sorted(kept.glob("seven_or_nine*/"))],
         others={
             path.stem: _read(folder, path.name)[path.name]
             for folder in kept.glob("others/")
@@ -90,16 +123,18 @@ def load_results(root: Path) -> Results:
             if path.name != RECORD
         },
         sizes=dict(sorted(sizes.items())),
+        classes=dict(sorted(classes.items())),
     )
 
 
 def _seed(folder: Path) -> SeedResults:
     found = _read(folder, *SEED_FILES)
+    seconds = _read(folder, SECONDS)[SECONDS] if (folder / SECONDS).exists() else {}
     errors, shifts, predictions, choices = (found[name] for name in SEED_FILES)
     missing = [name for name in (*NETWORKS, averaged(AVERAGED)) if name not in errors]
     if missing:
         raise ReplicationError(f"{folder} has no results of {', '.join(missing)}: {_again(folder)}")
-    return SeedResults(found[RECORD]["seed"], errors, shifts, predictions, choices)
+    return SeedResults(found[RECORD]["seed"], errors, shifts, predictions, choices, seconds)
 
 
 def _ladder(folder: Path) -> LadderResults:
@@ -107,6 +142,17 @@ def _ladder(folder: Path) -> LadderResults:
     ladder, predictions = (found[name] for name in LADDER_FILES)
     rungs = {rung["name"]: rung for rung in ladder["rungs"]}
     return LadderResults(found[RECORD]["seed"], ladder["chosen"], rungs, predictions)
+
+
+def _pair(folder: Path) -> PairResults:
+    found = _read(folder, *PAIR_FILES)
+    return PairResults(found[RECORD]["seed"], *(found[name] for name in PAIR_FILES))
+
+
+def _classes(folder: Path) -> ClassesResults:
+    names = ("metrics.json", DIGESTS)
+    found = _read(folder, *names)
+    return ClassesResults(*(found[name] for name in names))
 
 
 def _read(folder: Path, *names: str) -> dict[str, Any]:

@@ -141,11 +141,19 @@ def execution_key(params: Params) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
+def _processor() -> str:
+    """What Linux calls the processor: its matrix products decide the last digits of weights."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
 def pipeline_record(uid: str, params: Params) -> RunRecord:
     """The top-level run of an execution: params, code and library versions."""
     tags = {f"version.{name}": version(name) for name in ("torch", "numpy", "scikit-learn", "dvc")}
     tags |= {"version.hpoe": __version__, "version.python": platform.python_version()}
     tags |= {"kind": "pipeline", "execution": uid, "mlflow.source.name": "dvc.yaml"}
+    tags |= {"processor": _processor()}
     tags |= {"mlflow.user": getpass.getuser(), **git_tags()}
     name = f"{'+'.join(params.train)}-{uid[:6]}"
     return RunRecord(

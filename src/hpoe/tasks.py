@@ -3,8 +3,11 @@
 A stage only hands tasks out, so this module does without torch; the workers import it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 from hpoe.params import Recipe
 
@@ -40,6 +43,18 @@ class Trained:
     curves: tuple[dict[str, float], ...]
     """A point an epoch."""
     timestamps: tuple[int, ...]
+
+
+def core_seconds(timestamps: Sequence[int]) -> float:
+    """How long one core trains a digit's layer: its epochs times the median one.
+
+    The median, because a pause between two epochs (a kill, a night) is no training.
+
+    Args:
+        timestamps: of the ends of its epochs, milliseconds.
+    """
+    epochs = [after - before for before, after in pairwise(timestamps)]
+    return len(timestamps) * median(epochs) / 1000 if epochs else 0.0
 
 
 def train(task: TrainingTask) -> Trained:

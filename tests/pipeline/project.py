@@ -24,7 +24,12 @@ TINY: dict[str, Any] = {
 SMALL: dict[str, Any] = {
     "seed": 1,
     "train": ["default"],
-    "split": {"unsupervised_per_digit": 200, "supervised_per_digit": 60, "test_images": 500},
+    "split": {
+        "digits": list(range(10)),
+        "unsupervised_per_digit": 200,
+        "supervised_per_digit": 60,
+        "test_images": 500,
+    },
     "classifier": {
         "networks": ["default"],
         "method": "logistic_regression",

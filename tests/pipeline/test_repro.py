@@ -198,6 +198,22 @@ def test_an_added_network_does_not_train_the_others_again(built: Project) -> Non
     assert not [stage for stage in built.repro() if stage.startswith("train")]
 
 
+def test_a_class_more_trains_its_own_rbms_and_leaves_the_others_as_they_are(built: Project) -> None:
+    nine = {**SMALL["split"], "digits": list(range(9))}
+    built.change(seed=3, split=nine)
+    output = built.run("dvc", "repro")
+    assert output.count(" trained: ") == 27
+    assert "stays the champion: it alone knows 9" in output
+    before = built.weights()
+    assert len(before) == 27
+    built.change(seed=3, split=SMALL["split"])
+    output = built.run("dvc", "repro")
+    assert output.count(" trained: ") == output.count("digit 9 trained: ") == 3
+    after = built.weights()
+    assert len(after) == 30
+    assert {name: after[name] for name in before} == before
+
+
 def test_other_images_of_one_digit_train_three_rbms(built: Project) -> None:
     before = built.weights()
     split = built.root / "data/split"

@@ -56,6 +56,6 @@ def split_folder(tmp_path: Path) -> Path:
     labels, test_labels = (np.arange(count, dtype=np.uint8) % 2 for count in (28, 6))
     images, test_images = (rng.integers(0, 256, (count, 3, 4), dtype=np.uint8) for count in (28, 6))
     mnist = Mnist(images, labels, test_images, test_labels)
-    for digit, part in split(mnist, unsupervised=10, supervised=4, test=6):
+    for digit, part in split(mnist, (0, 1), unsupervised=10, supervised=4, test=6):
         save_digit(tmp_path / "split", digit, part)
     return tmp_path / "split"

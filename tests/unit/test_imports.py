@@ -29,7 +29,10 @@ ORDER = (
         *("hpoe.data.split", "hpoe.hierarchy", "hpoe.evaluation", "hpoe.weights", "hpoe.nets"),
         "hpoe.joint",
     ),
-    ("hpoe.data.usps", "hpoe.fantasies", "hpoe.paper_figures", "hpoe.refitting", "hpoe.warping"),
+    (
+        *("hpoe.data.usps", "hpoe.fantasies", "hpoe.paper_figures", "hpoe.report_figures"),
+        *("hpoe.refitting", "hpoe.warping"),
+    ),
     ("hpoe.tasks", "hpoe.scoring", "hpoe.ladder", "hpoe.tracking", "hpoe.results"),
     ("hpoe.training", "hpoe.delivery"),
     ("hpoe.section_six", "hpoe.replication", "hpoe.report.claims", "hpoe.report.networks"),
@@ -42,8 +45,9 @@ ORDER = (
     ("hpoe.assembly", "hpoe.registry"),
     ("hpoe.stage", "hpoe.checkout", "hpoe.summary", "hpoe.prediction"),
     (
-        *("hpoe.report.best", "hpoe.report.section_six", "hpoe.report.shifts"),
-        *("hpoe.report.sizes", "hpoe.report.table_one", "hpoe.report.table_two"),
+        *("hpoe.report.best", "hpoe.report.calibration", "hpoe.report.section_six"),
+        *("hpoe.report.shifts", "hpoe.report.sizes", "hpoe.report.table_one"),
+        *("hpoe.report.table_two", "hpoe.report.training"),
     ),
     ("hpoe.report",),
     ("hpoe.serving.logs", "hpoe.serving.metrics", "hpoe.serving.records"),
@@ -56,7 +60,9 @@ ORDER = (
 """Modules from the ground up: each imports only from the rows before its own. A module that is not
 named here is an entry point, which may import any of them."""
 
-OWN_NEED = {"hpoe.figures": ["matplotlib"], "hpoe.paper_figures": ["matplotlib"]}
+OWN_NEED = {
+    name: ["matplotlib"] for name in ("hpoe.figures", "hpoe.paper_figures", "hpoe.report_figures")
+}
 """What a module must load at once of the libraries that take long; MLflow even tracking does not
 before it tracks."""
 

@@ -89,6 +89,7 @@ def test_there_is_a_network_of_every_size_in_table_2(params: Params) -> None:
 def test_the_split_is_the_papers_and_gives_44_minibatches(params: Params) -> None:
     sizes = params.split
     assert sizes.model_dump() == {
+        "digits": tuple(range(10)),
         "unsupervised_per_digit": 4400,
         "supervised_per_digit": 1000,
         "test_images": 10_000,
@@ -125,6 +126,7 @@ EDGES: list[tuple[str, list[object], list[object]]] = [
     ("networks.default.initial_standard_deviation", [0, 10], [-0.1, 10.1, math.nan]),
 ]
 LISTS: list[tuple[str, list[object], list[object]]] = [
+    ("split.digits", [0, 9], [-1, 10]),
     ("networks.default.units", [1, 100_000], [0, -1, 100_001]),
     (
         "classifier.logistic_regression.inverse_regularisation",
@@ -191,6 +193,12 @@ def test_a_value_of_a_list_out_of_range_is_told_with_its_place_and_nothing_else(
 def test_an_empty_list_is_told(path: Path, tree: Tree, key: str) -> None:
     put(tree, key, [])
     assert refusal(path, tree).startswith(f"{key} is []: ")
+
+
+@pytest.mark.parametrize("digits", [[1, 0], [0, 1, 1], [7, 8, 7]])
+def test_digits_ascend_and_are_named_once(path: Path, tree: Tree, digits: list[int]) -> None:
+    put(tree, "split.digits", digits)
+    assert f"split.digits is {digits}: name each digit once, ascending" in refusal(path, tree)
 
 
 @pytest.mark.parametrize(("units", "key"), [([25, 25], "2"), ([25] * 4, ""), ([], "0")])

@@ -120,7 +120,7 @@ def test_workers_do_not_change_a_bit_of_the_scores(split_folder: Path, tmp_path:
 def test_ten_digits_of_three_layers_have_30_scores_by_name(tmp_path: Path) -> None:
     labels, blank = np.arange(30, dtype=np.uint8) % 10, np.zeros((30, 1, 1), np.uint8)
     for digit, part in split(
-        Mnist(blank, labels, blank, labels), unsupervised=1, supervised=2, test=30
+        Mnist(blank, labels, blank, labels), range(10), unsupervised=1, supervised=2, test=30
     ):
         save_digit(tmp_path, digit, part)
     names = score_names(tmp_path)

@@ -33,14 +33,16 @@ class DigitImages:
 
 
 def split(
-    mnist: Mnist, *, unsupervised: int, supervised: int, test: int
+    mnist: Mnist, digits: Sequence[int], *, unsupervised: int, supervised: int, test: int
 ) -> Iterator[tuple[int, DigitImages]]:
-    """Cut the first images of every digit into unsupervised, fit and validation sets, in order.
+    """Cut the first images of each digit into unsupervised, fit and validation sets, in order.
+
+    Its test images are those among the first `test` of the official ones.
 
     Raises:
         DataError: a digit has fewer training images than asked for.
     """
-    for digit in np.unique(mnist.train_labels):
+    for digit in digits:
         index = np.flatnonzero(mnist.train_labels == digit)
         wanted = unsupervised + supervised
         if len(index) < wanted:
@@ -53,7 +55,7 @@ def split(
         )
         tests = np.flatnonzero(mnist.test_labels[:test] == digit)
         yield (
-            int(digit),
+            digit,
             DigitImages(
                 unsupervised=mnist.train_images[trains],
                 fit=mnist.train_images[fits],

@@ -20,7 +20,8 @@ class Claim:
     claim: str
     section: str
     unit: str
-    paper: float
+    paper: float | None
+    """None where the paper says which way, and no figure."""
     ours_mean: float
     ours_min: float
     ours_max: float
@@ -45,13 +46,21 @@ def gain_claim(what: tuple[str, str, str], paper: float, values: Sequence[float]
     return Claim(*what, paper, mean, min(values), max(values), len(values), verdict)
 
 
+def way_claim(what: tuple[str, str, str], values: Sequence[float]) -> Claim:
+    """A claim (with its section and unit) that something is more than nothing, with every seed."""
+    verdict: Verdict = "reproduced" if min(values) > 0 else "not reproduced"
+    return Claim(
+        *what, None, float(np.mean(values)), min(values), max(values), len(values), verdict
+    )
+
+
 def claims_table(found: Sequence[Claim]) -> str:
     """All claims, a row each."""
     rows = [
         [
             each.claim,
             each.section,
-            f"{each.paper:,.7g}",
+            "" if each.paper is None else f"{each.paper:,.7g}",
             spread(each.ours_mean, each.ours_min, each.ours_max),
             each.unit,
             each.verdict,

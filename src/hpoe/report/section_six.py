@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hpoe.report.claims import Claim, Verdict, gain_claim
+from hpoe.report.claims import Claim, Verdict, gain_claim, way_claim
 from hpoe.report.text import table
 
 NAMES = {"mnist": "MNIST", "usps": "USPS"}
@@ -26,6 +26,16 @@ def claims(others: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
         more = 100 * (_per_cent(rates["shared_layer1"]) / _per_cent(rates["separate"]) - 1)
         what = ("USPS: one model for all digits errs more than separate ones by", "6", "per cent")
         found.append(gain_claim(what, 100, [more]))
+    for name in NAMES:
+        if f"shared_model_{name}" in others:
+            first, *_, last = others[f"shared_model_{name}"]["class_specificity"]
+            what = (
+                f"{NAMES[name]}: the class explains more of a unit's variance in layer 3 than in "
+                "layer 1, by",
+                "6",
+                "fraction",
+            )
+            found.append(way_claim(what, [last - first]))
     if "joint_model_mnist" in others:
         error = _per_cent(others["joint_model_mnist"])
         verdict: Verdict = "reproduced" if error > MUCH * BEST else "not reproduced"

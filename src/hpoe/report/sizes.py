@@ -24,4 +24,6 @@ Errors in per cent of the default network, one seed, with as many updates of the
 the number of images; the supervised set is as large as ever.
 
 {table(heads, rows, numbers=range(3))}
+
+![Error by unsupervised images](replication/figures/sizes.png)
 """
