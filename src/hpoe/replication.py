@@ -125,7 +125,7 @@ def experiments(params: Params, data_sets: Sequence[str]) -> list[Experiment]:
 
 def keep(experiment: Experiment, root: Path) -> None:
     """Copy an experiment's small results to its folder."""
-    from dvc.api import read  # type: ignore[import-untyped]
+    from dvc.api import read
 
     folder = root / RESULTS / experiment.name
     targets = {f"reports/{name}": folder / Path(name).name for name in experiment.kept}
