@@ -8,7 +8,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 UI_PORT ?= 5000
 
-.PHONY: help repro paper serve test accept lint ui bench bench-serve clean
+.PHONY: help repro paper serve test accept lint ui bench bench-full bench-serve clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -42,8 +42,11 @@ ui: $(VENV)/installed ## Open the MLflow UI on the tracked runs (UI_PORT=5000)
 		--backend-store-uri sqlite:///$(CURDIR)/mlruns/mlflow.db \
 		--default-artifact-root $(CURDIR)/mlruns/artifacts
 
-bench: $(VENV)/installed ## Measure the training rate against the matrix products' own
-	@python benchmarks/training.py
+bench: $(VENV)/installed-bench ## Measure training beside its matrix products and other libraries
+	@python -m benchmarks.training
+
+bench-full: $(VENV)/installed-bench ## The same with more epochs and repeats (half an hour)
+	@python -m benchmarks.training --epochs 10 --repeats 5
 
 bench-serve: $(VENV)/installed ## Measure the champion's answers against the server's own floor
 	@python benchmarks/serving.py
@@ -65,4 +68,9 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/installed-dev: $(VENV)/installed
 	@echo "installing what the tests need"
 	@pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed
+	@echo "installing the libraries that hpoe is measured against"
+	@pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@

@@ -1,99 +1,177 @@
-"""Measure the training rate of a layer against the matrix products' own.
+"""Measure training: beside the floor that its matrix products set, and beside other libraries.
 
-The floor of an update is its five matrix products: two of data and weights, one of hidden states
-and weights, two of the statistics. Both are measured in turn, in the same processes, on the same
-shapes, with one thread each; the fraction is the floor's best time over the training's.
+`--epochs` and `--repeats` make it more exact; the defaults take a few minutes on two cores.
 """
 
+import os
 import platform
-import time
-from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
 
-import numpy as np
-import torch
+import typer
 from rich.console import Console
 from rich.table import Table
+from threadpoolctl import threadpool_info
 
+from benchmarks import floor, pictures, race
+from benchmarks.contenders import Work
+from hpoe import figures
+from hpoe.data.mnist import fetch, load
+from hpoe.data.split import save_digit, split
 from hpoe.files import write_json
-from hpoe.parallel import run_tasks
-from hpoe.params import Recipe, load_params
-from hpoe.rbm import ContrastiveDivergence, initial_state
-from hpoe.settings import load_settings
+from hpoe.params import Params, Recipe, load_params
+from hpoe.settings import Settings, load_settings
+from hpoe.stage import RAW, report_errors
 
-REPORT = Path("reports/benchmarks/training.json")
-IMAGES = 4400
-REPEATS = 7
-SHAPES = ((784, 500), (500, 500), (784, 100), (100, 100))
+REPORT, PICTURE = (Path(f"reports/benchmarks/training.{kind}") for kind in ("json", "png"))
+UNITS = (500, 100)
+FLOOR_REPEATS = 7
+console = Console()
 
 
-def main() -> None:
-    """Print and keep a row a shape: GFLOP/s of training and of its products, and their ratio."""
-    workers = load_settings().workers
-    recipe = load_params().networks["default"]
-    table = Table(title=f"A layer's training, {workers} processes of one thread each")
-    for heading in ("visible x hidden", "ms an epoch", "GFLOP/s", "products alone", "fraction"):
-        table.add_column(heading, justify="right")
-    rows = {}
-    for visible, hidden in SHAPES:
-        sized = recipe.model_copy(update={"units": (hidden, hidden, hidden)})
-        tasks = [(sized, visible, worker) for worker in range(workers)]
-        measured = list(run_tasks(measure, tasks, workers))
-        training, products = (float(np.mean(times)) for times in zip(*measured, strict=True))
-        gigaflop = 5 * 2 * IMAGES * visible * hidden / 1e9 * workers
-        row = {
-            "seconds_an_epoch": training,
-            "gflops": gigaflop / training,
-            "gflops_products": gigaflop / products,
-            "roofline_fraction": products / training,
+@report_errors
+def main(
+    epochs: Annotated[int, typer.Option(min=1, help="Of each contender.")] = 3,
+    repeats: Annotated[int, typer.Option(min=1, help="Of each contender.")] = 3,
+) -> None:
+    """Print, draw and keep what training costs here."""
+    params, settings = load_params(), load_settings()
+    paper = params.networks["h500"].model_copy(update={"epochs": epochs})
+    layers = _layers(params.networks["default"], paper, settings.workers)
+    console.print(_layer_table(layers, settings.workers))
+    with TemporaryDirectory() as folder:
+        split_into(Path(folder), params, settings)
+        results = {
+            units: race.race(
+                Work(paper.model_copy(update={"units": (units,) * 3}), params.seed),
+                Path(folder),
+                Path(folder),
+                settings.workers,
+                repeats,
+            )
+            for units in UNITS
         }
-        rows[f"{visible}x{hidden}"] = row
+        nothing = race.mean_image_error(Path(folder))
+    floors = {
+        layer.hidden: floor.IMAGES * settings.workers / layer.seconds_products
+        for layer in layers
+        if (layer.visible, layer.minibatch) == (floor.VISIBLE, paper.minibatch_size)
+    }
+    console.print(_race_table(results, floors, paper, nothing))
+    default = params.networks["default"].minibatch_size
+    report = {
+        "machine": machine(settings.workers),
+        "roofline_fraction": {
+            str(units): floor.network_fraction(layers, units, default) for units in UNITS
+        },
+        "speedup_over_fastest_peer": {
+            str(units): race.speedup_over_fastest_peer(results[units]) for units in UNITS
+        },
+        "floor_repeats": FLOOR_REPEATS,
+        "layers": floor.rows(layers),
+        "race": {"minibatch": paper.minibatch_size, "epochs": epochs, "repeats": repeats},
+        "mean_image_error": nothing,
+        "floor_images_a_second": {str(units): floors[units] for units in UNITS},
+        "contenders": {str(units): race.rows(results[units]) for units in UNITS},
+    }
+    write_json(REPORT, report)
+    rates = {
+        units: {name: result.images_a_second for name, result in found.items()}
+        for units, found in results.items()
+    }
+    figures.save(pictures.training(rates, floors), PICTURE)
+    console.print(f"{REPORT}, {PICTURE}")
+
+
+def split_into(folder: Path, params: Params, settings: Settings) -> None:
+    """The pipeline's own split of MNIST, made here so that no stage need have run."""
+    fetch(RAW, settings.mnist_dir, console.print)
+    cut = params.split
+    parts = split(
+        load(RAW),
+        cut.digits,
+        unsupervised=cut.unsupervised_per_digit,
+        supervised=cut.supervised_per_digit,
+        test=cut.test_images,
+    )
+    for digit, images in parts:
+        save_digit(folder, digit, images)
+
+
+def machine(workers: int) -> dict[str, Any]:
+    """What the figures depend on; the load tells whether the machine was quiet."""
+    kernels = {
+        Path(library["filepath"]).name: library["architecture"]
+        for library in threadpool_info()
+        if library.get("architecture")
+    }
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "workers": workers,
+        "matrix_product_kernels": kernels,
+        "load_average": os.getloadavg()[0],
+    }
+
+
+def _layers(default: Recipe, paper: Recipe, workers: int) -> list[floor.Layer]:
+    shapes = [
+        (visible, units) for units in UNITS for visible in dict.fromkeys((floor.VISIBLE, units))
+    ]
+    recipes = {each.minibatch_size: each for each in (default, paper)}.values()
+    return [
+        floor.measure_layer(recipe, *shape, workers, FLOOR_REPEATS)
+        for recipe in recipes
+        for shape in shapes
+    ]
+
+
+def _layer_table(layers: list[floor.Layer], workers: int) -> Table:
+    table = Table(title=f"A layer's training, {workers} processes of one thread each")
+    for heading in ("visible x hidden", "minibatch", "ms an epoch", "median"):
+        table.add_column(heading, justify="right")
+    for heading in ("GFLOP/s", "products alone", "fraction"):
+        table.add_column(heading, justify="right")
+    for layer in layers:
         table.add_row(
-            f"{visible} x {hidden}",
-            f"{training * 1e3:.0f}",
-            f"{row['gflops']:.0f}",
-            f"{row['gflops_products']:.0f}",
-            f"{row['roofline_fraction']:.2f}",
+            f"{layer.visible} x {layer.hidden}",
+            str(layer.minibatch),
+            f"{layer.seconds_an_epoch * 1e3:.0f}",
+            f"{layer.seconds_an_epoch_median * 1e3:.0f}",
+            f"{layer.gflops:.0f}",
+            f"{layer.gflops_products:.0f}",
+            f"{layer.roofline_fraction:.2f}",
         )
-    Console().print(table)
-    machine = {"processor": platform.processor() or platform.machine(), "workers": workers}
-    write_json(REPORT, {"machine": machine, "minibatch_size": recipe.minibatch_size, "rows": rows})
+    return table
 
 
-def measure(task: tuple[Recipe, int, int]) -> tuple[float, float]:
-    """Seconds of an epoch of training, and of its matrix products alone; the best of some."""
-    recipe, visible, worker = task
-    torch.set_num_threads(1)
-    rng = np.random.default_rng(worker)
-    data = torch.from_numpy(rng.random((IMAGES, visible), dtype=np.float32))
-    state = initial_state(recipe, 1, visible, rng)
-    divergence = ContrastiveDivergence(state, recipe)
-    size, hidden = recipe.minibatch_size, recipe.units[0]
-    v, h = data[:size].clone(), torch.rand(size, hidden)
-    weights, out_v, out_h = state.rbm.weights.clone(), torch.empty_like(v), torch.empty_like(h)
-    statistics = torch.empty_like(weights)
-
-    def products() -> None:
-        for _ in range(IMAGES // size):
-            torch.mm(v, weights, out=out_h)
-            torch.mm(h, weights.t(), out=out_v)
-            torch.mm(v, weights, out=out_h)
-            torch.mm(v.t(), h, out=statistics)
-            torch.mm(v.t(), h, out=statistics)
-
-    def training() -> None:
-        divergence.epoch(data, rng, recipe, epoch=1)
-
-    seconds = [(seconds_of(training), seconds_of(products)) for _ in range(1 + REPEATS)]
-    return min(t for t, _ in seconds[1:]), min(p for _, p in seconds[1:])  # the first warms up
-
-
-def seconds_of(work: Callable[[], None]) -> float:
-    """How long a piece of work takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def _race_table(
+    results: dict[int, dict[str, race.Result]],
+    floors: dict[int, float],
+    recipe: Recipe,
+    nothing: float,
+) -> Table:
+    table = Table(
+        title=f"Ten digits' first layers, {recipe.epochs} epochs, minibatches of "
+        f"{recipe.minibatch_size}; held-out error of the mean image: {nothing:.1f}"
+    )
+    for heading in ("units", "by", "cores as", "seconds", "images/s", "median", "held-out error"):
+        table.add_column(heading, justify="left" if heading in ("by", "cores as") else "right")
+    for units, found in results.items():
+        for name, result in sorted(found.items(), key=lambda each: -each[1].images_a_second):
+            table.add_row(
+                str(units),
+                name,
+                result.way,
+                f"{min(result.seconds):.1f}",
+                f"{result.images_a_second:,.0f}",
+                f"{result.images_a_second_median:,.0f}",
+                f"{result.reconstruction_error:.1f}",
+            )
+        table.add_row(str(units), "(products alone)", "", "", f"{floors[units]:,.0f}", "", "")
+    return table
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

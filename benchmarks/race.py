@@ -1,0 +1,152 @@
+"""Contenders train ten digits' RBMs on this machine's cores, each at its best.
+
+Two ways to use the cores: a digit a process of one thread, as many processes as cores; or one digit
+after another, all cores in one process. Every contender is timed in both; the faster one counts.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from threadpoolctl import threadpool_limits
+
+from benchmarks.contenders import CONTENDERS, HPOE, PEERS, Work
+from benchmarks.floor import seconds_of
+from hpoe.data.split import digits_in, load_digit
+from hpoe.parallel import run_tasks
+from hpoe.rbm import RBM, hidden_probabilities, visible_probabilities
+from hpoe.training import unit_interval
+
+Way = Literal["processes", "threads"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A contender's training of all digits."""
+
+    way: Way
+    seconds: tuple[float, ...]
+    """All digits, a number a repeat."""
+    images_a_second: float
+    """In the fastest repeat."""
+    images_a_second_median: float
+    seconds_the_other_way: float
+    reconstruction_error: float
+    """Of held-out images, squared, an image: v to p(h|v) to p(v|h); mean of the digits."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    contender: str
+    work: Work
+    digit: int
+    split: Path
+    out: Path
+    threads: int
+
+
+def race(work: Work, split: Path, out: Path, workers: int, repeats: int) -> dict[str, Result]:
+    """Results of all contenders, timed in turn."""
+    tasks = {
+        name: [_Task(name, work, digit, split, out, 1) for digit in digits_in(split)]
+        for name in CONTENDERS
+    }
+    list(run_tasks(_warm_up, range(workers), workers))
+    apart: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    for _ in range(repeats):
+        for name, seconds in apart.items():
+            seconds.append(seconds_of(partial(_train_all, tasks[name], workers)))
+    errors = {name: float(np.mean([_error(task) for task in tasks[name]])) for name in CONTENDERS}
+    images = work.recipe.epochs * sum(
+        len(load_digit(split, d).unsupervised) for d in digits_in(split)
+    )
+    return {
+        name: _result(
+            images, apart[name], _together(tasks[name], apart[name], repeats), errors[name]
+        )
+        for name in CONTENDERS
+    }
+
+
+def speedup_over_fastest_peer(results: dict[str, Result]) -> float:
+    """Images a second of hpoe over those of the fastest of the others."""
+    return results[HPOE].images_a_second / max(results[name].images_a_second for name in PEERS)
+
+
+def rows(results: dict[str, Result]) -> dict[str, dict[str, object]]:
+    """The results as JSON values."""
+    return {name: asdict(result) for name, result in results.items()}
+
+
+def mean_image_error(split: Path) -> float:
+    """Reconstruction error of what has learned nothing but the mean image of its digit."""
+    errors = []
+    for digit in digits_in(split):
+        images = load_digit(split, digit)
+        train, heldout = unit_interval(images.unsupervised), unit_interval(images.validation)
+        errors.append(float((heldout - train.mean(0)).square().sum(1).mean()))
+    return float(np.mean(errors))
+
+
+def _together(tasks: Sequence[_Task], apart: Sequence[float], repeats: int) -> list[float]:
+    """Seconds with all cores in this process: one repeat, more only if that one is the fastest."""
+    cores = len(os.sched_getaffinity(0))
+    seconds: list[float] = []
+
+    def train() -> None:
+        for task in tasks:
+            _train(_Task(task.contender, task.work, task.digit, task.split, task.out, cores))
+
+    with threadpool_limits(cores):
+        while not seconds or (seconds[0] < min(apart) and len(seconds) < repeats):
+            seconds.append(seconds_of(train))
+    return seconds
+
+
+def _result(images: int, apart: list[float], together: list[float], error: float) -> Result:
+    way: Way = "processes" if min(apart) <= min(together) else "threads"
+    best, other = (apart, together) if way == "processes" else (together, apart)
+    return Result(
+        way,
+        tuple(best),
+        images_a_second=images / min(best),
+        images_a_second_median=images / median(best),
+        seconds_the_other_way=min(other),
+        reconstruction_error=error,
+    )
+
+
+def _warm_up(_: int) -> None:
+    """Load what takes long to load."""
+    for module in ("learnergy.models.bernoulli", "rbms.training.pcd", "sklearn.neural_network"):
+        import_module(module)
+
+
+def _train_all(tasks: Sequence[_Task], workers: int) -> None:
+    list(run_tasks(_train, tasks, workers))
+
+
+def _train(task: _Task) -> None:
+    torch.set_num_threads(task.threads)
+    images = unit_interval(load_digit(task.split, task.digit).unsupervised)
+    rbm = CONTENDERS[task.contender](images, task.work)
+    save_file({name: part.numpy() for name, part in vars(rbm).items()}, _path(task))
+
+
+def _path(task: _Task) -> Path:
+    return task.out / f"{task.contender}-{task.work.units}-{task.digit}.safetensors"
+
+
+def _error(task: _Task) -> float:
+    parts = {name: torch.from_numpy(array) for name, array in load_file(_path(task)).items()}
+    rbm, v = RBM(**parts), unit_interval(load_digit(task.split, task.digit).validation)
+    again = visible_probabilities(rbm, hidden_probabilities(rbm, v))
+    return float((again - v).square().sum(1).mean())
