@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg.blas import sgemm
 from torch import Tensor
 
 from hpoe.params import Recipe
@@ -108,19 +109,22 @@ class ContrastiveDivergence:
     """CD-1 updates in place, with every intermediate in a buffer made once.
 
     An update is five matrix products. The two of the statistics, v0'p_h0 and -v1'p_h1, are done as
-    one product of the stacked pairs, which also saves a pass over the weights.
+    one product of the stacked pairs, added to the increments in place.
+
+    NumPy and SciPy make the products: their OpenBLAS uses all of a processor's vector units,
+    whoever made it, which PyTorch's MKL does only for its own maker's. SciPy's `sgemm` takes arrays
+    column by column, that is ours transposed; unlike NumPy it adds to what is there.
     """
 
     def __init__(self, state: TrainingState, recipe: Recipe) -> None:
-        visible, hidden = state.rbm.weights.shape
-        size = recipe.minibatch_size
         self._rbm = state.rbm
         self._increments = state.increments
         self._weight_decay = recipe.weight_decay
-        self._v_pair = torch.empty(2 * size, visible)
-        self._h_pair = torch.empty(2 * size, hidden)
-        self._h_states = torch.empty(size, hidden)
-        self._difference = torch.empty(size, visible)
+        self._hidden = state.rbm.weights.shape[1]
+        self._weights = state.rbm.weights.numpy()
+        self._weight_increments = state.increments.weights.numpy()
+        assert self._weight_increments.flags.c_contiguous  # noqa: S101 - `sgemm` would add to a copy
+        self._buffers: dict[int, _Buffers] = {}
 
     def update(
         self, v0: Tensor, uniform: Tensor, *, learning_rate: float, momentum: float
@@ -128,7 +132,7 @@ class ContrastiveDivergence:
         """One minibatch (eqs. 6 and 7).
 
         Args:
-            v0: data [B, V] in [0, 1]; B at most the recipe's minibatch size.
+            v0: data [B, V] in [0, 1].
             uniform: random numbers in [0, 1) [B, H] that decide the binary hidden states.
             learning_rate: of eq. 7.
             momentum: mu of eq. 7.
@@ -137,39 +141,41 @@ class ContrastiveDivergence:
             The squared reconstruction error summed over the minibatch, a scalar tensor.
         """
         size = len(v0)
-        v_pair, h_pair = self._v_pair[: 2 * size], self._h_pair[: 2 * size]
-        v_pos, v_neg = v_pair[:size], v_pair[size:]
-        h_pos, h_neg = h_pair[:size], h_pair[size:]
-        h_states, difference = self._h_states[:size], self._difference[:size]
-        rbm, increments = self._rbm, self._increments
+        if size not in self._buffers:
+            self._buffers[size] = _Buffers(size, *self._rbm.weights.shape)
+        its, rbm, increments, w = self._buffers[size], self._rbm, self._increments, self._weights
 
-        v_pos.copy_(v0)
-        torch.addmm(rbm.hidden_biases, v_pos, rbm.weights, out=h_pos).sigmoid_()
-        torch.gt(h_pos, uniform, out=h_states)
-        self._activate(torch.addmm(rbm.visible_biases, h_states, rbm.weights.t(), out=v_neg))
-        torch.addmm(rbm.hidden_biases, v_neg, rbm.weights, out=h_neg).sigmoid_().neg_()
-        torch.sub(v_pos, v_neg, out=difference)
+        its.v_pos.copy_(v0)
+        np.matmul(its.v_pos_array, w, out=its.h_pos_array)
+        its.h_pos.add_(rbm.hidden_biases).sigmoid_()
+        torch.gt(its.h_pos, uniform, out=its.h_states)
+        sgemm(1, w.T, its.h_states_t, 0, its.v_neg_t, trans_a=True, overwrite_c=True)
+        self._activate(its.v_neg.add_(rbm.visible_biases))
+        np.matmul(its.v_neg_array, w, out=its.h_neg_array)
+        its.h_neg.add_(rbm.hidden_biases).sigmoid_().neg_()
+        torch.sub(its.v_pos, its.v_neg, out=its.difference)
 
-        step = learning_rate / size
-        increments.weights.addmm_(v_pair.t(), h_pair, beta=momentum, alpha=step)
-        increments.weights.add_(rbm.weights, alpha=-learning_rate * self._weight_decay)
-        increments.visible_biases.mul_(momentum).add_(difference.sum(0), alpha=step)
-        increments.hidden_biases.mul_(momentum).add_(h_pair.sum(0), alpha=step)
+        step, decay = learning_rate / size, learning_rate * self._weight_decay
+        increments.weights.mul_(momentum).add_(rbm.weights, alpha=-decay)
+        increments_t = self._weight_increments.T
+        sgemm(step, its.h_pair_t, its.v_pair_t, 1, increments_t, trans_b=True, overwrite_c=True)
+        increments.visible_biases.mul_(momentum).add_(its.difference.sum(0), alpha=step)
+        increments.hidden_biases.mul_(momentum).add_(its.h_pair.sum(0), alpha=step)
         rbm.weights.add_(increments.weights)
         rbm.visible_biases.add_(increments.visible_biases)
         rbm.hidden_biases.add_(increments.hidden_biases)
-        flat = difference.view(-1)
-        return torch.dot(flat, flat)
+        return torch.dot(its.flat_difference, its.flat_difference)
 
     def _activate(self, x: Tensor) -> None:
         """Turn the visible units' total inputs x [B, V] into their probabilities, in place."""
         x.sigmoid_()
 
+    @torch.inference_mode()
     def epoch(self, data: Tensor, rng: np.random.Generator, recipe: Recipe, epoch: int) -> float:
         """One pass over the data [N, V] in fixed order; the mean squared error an image."""
         minibatches = torch.split(data, recipe.minibatch_size)
         updates = recipe.epochs * len(minibatches)
-        uniform: NDArray[np.float32] = np.empty(self._h_states.shape, np.float32)
+        uniform: NDArray[np.float32] = np.empty((recipe.minibatch_size, self._hidden), np.float32)
         error = torch.zeros(())
         for number, v0 in enumerate(minibatches, start=epoch * len(minibatches)):
             drawn = rng.random(dtype=np.float32, out=uniform[: len(v0)])
@@ -180,6 +186,24 @@ class ContrastiveDivergence:
                 momentum=recipe.momentum if number >= recipe.momentum_start else 0.0,
             )
         return float(error) / len(data)
+
+
+class _Buffers:
+    """Intermediates of minibatches of one size, and every view of them that an update needs.
+
+    Tensors and arrays share their memory; the latter are transposed where their name ends in `_t`.
+    """
+
+    def __init__(self, size: int, visible: int, hidden: int) -> None:
+        self.v_pair, self.h_pair = torch.empty(2 * size, visible), torch.empty(2 * size, hidden)
+        self.v_pos, self.v_neg = torch.split(self.v_pair, size)
+        self.h_pos, self.h_neg = torch.split(self.h_pair, size)
+        self.h_states, self.difference = torch.empty(size, hidden), torch.empty(size, visible)
+        self.flat_difference = self.difference.view(-1)
+        self.v_pos_array, self.v_neg_array = self.v_pos.numpy(), self.v_neg.numpy()
+        self.h_pos_array, self.h_neg_array = self.h_pos.numpy(), self.h_neg.numpy()
+        self.v_pair_t, self.h_pair_t = self.v_pair.numpy().T, self.h_pair.numpy().T
+        self.h_states_t, self.v_neg_t = self.h_states.numpy().T, self.v_neg_array.T
 
 
 def measure(rbm: RBM, error: float, train_sample: Tensor, heldout: Tensor) -> EpochCurves:

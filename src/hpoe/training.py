@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from hpoe.data.split import load_digit
@@ -26,7 +27,7 @@ from hpoe.rbm import ContrastiveDivergence, initial_state, measure
 from hpoe.tasks import Trained, TrainingTask
 from hpoe.weights import Training, load_rbm, load_training, save_rbm, save_training, weights_path
 
-VERSION = 1
+VERSION = 2
 """Version of the arithmetic of training: raised whenever the same params give other bytes."""
 CURVE_SAMPLE = 250
 """Images a set that the learning curves are measured on; 1,000 would cost 5 % of an epoch."""
@@ -56,7 +57,8 @@ def train_digit(task: TrainingTask) -> Trained:
         sample = activities(below, unit_interval(heldout))
         training = training or _start(task, data.shape[1])
         training.trained_in = task.run
-        _run_epochs(task, training, checkpoint, data, sample)
+        with threadpool_limits(limits=1):  # NumPy's and SciPy's matrix products
+            _run_epochs(task, training, checkpoint, data, sample)
     path = weights_path(task.models, task.network, task.layer, task.digit)
     save_rbm(path, training.state.rbm, fingerprint)
     Board(task.board).show(task.digit, task.recipe.epochs)

@@ -161,7 +161,13 @@ for module in modules:
 """
 LIBRARIES = [
     *("joblib", "numpy", "pandas", "pooch", "pydantic_settings", "requests", "rich.progress"),
-    *("safetensors.numpy", "scipy.special", "scipy.stats", "sklearn.linear_model"),
+    *(
+        "safetensors.numpy",
+        "scipy.linalg.blas",
+        "scipy.special",
+        "scipy.stats",
+        "sklearn.linear_model",
+    ),
     *("starlette.applications", "torch", "typer", "uvicorn", "yaml"),
 ]
 """Loaded beforehand, for they take seconds."""
