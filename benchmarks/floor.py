@@ -2,7 +2,7 @@
 
 Two are of data and weights, one of hidden states and weights, two of the statistics. Both are
 measured in turn, in the same processes, on the same shapes, with one thread each. The products are
-made by NumPy's and SciPy's library and by PyTorch's; the floor is the faster one.
+made by OpenBLAS (NumPy, SciPy) and by PyTorch's library; the floor is the faster one.
 """
 
 import time
@@ -97,7 +97,7 @@ def _measure(task: _Task) -> tuple[list[float], list[float]]:
     def training() -> None:
         divergence.epoch(data, rng, task.recipe, epoch=1)
 
-    works = training, _by_pytorch(v, h, weights), _by_scipy(v, h, weights)
+    works = training, _by_pytorch(v, h, weights), _by_openblas(v, h, weights)
     seconds = np.array([[seconds_of(work) for work in works] for _ in range(1 + task.repeats)])[1:]
     fastest = 1 + seconds[:, 1:].min(axis=0).argmin()
     return seconds[:, 0].tolist(), seconds[:, fastest].tolist()
@@ -118,18 +118,21 @@ def _by_pytorch(v: torch.Tensor, h: torch.Tensor, weights: torch.Tensor) -> Call
     return products
 
 
-def _by_scipy(v: torch.Tensor, h: torch.Tensor, weights: torch.Tensor) -> Callable[[], None]:
-    """The same by SciPy's (OpenBLAS), whose columns are our rows."""
-    v_t, h_t, w_t = v.numpy().T, h.numpy().T, weights.numpy().T
-    out_v, out_h, statistics = map(np.empty_like, (v_t, h_t, w_t))
+def _by_openblas(v: torch.Tensor, h: torch.Tensor, weights: torch.Tensor) -> Callable[[], None]:
+    """The same by OpenBLAS, each by the faster of NumPy's and SciPy's functions.
+
+    SciPy's takes arrays column by column, that is ours transposed.
+    """
+    v_, h_, w_ = v.numpy(), h.numpy(), weights.numpy()
+    out_v, out_h, statistics = map(np.empty_like, (v_, h_, w_))
 
     def products() -> None:
         for _ in range(IMAGES // len(v)):
-            sgemm(1, w_t, v_t, 0, out_h, overwrite_c=True)
-            sgemm(1, w_t, h_t, 0, out_v, trans_a=True, overwrite_c=True)
-            sgemm(1, w_t, v_t, 0, out_h, overwrite_c=True)
-            sgemm(1, h_t, v_t, 0, statistics, trans_b=True, overwrite_c=True)
-            sgemm(1, h_t, v_t, 0, statistics, trans_b=True, overwrite_c=True)
+            np.matmul(v_, w_, out=out_h)
+            sgemm(1, w_.T, h_.T, 0, out_v.T, trans_a=True, overwrite_c=True)
+            np.matmul(v_, w_, out=out_h)
+            np.matmul(v_.T, h_, out=statistics)
+            np.matmul(v_.T, h_, out=statistics)
 
     return products
 

@@ -19,13 +19,12 @@ def training(rates: Mapping[int, Mapping[str, float]], floors: Mapping[int, floa
     times = {
         units: found[HPOE] / max(found[name] for name in PEERS) for units, found in rates.items()
     }
-    finding = " and ".join(
-        f"{number(ratio, '.1f')} times the fastest peer at {units} hidden units"
-        for units, ratio in times.items()
+    finding = ", ".join(
+        f"{number(ratio, '.1f')} times at {units} hidden units" for units, ratio in times.items()
     )
     figure = plain_figure(
         (WIDTH, 2.8),
-        f"hpoe trains at {finding}",
+        f"Images a second, hpoe over the fastest peer: {finding}",
         "Over ten digits, on all cores; orange: the matrix products by themselves",
     )
     panels = figure.subplots(1, len(rates), squeeze=False)[0]
