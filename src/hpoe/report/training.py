@@ -59,10 +59,10 @@ def _times(seeds: Sequence[SeedResults], params: Params) -> str:
     ]
     heads = ["units", "epochs", "layer 1, minutes", "layer 2", "layer 3", "all, hours"]
     processors = ", ".join(sorted({each.core_seconds["processor"] for each in seeds}))
-    return f"""One core's time to train all ten digits, by layer (epochs times the median epoch;
-{processors}). A layer of a digit needs the layers below it and nothing of another digit: {TASKS}
-tasks, ten at a time on as many cores. The paper's network of 500 units took under two weeks in
-Matlab on a Pentium II of 500 MHz, {PAPER_HOURS} hours.
+    return f"""One core's time to train all ten digits, by layer: epochs times the first decile of
+their durations ({processors}). A layer of a digit needs the layers below it and nothing of another
+digit: {TASKS} tasks, ten at a time on as many cores. The paper's network of 500 units took under
+two weeks in Matlab on a Pentium II of 500 MHz, {PAPER_HOURS} hours.
 
 {table(heads, rows, numbers=range(6))}"""
 
