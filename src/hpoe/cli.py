@@ -22,8 +22,12 @@ app = typer.Typer(
 @report_errors
 def check() -> None:
     """Check params.yaml and the HPOE_* settings, without running anything."""
+    from hpoe.cluster import reach
+
     load_params()
-    load_settings()
+    address = load_settings().ray_address
+    if address is not None:
+        reach(address)
 
 
 @app.command()

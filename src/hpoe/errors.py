@@ -13,6 +13,7 @@ HpoeError
 ├── ImageError            an image that was sent is not one, or is beyond the limits
 ├── CheckoutError         a run's state cannot be restored, or work would be lost
 ├── WorkerError           a worker process died
+├── ClusterError          the Ray cluster cannot be used
 ├── ServingError          the server cannot start: no such model, a port that is taken
 └── RequestError          a request that the server refuses
 """
@@ -72,6 +73,10 @@ class ReplicationError(HpoeError):
 
 class WorkerError(HpoeError):
     """A worker process died before its work was done."""
+
+
+class ClusterError(HpoeError):
+    """The Ray cluster does not answer, cannot be joined, or lacks the files."""
 
 
 class ServingError(HpoeError):

@@ -22,8 +22,11 @@ ORDER = (
         *("hpoe", "hpoe.baselines", "hpoe.errors", "hpoe.randomness", "hpoe.normalization"),
         "hpoe.report.text",
     ),
-    ("hpoe.files", "hpoe.params", "hpoe.settings", "hpoe.parallel", "hpoe.progress"),
-    ("hpoe.data", "hpoe.data.idx", "hpoe.data.mirrors", "hpoe.tensors", "hpoe.figures"),
+    ("hpoe.files", "hpoe.params", "hpoe.settings", "hpoe.cluster", "hpoe.progress"),
+    (
+        *("hpoe.data", "hpoe.data.idx", "hpoe.data.mirrors", "hpoe.tensors", "hpoe.figures"),
+        "hpoe.parallel",
+    ),
     ("hpoe.data.mnist", "hpoe.rbm", "hpoe.classifier", "hpoe.runs"),
     (
         *("hpoe.data.split", "hpoe.hierarchy", "hpoe.evaluation", "hpoe.weights", "hpoe.nets"),
