@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     usps_dir: Path | None = None
     """Folder with USPS's zip.train.gz and zip.test.gz; nothing is fetched if it is given."""
     workers: int = Field(default_factory=joblib.cpu_count, ge=1)
-    """Digits trained at the same time, one process and one thread each; by default all cores."""
+    """Processes that train digits or score a file, of one thread each; by default all cores."""
     ray_address: str | None = None
     """HOST:PORT of a Ray cluster's head: layer stages train there, a digit a core."""
     checkpoint_seconds: float = Field(default=2.0, ge=0)

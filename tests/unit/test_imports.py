@@ -43,7 +43,7 @@ ORDER = (
     ("hpoe.serving.images", "hpoe.serving.digit_score", "hpoe.outliers"),
     ("hpoe.serving.recogniser", "hpoe.refusal"),
     ("hpoe.assembly", "hpoe.registry"),
-    ("hpoe.stage", "hpoe.checkout", "hpoe.summary", "hpoe.prediction"),
+    ("hpoe.stage", "hpoe.checkout", "hpoe.summary", "hpoe.prediction", "hpoe.batch"),
     (
         *("hpoe.report.best", "hpoe.report.section_six", "hpoe.report.shifts"),
         *("hpoe.report.sizes", "hpoe.report.table_one", "hpoe.report.table_two"),
