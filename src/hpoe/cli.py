@@ -1,5 +1,6 @@
 """`hpoe`: what is not a stage of the pipeline."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -22,8 +23,12 @@ app = typer.Typer(
 @report_errors
 def check() -> None:
     """Check params.yaml and the HPOE_* settings, without running anything."""
+    from hpoe.cluster import reach
+
     load_params()
-    load_settings()
+    address = load_settings().ray_address
+    if address is not None:
+        reach(address)
 
 
 @app.command()
@@ -135,6 +140,31 @@ def predict(
             typer.echo(line)
     else:
         console.print(answer_table(found))
+
+
+@app.command()
+@report_errors
+def score(
+    source: Annotated[Path, typer.Argument(help="Parquet file with a column `image`: base64.")],
+    target: Annotated[Path, typer.Argument(help="Parquet file to write.")],
+) -> None:
+    """Recognise the images of a Parquet file with the champion, in bounded memory."""
+    from hpoe.batch import score_file
+    from hpoe.progress import row_progress
+    from hpoe.registry import Registry
+
+    settings, start = load_settings(), time.monotonic()
+    registry = Registry(settings.tracking_uri)
+    with row_progress(console) as show:
+        outcome = score_file(registry, source, target, settings.workers, show)
+    seconds = time.monotonic() - start
+    console.print(f"{target}: {outcome.rows:,} images in {seconds:,.0f} s")
+    if outcome.unanswered:
+        console.print(
+            f"{outcome.unanswered:,} of them have no answer, the column `error` says why; "
+            f"{outcome.first}",
+            markup=False,
+        )
 
 
 @app.command()

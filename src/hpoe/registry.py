@@ -184,10 +184,18 @@ class Registry:
         Raises:
             RegistryError: there is no champion yet.
         """
-        version = self.champion()
-        if version is None:
-            raise RegistryError(f"{NAME} has no champion: `hpoe promote VERSION` makes one")
-        return self.load(version)
+        return self.load(self._need_champion())
+
+    def fetch_champion(self, folder: Path) -> Path:
+        """A copy of the packaged model that is served, within a folder.
+
+        Raises:
+            RegistryError: there is no champion yet.
+        """
+        import mlflow
+
+        uri = f"models:/{NAME}/{self._need_champion()}"
+        return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
 
     def validation(self, version: int) -> pd.DataFrame:
         """A version's predictions of its validation images: columns index, label, prediction."""
@@ -263,6 +271,12 @@ class Registry:
 
     def _aliases(self) -> dict[str, int]:
         return {alias: int(number) for alias, number in self._registered().aliases.items()}
+
+    def _need_champion(self) -> int:
+        version = self.champion()
+        if version is None:
+            raise RegistryError(f"{NAME} has no champion: `hpoe promote VERSION` makes one")
+        return version
 
     def _history(self) -> list[int]:
         numbers: list[int] = json.loads(self._registered().tags.get(HISTORY, "[]"))

@@ -22,8 +22,11 @@ ORDER = (
         *("hpoe", "hpoe.baselines", "hpoe.errors", "hpoe.randomness", "hpoe.normalization"),
         "hpoe.report.text",
     ),
-    ("hpoe.files", "hpoe.params", "hpoe.settings", "hpoe.parallel", "hpoe.progress"),
-    ("hpoe.data", "hpoe.data.idx", "hpoe.data.mirrors", "hpoe.tensors", "hpoe.figures"),
+    ("hpoe.files", "hpoe.params", "hpoe.settings", "hpoe.cluster", "hpoe.progress"),
+    (
+        *("hpoe.data", "hpoe.data.idx", "hpoe.data.mirrors", "hpoe.tensors", "hpoe.figures"),
+        "hpoe.parallel",
+    ),
     ("hpoe.data.mnist", "hpoe.rbm", "hpoe.classifier", "hpoe.runs"),
     (
         *("hpoe.data.split", "hpoe.hierarchy", "hpoe.evaluation", "hpoe.weights", "hpoe.nets"),
@@ -43,7 +46,7 @@ ORDER = (
     ("hpoe.serving.images", "hpoe.serving.digit_score", "hpoe.outliers"),
     ("hpoe.serving.recogniser", "hpoe.refusal"),
     ("hpoe.assembly", "hpoe.registry"),
-    ("hpoe.stage", "hpoe.checkout", "hpoe.summary", "hpoe.prediction"),
+    ("hpoe.stage", "hpoe.checkout", "hpoe.summary", "hpoe.prediction", "hpoe.batch"),
     (
         *("hpoe.report.best", "hpoe.report.calibration", "hpoe.report.section_six"),
         *("hpoe.report.shifts", "hpoe.report.sizes", "hpoe.report.table_one"),
