@@ -1,7 +1,7 @@
-"""Start MLflow's server: check what .env says, make the stack's own users, then become the server.
+"""Start MLflow's server: check what .env says, make the stack's own users, become the server.
 
-`python start.py` serves; `python start.py upgrade` brings the databases to this MLflow's schema. All it
-needs comes from the environment, so that it runs as a process as well as in a container.
+`python start.py` serves; `python start.py upgrade` brings the databases to this MLflow's schema.
+All it needs comes from the environment, so that it runs as a process as well as in a container.
 """
 
 import configparser
@@ -20,7 +20,7 @@ LOGINS = Path(os.environ.get("LOGINS", "/logins"))
 """Volumes, one a service, with the name and the random password of that service's user."""
 ADMINISTRATOR, WRITER, READER = "administrator", "writer", "reader"
 USERS = {"model": READER, "pipeline": WRITER, "prometheus": ADMINISTRATOR}
-"""The services that log in, and what they may do; MLflow shows its metrics to administrators alone."""
+"""The services that log in; MLflow shows its metrics to administrators alone."""
 WORKSPACE = "default"
 GRANTS = (("workspace", "USE"), ("experiment", "EDIT"), ("registered_model", "EDIT"))
 """What the role of writers holds: to make and change experiments, runs and models."""
@@ -44,7 +44,7 @@ def main() -> None:
             make_users()
             serve()
     except StartError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
 
 

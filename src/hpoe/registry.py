@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 import hpoe
 from hpoe.errors import RegistryError
@@ -84,6 +83,8 @@ def judge(candidate: pd.DataFrame, champion: pd.DataFrame, significance: float) 
     Raises:
         RegistryError: the two have no validation image in common.
     """
+    from scipy.stats import binomtest  # a server does without SciPy
+
     both = candidate.merge(champion, on=["index", "label"], suffixes=("", "_champion"))
     if both.empty:
         raise RegistryError(

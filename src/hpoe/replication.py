@@ -73,7 +73,9 @@ def replicate(
     known = [each.name for each in experiments(params, [])]
     for name in names:
         if name not in known:
-            raise ReplicationError(f"no experiment is called {name!r}: there are {', '.join(known)}")
+            raise ReplicationError(
+                f"no experiment is called {name!r}: there are {', '.join(known)}"
+            )
     Tracker(settings.tracking_uri)  # makes the experiment, whose artifacts lie in this tree
     store = settings.state_dir.resolve() / "usps"
     data_sets = ["mnist"]

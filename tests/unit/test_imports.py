@@ -49,7 +49,8 @@ ORDER = (
     ("hpoe.serving.logs", "hpoe.serving.metrics", "hpoe.serving.records"),
     ("hpoe.serving.champion", "hpoe.serving.edge", "hpoe.serving.replies", "hpoe.serving.watched"),
     ("hpoe.serving.draining", "hpoe.serving.handover"),
-    ("hpoe.serving.app", "hpoe.serving.workers"),
+    ("hpoe.serving.app", "hpoe.serving.waiting", "hpoe.serving.workers"),
+    ("hpoe.serving.following",),
     ("hpoe.serving.server", "hpoe.serving.model"),
     ("hpoe.cli",),
 )
