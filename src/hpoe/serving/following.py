@@ -83,10 +83,10 @@ class Following:
             return
         last, workers = self._champion, self._workers
         self._champion, self._workers = champion, successors
-        self._say(served(champion, self._settings))
         if self._waiting is not None:
             self._waiting.end()
             self._waiting = None
+        self._say(served(champion, self._settings))
         if last is not None and workers is not None:
             workers.end()
             shutil.rmtree(last.folder)

@@ -1,0 +1,111 @@
+"""The served system, put together from the pipeline's files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpoe.classifier import Fit
+from hpoe.data.split import digits_in, load_digit
+from hpoe.normalization import SHIFTS
+from hpoe.outliers import Source, outliers, redrawn
+from hpoe.parallel import run_tasks
+from hpoe.params import Refusal
+from hpoe.randomness import generator
+from hpoe.refusal import fit_digit_score, fit_edges
+from hpoe.serving.digit_score import Seen
+from hpoe.serving.hierarchies import Network, stacked
+from hpoe.serving.recogniser import LogisticNet, Recogniser, System
+from hpoe.tensors import load_tensors
+
+REMEDY = "delete it and run `dvc repro` to make it again"
+LAYERS = (1, 2, 3)
+IMAGES_A_TASK = 500
+
+
+@dataclass(frozen=True)
+class Task:
+    """Score some images."""
+
+    system: System
+    position: int
+    images: NDArray[np.uint8]
+
+
+def assemble(
+    split: Path, models: Path, networks: Sequence[str], fit: Fit, temperature: float
+) -> System:
+    """The system that shift normalisation evaluated, yet without a digit score.
+
+    Raises:
+        WeightsError: a weights file is missing, damaged or of another format version.
+    """
+    digits = digits_in(split)
+    return System(
+        digits=tuple(digits),
+        networks={name: _network(models / name, digits) for name in networks},
+        offsets=SHIFTS,
+        temperature=temperature,
+        net=LogisticNet(fit.net.weights, fit.net.biases),
+        validation_net=LogisticNet(fit.validation_net.weights, fit.validation_net.biases),
+    )
+
+
+def teach_refusal(
+    system: System, split: Path, params: Refusal, seed: int, workers: int
+) -> Recogniser:
+    """The same system, able to say how typical an image is and whether it looks like a digit.
+
+    The digit score is fitted on the supervised set's first half and some of the unsupervised
+    images, as they are and redrawn, and on outliers made from the half; its threshold on the other
+    half. Its edges are those of all unsupervised images. How typical an image is, both halves say:
+    no RBM has seen them.
+    """
+    arrays = [load_digit(split, digit) for digit in system.digits]
+    first, second = (
+        np.concatenate([getattr(each, half) for each in arrays]) for half in ("fit", "validation")
+    )
+    labels = np.repeat(np.arange(len(arrays)), [len(each.fit) for each in arrays])
+    source = Source(first, labels, generator(seed, "register", 0, 0, "outliers"))
+    made = outliers(source, params.outliers_per_kind)
+    more = [each.unsupervised[: params.digits_per_class] for each in arrays]
+    digits = np.concatenate([first, *more])
+    fitted = see(system, np.concatenate([digits, redrawn(digits, source.rng)]), workers)
+    strangers, held_out = see(system, made, workers), see(system, second, workers)
+    edges = fit_edges([each.unsupervised for each in arrays])
+    score = fit_digit_score(params, edges, fitted, strangers, held_out, seed)
+    own = np.concatenate(
+        [
+            goodness[:, :: len(LAYERS)].reshape(len(arrays), -1, len(arrays))
+            for goodness in (fitted.goodness[: len(first)], held_out.goodness)
+        ],
+        axis=1,
+    )
+    typical = np.stack([np.sort(own[digit, :, digit]) for digit in range(len(arrays))])
+    return Recogniser(system, typical, score)
+
+
+def see(system: System, images: NDArray[np.uint8], workers: int) -> Seen:
+    """What the models say of images [N, rows, columns], by several processes."""
+    parts = np.array_split(images, max(1, len(images) // IMAGES_A_TASK))
+    tasks = [Task(system, position, part) for position, part in enumerate(parts)]
+    scores = dict(run_tasks(_score, tasks, workers))
+    return system.see(images, np.concatenate([scores[at] for at in range(len(parts))]))
+
+
+def _score(task: Task) -> tuple[int, NDArray[np.float64]]:
+    return task.position, task.system.scores(task.images)
+
+
+def _network(folder: Path, digits: Sequence[int]) -> Network:
+    return stacked(
+        [
+            [
+                load_tensors(folder / f"layer{layer}" / f"{digit}.safetensors", REMEDY)[0]
+                for digit in digits
+            ]
+            for layer in LAYERS
+        ]
+    )

@@ -1,0 +1,166 @@
+"""`hpoe`: what is not a stage of the pipeline."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hpoe.params import load_params
+from hpoe.settings import load_settings
+from hpoe.stage import console, report_errors
+
+RUNS_PAGE = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
+
+app = typer.Typer(
+    help="Hierarchical products of experts: what `dvc repro` does not do itself.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+
+@app.command()
+@report_errors
+def check() -> None:
+    """Check params.yaml and the HPOE_* settings, without running anything."""
+    load_params()
+    load_settings()
+
+
+@app.command()
+@report_errors
+def summary() -> None:
+    """Show the results of the last execution: errors, seconds a stage, where to look."""
+    from hpoe.summary import error_table, stage_table
+
+    console.print(stage_table(load_params()))
+    console.print(error_table())
+    console.print("Figures: reports/figures")
+    console.print(f"Runs: {load_settings().tracking_uri or f'`make ui`, then open {RUNS_PAGE}'}")
+
+
+@app.command()
+@report_errors
+def sync() -> None:
+    """Deliver the runs that a tracking server missed while it was down."""
+    from hpoe.delivery import deliver_kept
+    from hpoe.tracking import Tracker
+
+    settings = load_settings()
+    delivered = deliver_kept(settings.state_dir, Tracker(settings.tracking_uri))
+    console.print(f"{delivered} runs of stages delivered")
+
+
+@app.command()
+@report_errors
+def checkout(
+    run: Annotated[str, typer.Argument(help="MLflow's id of a run, or of one under it.")],
+) -> None:
+    """Restore the commit, params and outputs that made a run; refuse where work would be lost."""
+    from hpoe.checkout import restore
+
+    restore(run, load_settings(), console.print)
+
+
+@app.command()
+@report_errors
+def replicate(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Experiments, as seed1 or ladder2; none: all.")
+    ] = None,
+) -> None:
+    """Run the paper's experiments: hours; the same command goes on where it ended."""
+    from hpoe import replication
+
+    params = load_params()
+    replication.replicate(names or [], load_settings(), params, Path.cwd(), console.print)
+
+
+@app.command()
+@report_errors
+def report() -> None:
+    """Write docs/replication.md from the kept results, without training."""
+    from hpoe.report import write_report
+    from hpoe.results import RESULTS, load_results
+
+    write_report(load_results(Path.cwd()), load_params(), Path.cwd())
+    console.print(f"docs/replication.md: from the results in {RESULTS}")
+
+
+@app.command()
+@report_errors
+def models() -> None:
+    """Show the versions of the registered model: aliases, errors, where they come from."""
+    from hpoe.registry import Registry
+    from hpoe.summary import version_table
+
+    console.print(version_table(Registry(load_settings().tracking_uri).versions()))
+
+
+@app.command()
+@report_errors
+def promote(
+    version: Annotated[int, typer.Argument(help="Number of a version, as `hpoe models` shows.")],
+) -> None:
+    """Make a version the champion, whatever the gate said.
+
+    Servers take it at their next start; those that run with --follow, at once.
+    """
+    from hpoe.registry import Registry
+
+    Registry(load_settings().tracking_uri).promote(version)
+    console.print(f"version {version} is the champion")
+
+
+@app.command()
+@report_errors
+def rollback() -> None:
+    """Make the previous champion the champion again."""
+    from hpoe.registry import Registry
+
+    version = Registry(load_settings().tracking_uri).rollback()
+    console.print(f"version {version} is the champion again")
+
+
+@app.command()
+@report_errors
+def predict(
+    paths: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of a table.")] = False,
+) -> None:
+    """Recognise digits in image files with the champion."""
+    from hpoe.prediction import answer_table, answers, image_files, json_lines
+    from hpoe.registry import Registry
+
+    files = image_files(paths)
+    found = answers(Registry(load_settings().tracking_uri), files)
+    if as_json:
+        for line in json_lines(found):
+            typer.echo(line)
+    else:
+        console.print(answer_table(found))
+
+
+@app.command()
+@report_errors
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address; HPOE_SERVE_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="HPOE_SERVE_PORT.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="HPOE_SERVE_WORKERS.")] = None,
+    follow: Annotated[
+        bool | None,
+        typer.Option(
+            "--follow", help="Wait for a champion, go over to the next; HPOE_SERVE_FOLLOW."
+        ),
+    ] = None,
+) -> None:
+    """Serve the champion over REST, and in a browser at /."""
+    from hpoe.serving.server import serve
+
+    given = {
+        "serve_host": host,
+        "serve_port": port,
+        "serve_workers": workers,
+        "serve_follow": follow,
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
+    serve(load_settings().model_copy(update=changes), console.print)

@@ -1,0 +1,86 @@
+"""What hpoe raises at a user: each message is one sentence that says what to do.
+
+HpoeError
+├── ParamsError           params.yaml: an unknown key, a wrong type, a value out of range
+├── SettingsError         an HPOE_* variable or .env: an unknown key, a value out of range
+├── DataError             a data file that is missing, damaged or not what it should be
+│   └── DownloadError     no source had the data
+├── WeightsError          a weights file or checkpoint that is damaged or of another format
+├── StorageError          the disk is full, or a file cannot be written
+├── TrackingError         the tracking store cannot be used
+│   └── UnreachableError  the tracking server does not answer
+├── RegistryError         the registered model lacks what was asked of it
+├── ImageError            an image that was sent is not one, or is beyond the limits
+├── CheckoutError         a run's state cannot be restored, or work would be lost
+├── WorkerError           a worker process died
+├── ServingError          the server cannot start: no such model, a port that is taken
+└── RequestError          a request that the server refuses
+"""
+
+
+class HpoeError(Exception):
+    """Root of the errors that are a user's to mend; the message is the whole report."""
+
+
+class ParamsError(HpoeError):
+    """params.yaml does not say what an experiment needs."""
+
+
+class SettingsError(HpoeError):
+    """An HPOE_* setting is unknown or out of range."""
+
+
+class DataError(HpoeError):
+    """A data file is missing, damaged or not what it should be."""
+
+
+class DownloadError(DataError):
+    """No source had the data."""
+
+
+class WeightsError(HpoeError):
+    """A weights file or checkpoint is damaged or of another format."""
+
+
+class StorageError(HpoeError):
+    """A file could not be written."""
+
+
+class TrackingError(HpoeError):
+    """The tracking store cannot be used."""
+
+
+class UnreachableError(TrackingError):
+    """The tracking server does not answer."""
+
+
+class RegistryError(HpoeError):
+    """The registered model, or a version of it, is not there or cannot be compared."""
+
+
+class ImageError(HpoeError):
+    """An image that was sent is not one, is damaged, or is beyond the limits."""
+
+
+class CheckoutError(HpoeError):
+    """A run's state cannot be restored without losing work, or at all."""
+
+
+class ReplicationError(HpoeError):
+    """The paper's experiments failed, or their results are missing or of another version."""
+
+
+class WorkerError(HpoeError):
+    """A worker process died before its work was done."""
+
+
+class ServingError(HpoeError):
+    """The server cannot start."""
+
+
+class RequestError(HpoeError):
+    """A request is refused; the message goes to the client, with an HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status

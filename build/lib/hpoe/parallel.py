@@ -1,0 +1,83 @@
+"""The same tasks on one core or many, through joblib."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import TypeVar
+
+import psutil
+from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from hpoe.errors import WorkerError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def run_tasks(
+    function: Callable[[Task], Result], tasks: Iterable[Task], workers: int
+) -> Iterator[Result]:
+    """Results in the order in which they are ready, from `workers` processes of one thread each.
+
+    Raises:
+        WorkerError: a worker was killed, most often for want of memory.
+    """
+    try:
+        with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
+            yield from Parallel(return_as="generator_unordered")(
+                delayed(_run_in_worker)(function, task, os.getpid()) for task in tasks
+            )
+    except TerminatedWorkerError:
+        raise WorkerError(
+            "a worker process was killed, most often for want of memory: set HPOE_WORKERS to fewer "
+            "and run the same command again, what was finished is kept"
+        ) from None
+
+
+def _run_in_worker(function: Callable[[Task], Result], task: Task, parent: int) -> Result:
+    """Run a task; a worker leaves Ctrl-C to its parent, and ends when that is gone."""
+    if os.getpid() != parent:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        end_with_parent()
+    return function(task)
+
+
+_watching = threading.Event()
+
+
+def end_with_parent(seconds: float = 0.2) -> None:
+    """End this process soon after its parent is gone, so that a kill leaves nothing behind.
+
+    A stage that `dvc` started, or a worker that a stage started, would otherwise go on alone.
+    """
+    if _watching.is_set():
+        return
+    _watching.set()
+    starters = _starters()
+
+    def watch() -> None:
+        while _starters() == starters:
+            time.sleep(seconds)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
+
+
+def _starters() -> list[int]:
+    """The ids of the parent and, under DVC, of all up to `dvc` itself.
+
+    Between `dvc` and its stage there is a shell, where that does not replace itself with its last
+    command (bash does, dash does not). All that `dvc` starts have DVC_STAGE in their environment.
+    """
+    ids = []
+    process: psutil.Process | None = psutil.Process()
+    with suppress(psutil.Error):  # of another user, or just gone: the chain ends there
+        while process is not None and (process := process.parent()) is not None:
+            ids.append(process.pid)
+            if "DVC_STAGE" not in process.environ():
+                break
+    return ids

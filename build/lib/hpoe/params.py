@@ -1,0 +1,259 @@
+"""params.yaml as frozen, checked models: every number an experiment may change."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from hpoe.errors import ParamsError
+from hpoe.normalization import Given
+
+Units = Annotated[int, Field(ge=1, le=100_000)]
+Positive = Annotated[float, Field(gt=0)]
+Method = Literal["logistic_regression", "gradient_ascent"]
+METHODS: tuple[Method, ...] = ("logistic_regression", "gradient_ascent")
+NETWORK_NAME = "(?!classifier$)(?!.*_and_)[A-Za-z0-9][A-Za-z0-9_-]*"
+"""A network is a folder beside models/classifier, and a word in the names of stages and runs."""
+
+
+class Block(BaseModel):
+    """A block of params.yaml: frozen, no unknown keys, no silent conversions but int to float."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Recipe(Block):
+    """How the three RBMs of every digit of one network are trained (sections 1 and 3)."""
+
+    images: Given
+    """Training images `as_given`, or each `deskewed`: its principal axis vertical (section 2)."""
+    units: tuple[Units, Units, Units] = Field(strict=False)
+    """Hidden units of layers 1, 2 and 3; the paper: the same in each, 25 to 500."""
+    epochs: int = Field(ge=1)
+    """Passes over a digit's unsupervised images, per layer; the paper: 25 to 500."""
+    minibatch_size: int = Field(ge=1)
+    """Images per update; the last minibatch of an epoch may be smaller. The paper: 100."""
+    learning_rate: float = Field(gt=0, le=10)
+    """Rate of eq. 7, for gradients averaged over the minibatch; the paper: 0.1."""
+    learning_rate_schedule: Literal["constant", "constant_then_linear"]
+    """`constant` (the paper), or constant for the first half of the updates, then linear to 0."""
+    weight_decay: float = Field(ge=0, le=1)
+    """Coefficient of -W in eq. 7 (inside the learning rate); the paper: 0.0001."""
+    momentum: float = Field(ge=0, lt=1)
+    """mu of eq. 7 once it has started; the paper: 0.9."""
+    momentum_start: int = Field(ge=0)
+    """Updates made with momentum 0 before `momentum` applies; the paper: 50."""
+    initial_standard_deviation: float = Field(ge=0, le=10)
+    """Of the initial weights, zero-mean Gaussian; not in the paper, 0.01 reproduces its results."""
+
+
+class Split(Block):
+    """The balanced three-way split of MNIST's training images (section 3)."""
+
+    unsupervised_per_digit: int = Field(ge=1)
+    """Images that train a digit's RBMs; the paper: the first 4,400 of each digit."""
+    supervised_per_digit: int = Field(ge=2, multiple_of=2)
+    """Images a digit for the classifier, half of them its validation half; the paper: 1,000."""
+    test_images: int = Field(ge=1, le=10_000)
+    """The first so many of the official test images; the paper: all 10,000."""
+
+
+class LogisticRegression(Block):
+    """L2-regularised multinomial logistic regression on standardised scores."""
+
+    inverse_regularisation: tuple[Positive, ...] = Field(min_length=1, strict=False)
+    """Values of scikit-learn's C to choose from on the validation half."""
+
+
+class GradientAscent(Block):
+    """Batch gradient ascent of eq. 9 on scaled scores (docs/how-it-works.md says how scaled)."""
+
+    learning_rate: float = Field(gt=0)
+    """Rate of eq. 9; the paper: 0.0002."""
+    momentum: float = Field(ge=0, lt=1)
+    """Momentum of eq. 9; the paper: 0.9."""
+    max_epochs: int = Field(ge=1)
+    """The most epochs tried; how many are used is chosen on the validation half."""
+
+
+class Classifier(Block):
+    """The logistic net on the goodness scores (section 4)."""
+
+    networks: tuple[str, ...] = Field(min_length=1, strict=False)
+    """Networks whose corresponding layers' scores are averaged; one name: no averaging."""
+    method: Method
+    """The method of the chosen classifier; the other is fitted beside it and reported."""
+    logistic_regression: LogisticRegression
+    gradient_ascent: GradientAscent
+
+
+class ShiftNormalization(Block):
+    """Model-based normalisation of section 7: each model chooses among shifted images."""
+
+    temperatures: tuple[Positive, ...] = Field(min_length=1, strict=False)
+    """Temperatures T of the soft choice to choose from, nats, on the validation half."""
+
+
+class Refusal(Block):
+    """The digit score of the served model: digits against outliers made from digits."""
+
+    outliers_per_kind: int = Field(ge=1)
+    """Images of every kind of outlier that the score is fitted against."""
+    digits_per_class: int = Field(ge=0)
+    """Unsupervised images of every digit it is fitted on besides the supervised half."""
+    hidden_units: int = Field(ge=1)
+    """Of the layer of the score's net that sees goodness and pictures together."""
+    weight_decay: float = Field(ge=0)
+    """Of AdamW, decoupled from the gradient."""
+    epochs: int = Field(ge=1)
+    """Passes over digits and outliers."""
+    refused_digits: float = Field(gt=0, lt=1)
+    """Fraction of held-out real digits that the threshold refuses."""
+
+
+class Registration(Block):
+    """The served model: how it refuses, and when it becomes the champion."""
+
+    refusal: Refusal
+    significance: float = Field(gt=0, lt=1)
+    """A candidate is worse than the champion if an equally good one were so rarely as bad."""
+
+
+class Params(Block):
+    """params.yaml."""
+
+    seed: int = Field(ge=0, lt=2**32)
+    """Seed of every random number; runs with the same seed and params give the same bytes."""
+    train: tuple[str, ...] = Field(min_length=1, strict=False)
+    """Names of the networks this pipeline trains."""
+    split: Split
+    classifier: Classifier
+    shift_normalization: ShiftNormalization
+    registration: Registration
+    networks: dict[str, Recipe]
+    """Recipes by network name."""
+
+    @property
+    def score_sources(self) -> list[tuple[str, ...]]:
+        """What classifiers are fitted on: each trained network alone, and the chosen average."""
+        alone: list[tuple[str, ...]] = [(network,) for network in self.train]
+        return list(dict.fromkeys([*alone, self.classifier.networks]))
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        known = ", ".join(self.networks)
+        for name in self.networks:
+            if not re.fullmatch(NETWORK_NAME, name):
+                raise ValueError(
+                    f"networks has {name!r}: a name is of letters, digits, - and _, is not "
+                    "'classifier', and has no '_and_', which names averages"
+                )
+        for name in self.train:
+            if name not in self.networks:
+                raise ValueError(f"train names {name!r}, which networks lacks (it has {known})")
+        for name in self.classifier.networks:
+            if name not in self.train:
+                raise ValueError(
+                    f"classifier.networks names {name!r}, which train does not list "
+                    f"(it lists {', '.join(self.train)})"
+                )
+            if self.networks[name].images != "as_given":
+                raise ValueError(
+                    f"classifier.networks names {name!r}, whose images are "
+                    f"{self.networks[name].images}: what is registered sees images as given"
+                )
+        for field, names in (
+            ("train", self.train),
+            ("classifier.networks", self.classifier.networks),
+        ):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{field} names a network twice")
+        return self
+
+
+class Alternatives(Block):
+    """The models that section 6 compares on one data set."""
+
+    separate: Recipe
+    """One model a digit; its first layer alone is trained."""
+    shared: Recipe
+    """One model for all digits, of three layers."""
+    joint: Recipe
+    """One model of pixels and labels; its first layer alone is trained."""
+
+
+class SectionSix(Block):
+    """paper/params.yaml: what section 6 tried and found worse."""
+
+    usps_unsupervised: float = Field(gt=0, lt=1)
+    """Share of a digit's USPS training images that RBMs are trained on; the rest is supervised."""
+    mnist: Alternatives
+    usps: Alternatives
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ParamsError: see `_load`.
+    """
+    return _load(path, Params)
+
+
+def load_section_six(path: Path = Path("paper/params.yaml")) -> SectionSix:
+    """Read and check paper/params.yaml.
+
+    Raises:
+        ParamsError: see `_load`.
+    """
+    return _load(path, SectionSix)
+
+
+Model = TypeVar("Model", bound=Block)
+
+
+def _load(path: Path, model: type[Model]) -> Model:
+    """Read and check a file of params.
+
+    Raises:
+        ParamsError: the file is missing or not YAML, or a key is unknown, missing, mistyped or
+            out of range; the message names every such key, what was given and what is allowed.
+    """
+    try:
+        return model.model_validate(YAML(typ="safe", pure=True).load(path.read_bytes()))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} is missing: run hpoe from the root of its repository") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        details = error.errors()
+        inner = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+        found = "; ".join(
+            _sentence(dict(detail)) for detail in details if detail["loc"] not in inner - {()}
+        )
+        raise ParamsError(f"{path}: {found}") from None
+
+
+def flatten(tree: Any, prefix: str = "") -> dict[str, str]:  # noqa: ANN401
+    """Nested mappings as one level of dotted keys, the form in which MLflow compares params."""
+    if not isinstance(tree, dict):
+        return {prefix: str(tree)}
+    flat: dict[str, str] = {}
+    for key, value in tree.items():
+        flat |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def _sentence(detail: dict[str, Any]) -> str:
+    """One of pydantic's findings as `key: what is wrong`, naming what was given."""
+    key = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"{key} is not a known key (src/hpoe/params.py lists them)"
+    if detail["type"] == "missing":
+        return f"{key} is missing"
+    message = detail["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:] if message.startswith("Input") else message
+    return f"{key} is {detail['input']!r}: {message}" if key else message

@@ -1,0 +1,302 @@
+"""The registered model `hpoe-digits`: packaging it, judging a version, moving the aliases."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import hpoe
+from hpoe.errors import RegistryError
+from hpoe.serving.images import Limits
+from hpoe.serving.recogniser import Recogniser
+from hpoe.tensors import load_tensors, save_tensors
+from hpoe.tracking import ask_health, quieten_mlflow, tracking_uri
+
+NAME = "hpoe-digits"
+CHAMPION, CANDIDATE = "champion", "candidate"
+HISTORY = "champions"
+"""Tag of the registered model: its champions so far, oldest first, a JSON list of versions."""
+WEIGHTS = "weights.safetensors"
+SERVED = (
+    *("__init__.py", "errors.py", "normalization.py", "tensors.py"),
+    *(
+        "serving/__init__.py",
+        "serving/digit_score.py",
+        "serving/edges.py",
+        "serving/hierarchies.py",
+    ),
+    *("serving/images.py", "serving/preprocessing.py", "serving/recogniser.py"),
+)
+"""The modules that travel with the model: all it needs of hpoe to answer."""
+REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "pillow", "safetensors")
+VALIDATION = "validation/"
+"""Prefix of the arrays that hold a version's predictions of the validation images."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A candidate beside the champion on the same validation images."""
+
+    only_candidate_wrong: int
+    only_champion_wrong: int
+    p: float
+    """Chance of so many images against the candidate were the two equally good."""
+    not_worse: bool
+
+    def __str__(self) -> str:
+        """One sentence for the terminal."""
+        return (
+            f"{self.only_candidate_wrong} validation images only the candidate gets wrong, "
+            f"{self.only_champion_wrong} only the champion (p = {self.p:.3g})"
+        )
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the registered model, as a table shows it."""
+
+    number: int
+    aliases: list[str]
+    tags: dict[str, str]
+    created: int
+    """Milliseconds since 1970."""
+
+
+def judge(candidate: pd.DataFrame, champion: pd.DataFrame, significance: float) -> Verdict:
+    """McNemar's exact test, one-sided: is the candidate worse beyond the noise?
+
+    Of the images that exactly one of the two gets wrong, an equally good candidate gets half; it is
+    worse if a binomial of p = 1/2 gives as many or more with a probability under `significance`.
+
+    Args:
+        candidate: columns index, label, prediction of validation images.
+        champion: the same columns; only images of both tables count.
+        significance: in (0, 1).
+
+    Raises:
+        RegistryError: the two have no validation image in common.
+    """
+    from scipy.stats import binomtest  # a server does without SciPy
+
+    both = candidate.merge(champion, on=["index", "label"], suffixes=("", "_champion"))
+    if both.empty:
+        raise RegistryError(
+            "candidate and champion were validated on different images: compare them by hand, then "
+            "`hpoe promote VERSION`"
+        )
+    wrong = both["prediction"] != both["label"]
+    champion_wrong = both["prediction_champion"] != both["label"]
+    against, for_it = int((wrong & ~champion_wrong).sum()), int((champion_wrong & ~wrong).sum())
+    p = 1.0
+    if against + for_it:
+        p = float(binomtest(against, against + for_it, alternative="greater").pvalue)
+    return Verdict(against, for_it, p, p >= significance)
+
+
+class Registry:
+    """The versions of one registered model in MLflow's registry."""
+
+    def __init__(self, configured_uri: str) -> None:
+        """Connect to the registry of a tracking store.
+
+        Raises:
+            UnreachableError: the server does not answer.
+        """
+        uri = tracking_uri(configured_uri)
+        ask_health(uri)
+        quieten_mlflow()
+        import mlflow
+
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        self._uri = uri
+        self._client = mlflow.MlflowClient()
+
+    def add(
+        self,
+        run_id: str,
+        recogniser: Recogniser,
+        validation: pd.DataFrame,
+        example: str,
+        tags: dict[str, str],
+    ) -> int:
+        """Package a system, log it to a run, register it as the candidate; its version.
+
+        Args:
+            run_id: of the run that made it.
+            recogniser: the system.
+            validation: its predictions of the validation images, columns index, label, prediction.
+            example: a real image as base64, for the input example.
+            tags: what a table of versions shows, and what links the version to its making.
+        """
+        import mlflow
+        from mlflow.models import ModelSignature
+        from mlflow.types.schema import Array, ColSpec, DataType, Schema, TensorSpec
+
+        outputs: list[ColSpec | TensorSpec] = [
+            ColSpec(DataType.long, "digit"),
+            ColSpec(DataType.double, "probability"),
+            ColSpec(Array(DataType.double), "probabilities"),
+            ColSpec(DataType.double, "typicality"),
+            ColSpec(DataType.boolean, "looks_like_digit"),
+            ColSpec(DataType.double, "digit_score"),
+        ]
+        signature = ModelSignature(
+            inputs=Schema([ColSpec(DataType.string, "image")]), outputs=Schema(outputs)
+        )
+        with tempfile.TemporaryDirectory() as scratch, mlflow.start_run(run_id=run_id):
+            weights, code = Path(scratch) / WEIGHTS, _served_code(Path(scratch))
+            _save(weights, recogniser, validation)
+            info = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(Path(hpoe.__file__).parent / "serving" / "model.py"),
+                artifacts={"weights": str(weights)},
+                code_paths=[str(code)],
+                model_config={"max_pixels": Limits().most_pixels, "threads": 1},
+                signature=signature,
+                input_example=pd.DataFrame({"image": [example]}),
+                pip_requirements=[
+                    f"{name}=={installed(_with_skinny(name))}" for name in REQUIREMENTS
+                ],
+                registered_model_name=NAME,
+            )
+        number = int(info.registered_model_version)
+        for key, value in tags.items():
+            self._client.set_model_version_tag(NAME, str(number), key, value)
+        self._client.set_registered_model_alias(NAME, CANDIDATE, str(number))
+        return number
+
+    def load(self, version: int) -> Any:  # noqa: ANN401 - MLflow's pyfunc
+        """The packaged model of a version, as any client loads it."""
+        import mlflow
+
+        return mlflow.pyfunc.load_model(f"models:/{NAME}/{version}")
+
+    def load_champion(self) -> Any:  # noqa: ANN401 - MLflow's pyfunc
+        """The packaged model that is served.
+
+        Raises:
+            RegistryError: there is no champion yet.
+        """
+        version = self.champion()
+        if version is None:
+            raise RegistryError(f"{NAME} has no champion: `hpoe promote VERSION` makes one")
+        return self.load(version)
+
+    def validation(self, version: int) -> pd.DataFrame:
+        """A version's predictions of its validation images: columns index, label, prediction."""
+        import mlflow
+
+        uri = f"models:/{NAME}/{version}/artifacts/{WEIGHTS}"
+        with tempfile.TemporaryDirectory() as scratch:
+            path = mlflow.artifacts.download_artifacts(uri, dst_path=scratch)
+            arrays, _ = load_tensors(Path(path), "register that version again")
+        columns = ("index", "label", "prediction")
+        return pd.DataFrame({name: arrays[VALIDATION + name] for name in columns})
+
+    def champion(self) -> int | None:
+        """The version that is served; None before the first."""
+        return self._aliases().get(CHAMPION)
+
+    def promote(self, version: int) -> None:
+        """Make a version the champion.
+
+        Raises:
+            RegistryError: there is no such version.
+        """
+        self._check(version)
+        history = self._history()
+        if self.champion() != version:
+            self._remember([*history, version])
+        self._client.set_registered_model_alias(NAME, CHAMPION, str(version))
+
+    def rollback(self) -> int:
+        """Make the champion before this one the champion again; its version.
+
+        Raises:
+            RegistryError: there was none before.
+        """
+        history = self._history()
+        if len(history) < 2:
+            raise RegistryError(
+                f"{NAME} has had no champion before this one: nothing to go back to"
+            )
+        self._check(history[-2])
+        self._client.set_registered_model_alias(NAME, CHAMPION, str(history[-2]))
+        self._remember(history[:-1])
+        return history[-2]
+
+    def versions(self) -> list[Version]:
+        """All versions, newest first."""
+        by_alias = self._aliases()
+        found = self._client.search_model_versions(f"name='{NAME}'")
+        return sorted(
+            (
+                Version(
+                    number=int(each.version),
+                    aliases=[a for a, number in by_alias.items() if number == int(each.version)],
+                    tags=dict(each.tags),
+                    created=int(each.creation_timestamp),
+                )
+                for each in found
+            ),
+            key=lambda each: -each.number,
+        )
+
+    def _registered(self) -> Any:  # noqa: ANN401 - MLflow's entity
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._client.get_registered_model(NAME)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise RegistryError(
+                f"{self._uri} has no registered model {NAME}: `make repro` registers it"
+            ) from None
+
+    def _aliases(self) -> dict[str, int]:
+        return {alias: int(number) for alias, number in self._registered().aliases.items()}
+
+    def _history(self) -> list[int]:
+        numbers: list[int] = json.loads(self._registered().tags.get(HISTORY, "[]"))
+        return numbers
+
+    def _remember(self, history: Sequence[int]) -> None:
+        self._client.set_registered_model_tag(NAME, HISTORY, json.dumps(list(history)))
+
+    def _check(self, version: int) -> None:
+        known = sorted(each.number for each in self.versions())
+        if version not in known:
+            raise RegistryError(
+                f"{NAME} has no version {version}: it has {', '.join(map(str, known))}"
+            )
+
+
+def _save(path: Path, recogniser: Recogniser, validation: pd.DataFrame) -> None:
+    arrays, record = recogniser.contents()
+    for name in ("index", "label", "prediction"):
+        arrays[VALIDATION + name] = validation[name].to_numpy(np.int64)
+    save_tensors(path, arrays, record)
+
+
+def _served_code(folder: Path) -> Path:
+    """A copy of hpoe with nothing but what answers images."""
+    package = Path(hpoe.__file__).parent
+    for name in SERVED:
+        target = folder / "hpoe" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(package / name, target)
+    return folder / "hpoe"
+
+
+def _with_skinny(name: str) -> str:
+    """The distribution whose version is installed here: hpoe needs all of MLflow, a server not."""
+    return name.removesuffix("-skinny")

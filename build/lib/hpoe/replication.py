@@ -1,0 +1,205 @@
+"""The paper's experiments: the pipeline run with other params, small results kept.
+
+What is kept are small files, a folder an experiment, so that the report is drawn again without
+training.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from hpoe.baselines import BASELINES
+from hpoe.data import usps
+from hpoe.errors import DataError, ReplicationError
+from hpoe.files import write_bytes, write_json
+from hpoe.params import Params, Recipe
+from hpoe.results import (
+    AVERAGED,
+    FORMAT,
+    LADDER_FILES,
+    NETWORKS,
+    RECORD,
+    RESULTS,
+    SEED_FILES,
+)
+from hpoe.settings import Settings
+from hpoe.tracking import Tracker, tracking_uri
+
+SEEDS = (1, 2, 3)
+COPIES, DESKEWED = 5, 3
+"""Networks of the default recipe on images as given, and on deskewed ones, that are averaged."""
+SIZES = (50, 150, 500, 1500, 4400)
+"""Unsupervised images a digit."""
+METHODS = tuple(BASELINES)
+FIGURES = (*(f"paper/figure{number}.png" for number in range(1, 7)), "misclassified.png")
+FIGURES += ("shift_normalization.png", "shift_mended.png")
+"""Of reports/figures/, kept of the first seed."""
+PAPER = "paper/dvc.yaml"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A run of the pipeline with other params, and what is kept of it."""
+
+    name: str
+    """Of its folder in docs/replication."""
+    seed: int
+    changes: tuple[str, ...]
+    targets: tuple[str, ...]
+    kept: tuple[str, ...]
+    """Files in reports/, or below."""
+    figures: tuple[str, ...] = ()
+
+
+def replicate(
+    names: Sequence[str],
+    settings: Settings,
+    params: Params,
+    root: Path,
+    say: Callable[[str], None],
+) -> None:
+    """Run experiments as DVC experiments beside the working tree, all if no names are given.
+
+    Their small results are kept. Without USPS section 6 is run on MNIST alone, and this is said.
+
+    Raises:
+        ReplicationError: no experiment has such a name, or a run failed; what it trained is kept,
+            and the next goes on from it.
+    """
+    known = [each.name for each in experiments(params, [])]
+    for name in names:
+        if name not in known:
+            raise ReplicationError(
+                f"no experiment is called {name!r}: there are {', '.join(known)}"
+            )
+    Tracker(settings.tracking_uri)  # makes the experiment, whose artifacts lie in this tree
+    store = settings.state_dir.resolve() / "usps"
+    data_sets = ["mnist"]
+    try:
+        usps.fetch(store, settings.usps_dir, say)
+        data_sets.append("usps")
+    except DataError as error:
+        say(f"{error}; section 6 is run without USPS")
+    environment = {
+        **os.environ,
+        "HPOE_STATE_DIR": str(settings.state_dir.resolve()),
+        "HPOE_USPS_DIR": str(store),
+        "MLFLOW_TRACKING_URI": tracking_uri(settings.tracking_uri),
+    }
+    for experiment in experiments(params, data_sets):
+        if names and experiment.name not in names:
+            continue
+        say(f"{experiment.name}: {', '.join(experiment.changes) or 'the params as they are'}")
+        _run(experiment, root, environment)
+        keep(experiment, root)
+
+
+def experiments(params: Params, data_sets: Sequence[str]) -> list[Experiment]:
+    """Everything that is replicated: what takes longest comes last."""
+    return [
+        _others(params.seed, data_sets),
+        *(_ladder(seed, params.networks["default"]) for seed in SEEDS),
+        *(_size(images, params) for images in SIZES),
+        *(_table_two(seed) for seed in SEEDS),
+    ]
+
+
+def keep(experiment: Experiment, root: Path) -> None:
+    """Copy an experiment's small results to its folder."""
+    from dvc.api import read  # type: ignore[import-untyped]
+
+    folder = root / RESULTS / experiment.name
+    targets = {f"reports/{name}": folder / Path(name).name for name in experiment.kept}
+    for name in experiment.figures:
+        targets[f"reports/figures/{name}"] = root / RESULTS / "figures" / Path(name).name
+    for source, target in targets.items():
+        write_bytes(target, read(source, repo=str(root), rev=_revision(experiment), mode="rb"))
+    write_json(folder / RECORD, {"format": FORMAT, "seed": experiment.seed})
+
+
+def _run(experiment: Experiment, root: Path, environment: dict[str, str]) -> None:
+    command = ["dvc", "exp", "run", "--temp", "--force", "--name", _revision(experiment)]
+    for change in experiment.changes:
+        command += ["--set-param", change]
+    if subprocess.run([*command, *experiment.targets], cwd=root, env=environment).returncode:
+        raise ReplicationError(
+            f"{experiment.name} failed: the lines above say why; the same command goes on from the "
+            "last checkpoint"
+        )
+
+
+def _revision(experiment: Experiment) -> str:
+    return f"paper-{experiment.name}"
+
+
+def _others(seed: int, data_sets: Sequence[str]) -> Experiment:
+    """Table 1's other methods, and section 6."""
+    stages = [f"baseline@{method}" for method in METHODS]
+    stages += [f"{model}@{name}" for name in data_sets for model in ("shared_model", "joint_model")]
+    return Experiment(
+        "others",
+        seed,
+        (),
+        tuple(f"{PAPER}:{stage}" for stage in stages),
+        tuple(f"paper/{stage.replace('@', '_')}.json" for stage in stages),
+    )
+
+
+def _ladder(seed: int, recipe: Recipe) -> Experiment:
+    """Several networks of the default recipe, on images as given and on deskewed ones."""
+    plain = [f"default{copy}" for copy in range(2, COPIES + 1)]
+    deskewed = [f"deskewed{copy}" for copy in range(1, DESKEWED + 1)]
+    recipes = dict.fromkeys(plain, recipe)
+    recipes |= dict.fromkeys(deskewed, recipe.model_copy(update={"images": "deskewed"}))
+    return Experiment(
+        f"ladder{seed}",
+        seed,
+        (
+            f"seed={seed}",
+            f"train=[{','.join(['default', *recipes])}]",
+            *(f"+networks.{name}={_braces(each)}" for name, each in recipes.items()),
+        ),
+        (f"{PAPER}:ladder",),
+        tuple(f"paper/{name}" for name in LADDER_FILES),
+    )
+
+
+def _braces(recipe: Recipe) -> str:
+    """A recipe as `--set-param` takes it."""
+    return json.dumps(recipe.model_dump()).replace('"', "").replace(" ", "")
+
+
+def _size(images: int, params: Params) -> Experiment:
+    """Fewer unsupervised images a digit, and as many updates of the weights."""
+    recipe, whole = params.networks["default"], params.split.unsupervised_per_digit
+    before, after = (ceil(each / recipe.minibatch_size) for each in (whole, images))
+    return Experiment(
+        f"images{images}",
+        params.seed,
+        (
+            f"split.unsupervised_per_digit={images}",
+            f"networks.default.epochs={recipe.epochs * before // after}",
+        ),
+        ("evaluate",),
+        ("metrics.json",),
+    )
+
+
+def _table_two(seed: int) -> Experiment:
+    """The paper's own networks and recipes, with their averages, shifts and figures."""
+    return Experiment(
+        f"seed{seed}",
+        seed,
+        (
+            f"seed={seed}",
+            f"train=[{','.join(NETWORKS)}]",
+            f"classifier.networks=[{','.join(AVERAGED)}]",
+        ),
+        ("paper_figures", "shift_normalization"),
+        SEED_FILES,
+        FIGURES if seed == SEEDS[0] else (),
+    )

@@ -1,0 +1,83 @@
+"""What happens to every request and response: a line in the log, a count, headers for browsers."""
+
+import logging
+import time
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hpoe.serving.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+PATHS = ("/", "/invocations", "/explain", "/ping", "/health", "/version", "/metrics")
+"""Paths that metrics tell apart; of others there may be any number."""
+PATH_LENGTH = 200
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+class SecureHeaders:
+    """Headers that keep a browser from loading, running or showing what is not the page's own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, with the headers."""
+
+        async def secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, secured)
+
+
+class AccessLog:
+    """One line of JSON and one count a request; nothing of its body, its query or its headers."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and report just before the last byte leaves: who has it can read the count."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif not message.get("more_body", False):
+                self._report(scope, status, time.perf_counter() - start)
+            await send(message)
+
+        await self._app(scope, receive, watched)
+
+    def _report(self, scope: Scope, status: int, seconds: float) -> None:
+        path = scope["path"]
+        self._metrics.count_request(path if path in PATHS else "other", status, seconds)
+        line = {
+            "client": (scope.get("client") or ("",))[0],
+            "method": scope["method"],
+            "path": path[:PATH_LENGTH],
+            "status": status,
+            "milliseconds": round(seconds * 1000, 2),
+        }
+        if "records" in (state := scope.get("state", {})):
+            line["records"] = state["records"]
+        logger.info("request", extra={"fields": line})

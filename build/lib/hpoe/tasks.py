@@ -1,0 +1,49 @@
+"""What travels between a stage and its workers: paths and numbers, never arrays.
+
+A stage only hands tasks out, so this module does without torch; the workers import it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpoe.params import Recipe
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """What a worker needs to train one layer of one digit; paths, not arrays, travel to it."""
+
+    network: str
+    recipe: Recipe
+    layer: int
+    digit: int
+    seed: int
+    split: Path
+    models: Path
+    store: Path
+    board: Path
+    checkpoint_seconds: float
+    run: str
+    """The tracked run of this training, if it has to be trained."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a task."""
+
+    digit: int
+    fingerprint: str
+    trained_in: str
+    """The tracked run that trained it; another than the task's if it was kept."""
+    epochs_trained: int
+    """Epochs trained now; the others came from a checkpoint or an earlier run."""
+    curves: tuple[dict[str, float], ...]
+    """A point an epoch."""
+    timestamps: tuple[int, ...]
+
+
+def train(task: TrainingTask) -> Trained:
+    """Train one layer of one digit, in whichever process this runs."""
+    from hpoe.training import train_digit
+
+    return train_digit(task)

@@ -1,0 +1,119 @@
+"""One task of training: one layer of one digit, from the split's file to a published RBM.
+
+Tasks of different digits are independent, in any process and any order; a task trains with one
+thread, so that its result does not depend on how many run beside it.
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hpoe.data.split import load_digit
+from hpoe.files import digest
+from hpoe.hierarchy import activities
+from hpoe.normalization import given
+from hpoe.params import Recipe
+from hpoe.progress import Board
+from hpoe.randomness import generator
+from hpoe.rbm import ContrastiveDivergence, initial_state, measure
+from hpoe.tasks import Trained, TrainingTask
+from hpoe.weights import Training, load_rbm, load_training, save_rbm, save_training, weights_path
+
+VERSION = 1
+"""Version of the arithmetic of training: raised whenever the same params give other bytes."""
+CURVE_SAMPLE = 250
+"""Images a set that the learning curves are measured on; 1,000 would cost 5 % of an epoch."""
+
+
+def train_digit(task: TrainingTask) -> Trained:
+    """Train a digit's layer, or go on from its checkpoint, or keep what is trained already.
+
+    Raises:
+        DataError, WeightsError: an input is missing or damaged.
+        StorageError: the disk is full.
+    """
+    torch.set_num_threads(1)
+    images = load_digit(task.split, task.digit)
+    unsupervised = given(images.unsupervised, task.recipe.images)
+    lower = [
+        weights_path(task.models, task.network, layer, task.digit) for layer in range(1, task.layer)
+    ]
+    heldout = given(images.validation[:CURVE_SAMPLE], task.recipe.images)
+    below = [load_rbm(path) for path in lower]
+    fingerprint = _fingerprint(task, [unsupervised, heldout], lower)
+    checkpoint = task.store / f"{fingerprint}.safetensors"
+    training = load_training(checkpoint)
+    epochs_before = training.state.epochs if training else 0
+    if training is None or epochs_before < task.recipe.epochs:
+        data = activities(below, unit_interval(unsupervised))
+        sample = activities(below, unit_interval(heldout))
+        training = training or _start(task, data.shape[1])
+        training.trained_in = task.run
+        _run_epochs(task, training, checkpoint, data, sample)
+    path = weights_path(task.models, task.network, task.layer, task.digit)
+    save_rbm(path, training.state.rbm, fingerprint)
+    Board(task.board).show(task.digit, task.recipe.epochs)
+    return Trained(
+        task.digit,
+        fingerprint,
+        training.trained_in,
+        task.recipe.epochs - epochs_before,
+        tuple(asdict(point) for point in training.curves),
+        tuple(training.timestamps),
+    )
+
+
+def unit_interval(images: NDArray[np.uint8]) -> Tensor:
+    """Images uint8 [N, rows, columns] as float32 [N, V] in [0, 1] (section 3)."""
+    return torch.from_numpy(images.reshape(len(images), -1)).float().div_(255)
+
+
+def _start(task: TrainingTask, visible: int) -> Training:
+    rng = generator(task.seed, task.network, task.layer, task.digit, "weights")
+    return Training(initial_state(task.recipe, task.layer, visible, rng))
+
+
+def _run_epochs(
+    task: TrainingTask, training: Training, checkpoint: Path, data: Tensor, heldout: Tensor
+) -> None:
+    """Train the epochs that are left; a checkpoint every so many seconds and after the last."""
+    state, board = training.state, Board(task.board)
+    divergence = ContrastiveDivergence(state, task.recipe)
+    saved = time.monotonic()
+    while state.epochs < task.recipe.epochs:
+        rng = generator(
+            task.seed, task.network, task.layer, task.digit, "hidden states", state.epochs
+        )
+        error = divergence.epoch(data, rng, task.recipe, state.epochs)
+        state.epochs += 1
+        training.curves.append(measure(state.rbm, error, data[:CURVE_SAMPLE], heldout))
+        training.timestamps.append(time.time_ns() // 1_000_000)
+        last = state.epochs == task.recipe.epochs
+        if last or time.monotonic() - saved >= task.checkpoint_seconds:
+            save_training(checkpoint, training)
+            saved = time.monotonic()
+        board.show(task.digit, state.epochs)
+
+
+def _fingerprint(task: TrainingTask, images: list[NDArray[np.uint8]], lower: list[Path]) -> str:
+    """SHA-256 over all that decides the trained bytes and their curves."""
+    recipe = _recipe_upto(task.recipe, task.layer)
+    key = [VERSION, task.seed, task.network, task.layer, task.digit, recipe]
+    key += [digest(path) for path in lower]
+    sha256 = hashlib.sha256(json.dumps(key, sort_keys=True).encode())
+    for array in images:
+        sha256.update(str(array.shape).encode())
+        sha256.update(array.tobytes())
+    return sha256.hexdigest()
+
+
+def _recipe_upto(recipe: Recipe, layer: int) -> dict[str, object]:
+    """The recipe without the sizes of layers above: they do not touch this one."""
+    return {**recipe.model_dump(), "units": recipe.units[:layer]}
