@@ -8,7 +8,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 UI_PORT ?= 5000
 
-.PHONY: help repro paper serve test accept lint ui bench bench-serve clean
+.PHONY: help repro paper serve test test-stack accept lint ui bench bench-serve clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ serve: $(VENV)/installed ## Serve the champion over REST and in a browser (HPOE_
 
 test: $(VENV)/installed-dev ## Run all tests
 	@pytest --numprocesses 2 --dist loadfile
+
+test-stack: $(VENV)/installed-dev ## Build and test the services of docker-compose.yml in containers (half an hour)
+	@pytest -s tests/stack
 
 accept: $(VENV)/installed-dev ## Ask the champion that `make repro` made, over HTTP (some minutes)
 	@pytest -s tests/acceptance
