@@ -181,6 +181,36 @@ def test_a_backup_brings_everything_back_into_an_empty_stack(stack: Stack) -> No
     stack.note(f"restored: {runs} runs, {number} versions, {before['aliases']}, same answer")
 
 
+OLD_SCHEMA = """
+import os, sys
+sys.path.insert(0, "/opt")
+import alembic.command, sqlalchemy, start
+from alembic.script import ScriptDirectory
+from mlflow.store.db.utils import _get_alembic_config
+from mlflow.store.tracking.dbmodels.initial_models import Base
+uri = start.database_uri("mlflow")
+start.wait_for_database(uri)
+Base.metadata.create_all(sqlalchemy.create_engine(uri))
+config = _get_alembic_config(uri)
+script = ScriptDirectory.from_config(config)
+alembic.command.upgrade(config, script.get_revision(script.get_current_head()).down_revision)
+"""
+
+
+def test_a_schema_of_an_earlier_mlflow_is_refused_and_can_be_upgraded(stack: Stack) -> None:
+    """MLflow's own migrations but the last make the database that an earlier version left."""
+    stack.run("down", "--volumes")
+    alone = ["run", "--rm", "-T"]
+    stack.run(*alone, "--entrypoint", "python", "mlflow", "-c", OLD_SCHEMA)
+    refused = stack.run(*alone, "mlflow", expect=1)
+    assert "that of another MLflow" in refused
+    assert "docker compose run --rm mlflow upgrade" in refused
+    assert "Traceback" not in refused
+    stack.run(*alone, "mlflow", "upgrade")
+    stack.run("up", "-d")
+    stack.wait(stack.answers)
+
+
 def test_a_password_that_is_not_the_volumes_is_explained(stack: Stack) -> None:
     stack.configure(POSTGRES_PASSWORD="another-long-one")  # noqa: S106
     output = stack.run("run", "--rm", "-T", "mlflow", expect=1)
