@@ -25,6 +25,8 @@ WORKSPACE = "default"
 GRANTS = (("workspace", "USE"), ("experiment", "EDIT"), ("registered_model", "EDIT"))
 """What the role of writers holds: to make and change experiments, runs and models."""
 SECONDS_TO_CONNECT = 60
+UVICORN = "--timeout-worker-healthcheck 60"
+"""uvicorn kills a worker that does not report within 5 s: on a busy machine, each while it starts."""
 
 
 class StartError(Exception):
@@ -216,6 +218,7 @@ def serve() -> None:
     """Become the server; its host, port and workers are MLflow's own variables."""
     command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth"]
     command += ["--expose-prometheus", os.environ.pop("METRICS"), "--serve-artifacts"]
+    command += ["--uvicorn-opts", UVICORN]
     os.execv(sys.executable, command)
 
 
