@@ -26,7 +26,7 @@ GRANTS = (("workspace", "USE"), ("experiment", "EDIT"), ("registered_model", "ED
 """What the role of writers holds: to make and change experiments, runs and models."""
 SECONDS_TO_CONNECT = 60
 UVICORN = "--timeout-worker-healthcheck 60"
-"""uvicorn kills a worker that does not report within 5 s: on a busy machine, each while it starts."""
+"""Else uvicorn kills a worker that is silent for 5 s: on a busy machine, each while it starts."""
 
 
 class StartError(Exception):

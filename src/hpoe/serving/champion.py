@@ -37,8 +37,8 @@ def find_champion(configured_uri: str) -> str:
     try:
         return str(MlflowClient(uri, uri).get_model_version_by_alias(NAME, CHAMPION).version)
     except MlflowException as error:
-        if error.get_http_status_code() in (400, 404):
-            raise _no_champion(uri) from None
+        if error.get_http_status_code() in (400, 403, 404):
+            raise _no_champion(uri) from None  # 403: with logins MLflow does not tell the two apart
         raise _cannot_fetch(uri, error) from None
 
 
