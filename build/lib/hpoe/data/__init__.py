@@ -1,1 +1,0 @@
-"""From raw files to the images of each digit."""

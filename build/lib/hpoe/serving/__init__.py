@@ -1,1 +1,0 @@
-"""What answers requests: images as people have them, and the model packaged to be served."""
