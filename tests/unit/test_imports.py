@@ -22,7 +22,10 @@ ORDER = (
         *("hpoe", "hpoe.baselines", "hpoe.errors", "hpoe.randomness", "hpoe.normalization"),
         "hpoe.report.text",
     ),
-    ("hpoe.files", "hpoe.params", "hpoe.settings", "hpoe.parallel", "hpoe.progress"),
+    (
+        *("hpoe.files", "hpoe.outages", "hpoe.params", "hpoe.settings", "hpoe.parallel"),
+        "hpoe.progress",
+    ),
     ("hpoe.data", "hpoe.data.idx", "hpoe.data.mirrors", "hpoe.tensors", "hpoe.figures"),
     ("hpoe.data.mnist", "hpoe.rbm", "hpoe.classifier", "hpoe.runs"),
     (
@@ -40,7 +43,7 @@ ORDER = (
     ("hpoe.serving.images", "hpoe.serving.digit_score", "hpoe.outliers"),
     ("hpoe.serving.recogniser", "hpoe.refusal"),
     ("hpoe.assembly", "hpoe.registry"),
-    ("hpoe.stage", "hpoe.checkout", "hpoe.summary", "hpoe.prediction"),
+    ("hpoe.stage", "hpoe.checkout", "hpoe.summary", "hpoe.prediction", "hpoe.migration"),
     (
         *("hpoe.report.best", "hpoe.report.section_six", "hpoe.report.shifts"),
         *("hpoe.report.sizes", "hpoe.report.table_one", "hpoe.report.table_two"),
