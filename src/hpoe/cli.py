@@ -52,6 +52,15 @@ def sync() -> None:
 
 @app.command()
 @report_errors
+def push_runs() -> None:
+    """Copy the runs and models of mlruns/mlflow.db to the server of MLFLOW_TRACKING_URI."""
+    from hpoe.migration import push
+
+    push(load_settings().tracking_uri, console.print)
+
+
+@app.command()
+@report_errors
 def checkout(
     run: Annotated[str, typer.Argument(help="MLflow's id of a run, or of one under it.")],
 ) -> None:
