@@ -161,6 +161,8 @@ def configure() -> None:
         "MLFLOW_ENABLE_WORKSPACES": "true",
         "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        # Neither the server nor who loads a model is to fetch it from where a client says.
+        "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX": r"^(models|runs|mlflow-artifacts):/",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # It only has to be the same in all workers: it signs nothing but the form of /signup.
