@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.pipeline.conftest import project as project
 from tests.serving.running import free_port
 from tests.stack.engine import ROOT, build_arguments, compose, engine
 from tests.stack.running import Stack, clone
+from tests.stack.services import services as services
 
 
 @pytest.fixture(scope="session")
