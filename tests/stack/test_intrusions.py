@@ -119,10 +119,12 @@ def test_without_a_login_that_is_valid_there_is_nothing(site: Site, name: str) -
         ("POST", "/invocations"), ("POST", "/graphql"), ("GET", "/version"), ("GET", "/metrics"),
         ("GET", f"{API}/users/list"), ("GET", f"/get-artifact?path=x&run_uuid={site.run}"),
     ]  # fmt: skip
+    statuses = Counter[int]()
     for method, path in asked:
         refused = site.ask(method, path, headers=LOGINS[name]).status
         assert refused == (404 if path == "/metrics" else 401), path
-        note("login", f"{name}", refused)
+        statuses[refused] += 1
+    note("login", name, statuses)
 
 
 @pytest.mark.parametrize("around", [False, True], ids=["gateway", "mlflow itself"])
@@ -178,6 +180,7 @@ def test_another_name_is_not_served(site: Site, host: str) -> None:
     assert site.ask("POST", "/invocations", headers=asked).status == 421
     around = site.ask("GET", f"{API}/users/list", headers=asked, port=site.services.mlflow.port)
     assert around.status == 403
+    note("Host header", host, "421; around the gateway 403")
 
 
 @pytest.mark.parametrize(
@@ -196,6 +199,7 @@ def test_a_page_of_another_origin_is_refused(site: Site, origin: str) -> None:
     reply = site.ask("OPTIONS", f"{API}/experiments/create", headers=asking)
     assert reply.status in (401, 403)
     assert "Access-Control-Allow-Origin" not in reply.headers
+    note("Origin", origin, f"403; preflight {reply.status}")
 
 
 STEPS = (
