@@ -179,12 +179,12 @@ class _Copy:
         return int(made.version)
 
     def _package(self, version: Any, scratch: str) -> str:  # noqa: ANN401 - MLflow's entity
+        """A copy of a version's files; its `models:/` address would be sought on the server."""
         from mlflow.artifacts import download_artifacts
 
-        folder: str = download_artifacts(
-            version.source, dst_path=scratch, tracking_uri=tracking_uri("")
-        )
-        return folder
+        model = str(version.source).removeprefix("models:/")
+        location = self._here.get_logged_model(model).artifact_location
+        return str(download_artifacts(artifact_uri=location, dst_path=scratch))
 
     def _copy_aliases(self, numbers: dict[int, int]) -> Iterator[str]:
         """Give the copies their aliases, where the server's model has not given them itself."""

@@ -1,19 +1,18 @@
 """`hpoe push-runs`: what is in the embedded store arrives on the stack's server, once."""
 
+import base64
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
-from mlflow import MlflowClient, pyfunc
-from mlflow.artifacts import download_artifacts
+from mlflow import MlflowClient
 
 from hpoe.tracking import UID
 from tests.pipeline.project import SMALL, Project
-from tests.stack.champions import register_small_model
+from tests.stack.champions import as_png, register_small_model
 from tests.stack.services import Services
+from tests.unit.serving.systems import images
 
 pytestmark = pytest.mark.slow
 
@@ -104,20 +103,12 @@ def assert_the_same_model(embedded: Project, services: Services, folder: Path) -
     )
     assert there.aliases == here.aliases
     assert json.loads(there.tags["champions"]) == json.loads(here.tags["champions"])
-    images = pd.DataFrame({"image": [image_of(embedded)]})
-    answers: list[Any] = []
-    for uri in (store(embedded), services.mlflow.uri):
-        target = folder / str(len(answers))
-        target.mkdir()
-        model = "models:/hpoe-digits@champion"
-        package = download_artifacts(model, dst_path=str(target), tracking_uri=uri)
-        answers.append(pyfunc.load_model(package).predict(images))
-    assert answers[0] == answers[1]
-
-
-def image_of(project: Project) -> str:
-    command = "from tests.stack.champions import *; print(as_png(images(1, seed=3)[0]))"
-    return project.run(sys.executable, "-c", command, PYTHONPATH=str(Path.cwd())).strip()
+    image = folder / "image.png"
+    image.write_bytes(base64.b64decode(as_png(images(1, seed=3)[0])))
+    login: dict[str, Any] = services.mlflow.login("pipeline")
+    predict = ("hpoe", "predict", "--json", str(image))
+    answers = embedded.run(*predict, MLFLOW_TRACKING_URI=services.gateway.uri, **login)
+    assert answers == embedded.run(*predict, MLFLOW_TRACKING_URI="")
 
 
 def test_without_a_server_to_push_to_there_is_one_sentence(embedded: Project) -> None:
