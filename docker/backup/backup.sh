@@ -15,8 +15,10 @@ cd "$target.part"
 for database in mlflow mlflow_auth; do
     pg_dump --format=custom --no-owner --file="$database.dump" "$database"
 done
-tar --create --file=artifacts.tar --directory=/artifacts --warning=no-file-changed . \
-    || [ $? -eq 1 ] # 1: a file grew meanwhile; the databases do not name it
+# What lies in the volume, but not its own root, whose mode only its owner could restore.
+(cd /artifacts && find . -mindepth 1 -maxdepth 1 -print0) > /tmp/names
+tar --create --file=artifacts.tar --directory=/artifacts --warning=no-file-changed \
+    --null --files-from=/tmp/names || [ $? -eq 1 ] # 1: a file grew meanwhile; no database names it
 mkdir -p /tmp/empty/cache
 cache=/dvc
 [ -d /dvc/cache ] || cache=/tmp/empty

@@ -25,7 +25,7 @@ done
 for database in mlflow mlflow_auth; do
     pg_restore --no-owner --exit-on-error --single-transaction --dbname="$database" "$database.dump"
 done
-tar --extract --file=artifacts.tar --directory=/artifacts --no-overwrite-dir
+tar --extract --file=artifacts.tar --directory=/artifacts
 tar --extract --file=dvc-cache.tar --directory=/dvc --skip-old-files
 sync
 echo "$name is restored: start the stack"
