@@ -57,6 +57,15 @@ def sync() -> None:
 
 @app.command()
 @report_errors
+def push_runs() -> None:
+    """Copy the runs and models of mlruns/mlflow.db to the server of MLFLOW_TRACKING_URI."""
+    from hpoe.migration import push
+
+    push(load_settings().tracking_uri, console.print)
+
+
+@app.command()
+@report_errors
 def checkout(
     run: Annotated[str, typer.Argument(help="MLflow's id of a run, or of one under it.")],
 ) -> None:
@@ -106,7 +115,10 @@ def models() -> None:
 def promote(
     version: Annotated[int, typer.Argument(help="Number of a version, as `hpoe models` shows.")],
 ) -> None:
-    """Make a version the champion, whatever the gate said; servers take it at their next start."""
+    """Make a version the champion, whatever the gate said.
+
+    Servers take it at their next start; those that run with --follow, at once.
+    """
     from hpoe.registry import Registry
 
     Registry(load_settings().tracking_uri).promote(version)
@@ -173,10 +185,21 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address; HPOE_SERVE_HOST.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="HPOE_SERVE_PORT.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="HPOE_SERVE_WORKERS.")] = None,
+    follow: Annotated[
+        bool | None,
+        typer.Option(
+            "--follow", help="Wait for a champion, go over to the next; HPOE_SERVE_FOLLOW."
+        ),
+    ] = None,
 ) -> None:
     """Serve the champion over REST, and in a browser at /."""
     from hpoe.serving.server import serve
 
-    given = {"serve_host": host, "serve_port": port, "serve_workers": workers}
+    given = {
+        "serve_host": host,
+        "serve_port": port,
+        "serve_workers": workers,
+        "serve_follow": follow,
+    }
     changes = {name: value for name, value in given.items() if value is not None}
     serve(load_settings().model_copy(update=changes), console.print)

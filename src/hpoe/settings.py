@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     """Port of `hpoe serve`."""
     serve_workers: int = Field(default=1, ge=1)
     """Processes of `hpoe serve`, each with the model loaded."""
+    serve_follow: bool = False
+    """Wait for a champion where there is none, and go over to another when it is promoted."""
     serve_max_body_bytes: int = Field(default=64 * 2**20, ge=1)
     """Bytes of a request's body; by default enough for any 4000 x 4000 colour image in base64."""
     serve_max_records: int = Field(default=1000, ge=1)

@@ -22,7 +22,10 @@ ORDER = (
         *("hpoe", "hpoe.baselines", "hpoe.errors", "hpoe.randomness", "hpoe.normalization"),
         "hpoe.report.text",
     ),
-    ("hpoe.files", "hpoe.params", "hpoe.settings", "hpoe.cluster", "hpoe.progress"),
+    (
+        *("hpoe.files", "hpoe.outages", "hpoe.params", "hpoe.settings", "hpoe.cluster"),
+        "hpoe.progress",
+    ),
     (
         *("hpoe.data", "hpoe.data.idx", "hpoe.data.mirrors", "hpoe.tensors", "hpoe.figures"),
         "hpoe.parallel",
@@ -46,7 +49,10 @@ ORDER = (
     ("hpoe.serving.images", "hpoe.serving.digit_score", "hpoe.outliers"),
     ("hpoe.serving.recogniser", "hpoe.refusal"),
     ("hpoe.assembly", "hpoe.registry"),
-    ("hpoe.stage", "hpoe.checkout", "hpoe.summary", "hpoe.prediction", "hpoe.batch"),
+    (
+        *("hpoe.stage", "hpoe.checkout", "hpoe.summary", "hpoe.prediction", "hpoe.batch"),
+        "hpoe.migration",
+    ),
     (
         *("hpoe.report.best", "hpoe.report.calibration", "hpoe.report.section_six"),
         *("hpoe.report.shifts", "hpoe.report.sizes", "hpoe.report.table_one"),
@@ -56,7 +62,8 @@ ORDER = (
     ("hpoe.serving.logs", "hpoe.serving.metrics", "hpoe.serving.records"),
     ("hpoe.serving.champion", "hpoe.serving.edge", "hpoe.serving.replies", "hpoe.serving.watched"),
     ("hpoe.serving.draining", "hpoe.serving.handover"),
-    ("hpoe.serving.app", "hpoe.serving.workers"),
+    ("hpoe.serving.app", "hpoe.serving.waiting", "hpoe.serving.workers"),
+    ("hpoe.serving.following",),
     ("hpoe.serving.server", "hpoe.serving.model"),
     ("hpoe.cli",),
 )

@@ -50,6 +50,7 @@ VALUES = [
     ("HPOE_SERVE_HOST", "0.0.0.0", "serve_host", "0.0.0.0"),
     ("HPOE_SERVE_PORT", "8080", "serve_port", 8080),
     ("HPOE_SERVE_WORKERS", "4", "serve_workers", 4),
+    ("HPOE_SERVE_FOLLOW", "true", "serve_follow", True),
     ("HPOE_SERVE_MAX_BODY_BYTES", "1000", "serve_max_body_bytes", 1000),
     ("HPOE_SERVE_MAX_RECORDS", "10", "serve_max_records", 10),
     ("HPOE_SERVE_MAX_PIXELS", "784", "serve_max_pixels", 784),

@@ -10,6 +10,7 @@ import ctypes
 import socket
 import struct
 import time
+from collections.abc import Callable
 from functools import partial
 
 import h11
@@ -46,10 +47,23 @@ class Protocol(H11Protocol):
 class DrainingServer(uvicorn.Server):
     """A server that answers what was sent before it ends."""
 
-    def __init__(self, config: uvicorn.Config, *, shares_socket: bool = False) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        *,
+        shares_socket: bool = False,
+        say_ready: Callable[[], None] | None = None,
+    ) -> None:
         """Serve by a config; others may go on accepting from a socket that is shared."""
         super().__init__(config)
         self._shares_socket = shares_socket
+        self._say_ready = say_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept, and say so."""
+        await super().startup(sockets)
+        if self._say_ready is not None:
+            self._say_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take what waits, stop listening, let idle connections bring a last request, end."""
