@@ -87,8 +87,8 @@ def _seven_or_nine(seeds: Sequence[SeedResults], pairs: Sequence[PairResults]) -
         rows.append([label(name), given, chosen[0], p[0], chosen[1], p[1]])
     heads = ["network", "as given", "maximum", "p", "soft", "p"]
     kept = ", ".join(str(each.seed) for each in pairs) or "none yet, `make paper` keeps them"
-    return f"""7s against 9s alone, the paper's own experiment, for every network; the paper reports 30
-per cent fewer errors. p: McNemar's exact test against as given, the largest of the seeds whose
+    return f"""7s against 9s alone, the paper's own experiment, for every network; the paper reports
+30 per cent fewer errors. p: McNemar's exact test against as given, the largest of the seeds whose
 predictions were kept ({kept}).
 
 {table(heads, rows, numbers=range(1, 6))}"""
