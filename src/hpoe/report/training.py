@@ -76,9 +76,10 @@ def _class_added(classes: Mapping[int, ClassesResults]) -> str:
     new = len(set(after.digests) - set(before.digests))
     rates = [f"{100 * each.errors['test_error_rate']:.2f}" for each in (before, after)]
     return f"""A class added to the default network of {few} digits, which errs on {rates[0]} per
-cent of their test images: {same} of its {len(before.digests)} RBMs have the same files, byte for byte, in the
-network of {many} digits; {new} more were trained, and the logistic net again. It errs on
-{rates[1]} per cent of the test images of all {many}. [How to](how-it-works.md#a-class-more)."""
+cent of their test images: {same} of its {len(before.digests)} RBMs have the same files, byte for
+byte, in the network of {many} digits; {new} more were trained, and the logistic net again.
+It errs on {rates[1]} per cent of the test images of all {many}.
+[How to](how-it-works.md#a-class-more)."""
 
 
 def _hours(each: SeedResults, name: str) -> float:
