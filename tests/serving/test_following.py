@@ -1,5 +1,6 @@
 """`hpoe serve --follow`: it waits for a champion, and goes over to the next; no request is lost."""
 
+import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,7 +15,13 @@ from tests.serving.running import Server, free_port, image, wait_until
 from tests.serving.stand_in import answer
 from tests.serving.test_shutdown import Client
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        "FOLLOWING" not in os.environ,
+        reason="minutes: FOLLOWING=1 pytest tests/serving/test_following.py",
+    ),
+]
 CLIENTS = 8
 CANNOT_LOAD = """
 from mlflow.models import set_model
