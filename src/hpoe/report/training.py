@@ -24,12 +24,12 @@ def claims(seeds: Sequence[SeedResults], classes: Mapping[int, ClassesResults]) 
         what = ("Training 500 units for 500 epochs takes less than", "5", "hours of a core")
         found.append(Claim(*what, PAPER_HOURS, *numbers, len(hours), verdict))
     if len(classes) > 1:
-        few, more = (classes[count].digests for count in sorted(classes))
-        unchanged = float(sum(more.get(path) == digest for path, digest in few.items()))
-        verdict = "reproduced" if unchanged == len(few) else "not reproduced"
+        few, many = (classes[count] for count in sorted(classes))
+        unchanged, before = _unchanged(few, many), len(few.digests)
+        verdict = "reproduced" if unchanged == before else "not reproduced"
         what = ("A class added: RBMs of the others whose files stay the same", "1", "files")
         numbers = (unchanged, unchanged, unchanged)
-        found.append(Claim(*what, len(few), *numbers, 1, verdict))
+        found.append(Claim(*what, before, *numbers, 1, verdict))
     return found
 
 
@@ -72,7 +72,7 @@ def _class_added(classes: Mapping[int, ClassesResults]) -> str:
         return "A class added: not run yet, `make paper` does."
     few, many = sorted(classes)
     before, after = classes[few], classes[many]
-    same = sum(after.digests.get(path) == digest for path, digest in before.digests.items())
+    same = _unchanged(before, after)
     new = len(set(after.digests) - set(before.digests))
     rates = [f"{100 * each.errors['test_error_rate']:.2f}" for each in (before, after)]
     return f"""A class added to the default network of {few} digits, which errs on {rates[0]} per
@@ -80,6 +80,11 @@ cent of their test images: {same} of its {len(before.digests)} RBMs have the sam
 byte, in the network of {many} digits; {new} more were trained, and the logistic net again.
 It errs on {rates[1]} per cent of the test images of all {many}.
 [How to](how-it-works.md#a-class-more)."""
+
+
+def _unchanged(before: ClassesResults, after: ClassesResults) -> int:
+    """RBMs whose files are the same, byte for byte."""
+    return sum(after.digests.get(path) == digest for path, digest in before.digests.items())
 
 
 def _hours(each: SeedResults, name: str) -> float:
