@@ -62,7 +62,7 @@ def outage(uri: str) -> UnreachableError:
 
 def first_line(error: Exception) -> str:
     """What an error says, for the brackets of a sentence."""
-    return str(error).strip().splitlines()[0][:200]
+    return str(error).strip().partition("\n")[0][:200]
 
 
 def _status(error: Exception) -> int:

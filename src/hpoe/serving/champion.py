@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hpoe.errors import ServingError
-from hpoe.outages import ask_health
+from hpoe.outages import ask_health, first_line
 from hpoe.registry import CHAMPION, NAME
 from hpoe.settings import Settings
 from hpoe.tracking import STORE, check_address, quieten_mlflow, tracking_uri
@@ -88,7 +88,7 @@ def load_champion(champion: Champion, max_pixels: int, threads: int) -> Any:  # 
     except Exception as error:
         raise ServingError(
             f"{NAME} version {champion.version} cannot be loaded "
-            f"({type(error).__name__}: {_first_line(error)}): `hpoe rollback` goes back to the "
+            f"({type(error).__name__}: {first_line(error)}): `hpoe rollback` goes back to the "
             "version before it"
         ) from error
 
@@ -101,8 +101,4 @@ def _no_champion(uri: str) -> ServingError:
 
 
 def _cannot_fetch(uri: str, error: Exception) -> ServingError:
-    return ServingError(f"{NAME} cannot be fetched from {uri} ({_first_line(error)})")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200]
+    return ServingError(f"{NAME} cannot be fetched from {uri} ({first_line(error)})")
