@@ -13,7 +13,7 @@ from typing import Any
 import requests
 import yaml
 
-from tests.pipeline.project import SMALL
+from tests.pipeline.project import SMALL, copy_working_tree
 from tests.stack.engine import ROOT, wait_until
 
 USER = "1000:1000"
@@ -142,13 +142,7 @@ class Stack:
 
 def clone(folder: Path, mnist: Path) -> None:
     """Copy the working tree into a repository of its own, with small params."""
-    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in names.splitlines():
-        source, target = ROOT / name, folder / name
-        if source.is_file() and name != "dvc.lock":
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
+    copy_working_tree(folder)
     shutil.copytree(mnist, folder / "mnist")
     (folder / "params.yaml").write_text(yaml.safe_dump(SMALL))
     who = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
