@@ -12,11 +12,13 @@ import struct
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from hpoe.serving.logs import LOGGING
 from hpoe.serving.replies import error_reply
 
 LINGER_SECONDS = 2.0
@@ -42,6 +44,25 @@ class Protocol(H11Protocol):
         ):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+
+
+def server_config(application: Any, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's
+    """Uvicorn's config of a `DrainingServer`: its protocol, our log, and no more told than needed.
+
+    Args:
+        application: to serve, or what makes it.
+        more: options in which servers differ.
+    """
+    return uvicorn.Config(
+        application,
+        http=Protocol,
+        ws="none",
+        log_config=LOGGING,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        **more,
+    )
 
 
 class DrainingServer(uvicorn.Server):

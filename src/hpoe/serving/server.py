@@ -15,9 +15,8 @@ from starlette.types import ASGIApp
 
 from hpoe.errors import ServingError
 from hpoe.serving.champion import Champion, fetch_champion, load_champion, served
-from hpoe.serving.draining import DrainingServer, Protocol
+from hpoe.serving.draining import DrainingServer, server_config
 from hpoe.serving.following import Following
-from hpoe.serving.logs import LOGGING
 from hpoe.serving.workers import FOLDER, keep_alive
 from hpoe.settings import Settings
 
@@ -56,16 +55,10 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 
 def _config(champion: Champion, settings: Settings) -> uvicorn.Config:
     """How uvicorn serves a champion."""
-    return uvicorn.Config(
+    return server_config(
         partial(_application, champion, settings),
         factory=True,
-        http=Protocol,
-        ws="none",
         lifespan="on",
-        log_config=LOGGING,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

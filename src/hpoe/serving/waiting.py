@@ -3,11 +3,9 @@
 import socket
 import threading
 
-import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from hpoe.serving.draining import DrainingServer, Protocol
-from hpoe.serving.logs import LOGGING
+from hpoe.serving.draining import DrainingServer, server_config
 from hpoe.serving.replies import error_reply
 
 RETRY_AFTER = {"Retry-After": "5"}
@@ -18,17 +16,7 @@ class Waiting:
 
     def __init__(self, listener: socket.socket) -> None:
         self.reason = "the registry was not asked for a champion yet"
-        config = uvicorn.Config(
-            self._answer,
-            interface="asgi3",
-            http=Protocol,
-            ws="none",
-            lifespan="off",
-            log_config=LOGGING,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-        )
+        config = server_config(self._answer, interface="asgi3", lifespan="off")
         self._server = DrainingServer(config, shares_socket=True)
         arguments = {"sockets": [listener.dup()]}
         self._thread = threading.Thread(target=self._server.run, kwargs=arguments, daemon=True)
