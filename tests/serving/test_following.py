@@ -43,6 +43,12 @@ def promote(uri: str, version: int) -> None:
     MlflowClient(uri, uri).set_registered_model_alias("hpoe-digits", "champion", str(version))
 
 
+def start_and_serve(server: Server) -> None:
+    """Start with a champion; what answers until that is loaded is then gone."""
+    server.start("--follow")
+    wait_until(lambda: "is served at" in server.log())
+
+
 def answered_by(server: Server, version: int) -> bool:
     """Whether a version answered a request that was sent now."""
     before = server.metric("hpoe_digits_total", version=str(version))
@@ -92,7 +98,7 @@ def test_clients_lose_no_request_while_champions_follow_one_another(tmp_path: Pa
     server = Server(tmp_path, uri)
     stop = Event()
     try:
-        server.start("--follow")
+        start_and_serve(server)
         with ThreadPoolExecutor(CLIENTS) as pool:
             clients = [pool.submit(Client(server, number).ask, stop) for number in range(CLIENTS)]
             try:
@@ -114,7 +120,7 @@ def test_a_champion_that_cannot_be_loaded_leaves_the_last_one_serving(tmp_path: 
     uri = register(tmp_path)
     server = Server(tmp_path, uri)
     try:
-        server.start("--follow")
+        start_and_serve(server)
         (tmp_path / "cannot_load.py").write_text(CANNOT_LOAD)
         register(tmp_path, tmp_path / "cannot_load.py")
         wait_until(lambda: "some of it is missing" in server.log())
