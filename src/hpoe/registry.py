@@ -211,6 +211,7 @@ class Registry:
         """
         return self.load(self._need_champion())
 
+    @_explained
     def fetch_champion(self, folder: Path) -> Path:
         """A copy of the packaged model that is served, within a folder.
 
