@@ -38,8 +38,14 @@ def find_champion(configured_uri: str) -> str:
     try:
         return str(MlflowClient(uri, uri).get_model_version_by_alias(NAME, CHAMPION).version)
     except MlflowException as error:
-        if error.get_http_status_code() in (400, 403, 404):
-            raise _no_champion(uri) from None  # 403: with logins MLflow does not tell the two apart
+        status = error.get_http_status_code()
+        if status in (400, 404):
+            raise _no_champion(uri) from None
+        if status == 403:  # with logins, MLflow does not tell the two apart
+            raise ServingError(
+                f"{NAME} cannot be fetched from {uri}: it has no model {NAME} with the alias "
+                f"{CHAMPION}, or does not let this login see it"
+            ) from None
         raise _cannot_fetch(uri, error) from None
 
 
