@@ -28,7 +28,9 @@ def main(layer: Annotated[int, typer.Argument(min=1, max=3)], network: str) -> N
         running.say(f"layer {layer} of {network}: {len(tasks)} digits, {epochs} epochs each")
         seconds = {}
         with digit_progress(console, Board.create(board), tasks, epochs):
-            for trained in run_tasks(train, tasks.values(), running.settings.workers):
+            settings = running.settings
+            results = run_tasks(train, tasks.values(), settings.workers, settings.ray_address)
+            for trained in results:
                 _publish(running, tasks[trained.digit], trained)
                 seconds[trained.digit] = core_seconds(trained.timestamps)
         running.run.metrics["core_seconds"] = sum(seconds.values())

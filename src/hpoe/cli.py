@@ -1,5 +1,6 @@
 """`hpoe`: what is not a stage of the pipeline."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -22,8 +23,12 @@ app = typer.Typer(
 @report_errors
 def check() -> None:
     """Check params.yaml and the HPOE_* settings, without running anything."""
+    from hpoe.cluster import reach
+
     load_params()
-    load_settings()
+    address = load_settings().ray_address
+    if address is not None:
+        reach(address)
 
 
 @app.command()
@@ -48,6 +53,15 @@ def sync() -> None:
     settings = load_settings()
     delivered = deliver_kept(settings.state_dir, Tracker(settings.tracking_uri))
     console.print(f"{delivered} runs of stages delivered")
+
+
+@app.command()
+@report_errors
+def push_runs() -> None:
+    """Copy the runs and models of mlruns/mlflow.db to the server of MLFLOW_TRACKING_URI."""
+    from hpoe.migration import push
+
+    push(load_settings().tracking_uri, console.print)
 
 
 @app.command()
@@ -101,7 +115,10 @@ def models() -> None:
 def promote(
     version: Annotated[int, typer.Argument(help="Number of a version, as `hpoe models` shows.")],
 ) -> None:
-    """Make a version the champion, whatever the gate said; servers take it at their next start."""
+    """Make a version the champion, whatever the gate said.
+
+    Servers take it at their next start; those that run with --follow, at once.
+    """
     from hpoe.registry import Registry
 
     Registry(load_settings().tracking_uri).promote(version)
@@ -139,14 +156,50 @@ def predict(
 
 @app.command()
 @report_errors
+def score(
+    source: Annotated[Path, typer.Argument(help="Parquet file with a column `image`: base64.")],
+    target: Annotated[Path, typer.Argument(help="Parquet file to write.")],
+) -> None:
+    """Recognise the images of a Parquet file with the champion, in bounded memory."""
+    from hpoe.batch import score_file
+    from hpoe.progress import row_progress
+    from hpoe.registry import Registry
+
+    settings, start = load_settings(), time.monotonic()
+    registry = Registry(settings.tracking_uri)
+    with row_progress(console) as show:
+        outcome = score_file(registry, source, target, settings.workers, show)
+    seconds = time.monotonic() - start
+    console.print(f"{target}: {outcome.rows:,} images in {seconds:,.0f} s")
+    if outcome.unanswered:
+        console.print(
+            f"{outcome.unanswered:,} of them have no answer, the column `error` says why; "
+            f"{outcome.first}",
+            markup=False,
+        )
+
+
+@app.command()
+@report_errors
 def serve(
     host: Annotated[str | None, typer.Option(help="Address; HPOE_SERVE_HOST.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="HPOE_SERVE_PORT.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="HPOE_SERVE_WORKERS.")] = None,
+    follow: Annotated[
+        bool | None,
+        typer.Option(
+            "--follow", help="Wait for a champion, go over to the next; HPOE_SERVE_FOLLOW."
+        ),
+    ] = None,
 ) -> None:
     """Serve the champion over REST, and in a browser at /."""
     from hpoe.serving.server import serve
 
-    given = {"serve_host": host, "serve_port": port, "serve_workers": workers}
+    given = {
+        "serve_host": host,
+        "serve_port": port,
+        "serve_workers": workers,
+        "serve_follow": follow,
+    }
     changes = {name: value for name, value in given.items() if value is not None}
     serve(load_settings().model_copy(update=changes), console.print)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from hpoe.errors import UnreachableError
+from hpoe.errors import TrackingError, UnreachableError
 from hpoe.runs import StageRecord, load_record, save_record
 from hpoe.tracking import SystemMetrics, Tracker, check_address
 
@@ -45,9 +45,12 @@ class Delivery:
 
         The stage waits for it: workers started while another thread imports MLflow were seen to
         lose their resource tracker (BrokenPipeError), about once in fifty starts.
+
+        Raises:
+            TrackingError: the store refuses the login, or is none.
         """
         self._submit(self._open, record)
-        wait(self._under_way)
+        self._under_way[-1].result()
 
     def deliver(self, record: StageRecord) -> None:
         """Deliver a record as it is now, if the server answers."""
@@ -105,11 +108,11 @@ class Delivery:
             tracker = self._tracker or Tracker(self._address)
             deliver_kept(self._state, tracker)
             tracker.deliver(record)
-        except UnreachableError as error:
+        except TrackingError as error:  # a login that is refused by now costs no training either
             self._give_up(error)
             keep_undelivered(self._state, record)
 
-    def _give_up(self, error: UnreachableError) -> None:
+    def _give_up(self, error: TrackingError) -> None:
         self._tracker = None
         self._warn(
             f"warning: {error}; the work goes on, its runs are kept in {self._state}/undelivered, "

@@ -14,6 +14,7 @@ HpoeError
 ├── CheckoutError         a run's state cannot be restored, or work would be lost
 ├── ReplicationError      kept results of the paper's experiments are missing or cannot be used
 ├── WorkerError           a worker process died
+├── ClusterError          the Ray cluster cannot be used
 ├── ServingError          the server cannot start: no such model, a port that is taken
 └── RequestError          a request that the server refuses
 """
@@ -73,6 +74,10 @@ class ReplicationError(HpoeError):
 
 class WorkerError(HpoeError):
     """A worker process died before its work was done."""
+
+
+class ClusterError(HpoeError):
+    """The Ray cluster does not answer, cannot be joined, or lacks the files."""
 
 
 class ServingError(HpoeError):

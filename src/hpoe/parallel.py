@@ -1,4 +1,4 @@
-"""The same tasks on one core or many, through joblib."""
+"""The same tasks on one core or many, through joblib, or on the machines of a Ray cluster."""
 
 import os
 import signal
@@ -12,6 +12,7 @@ import psutil
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from hpoe.cluster import run_on_cluster
 from hpoe.errors import WorkerError
 
 Task = TypeVar("Task")
@@ -19,13 +20,22 @@ Result = TypeVar("Result")
 
 
 def run_tasks(
-    function: Callable[[Task], Result], tasks: Iterable[Task], workers: int
+    function: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    workers: int,
+    ray_address: str | None = None,
 ) -> Iterator[Result]:
     """Results in the order in which they are ready, from `workers` processes of one thread each.
 
+    With the address of a Ray cluster, from as many such processes as that has cores.
+
     Raises:
         WorkerError: a worker was killed, most often for want of memory.
+        ClusterError: the Ray cluster cannot be used.
     """
+    if ray_address is not None:
+        yield from run_on_cluster(function, tasks, ray_address)
+        return
     try:
         with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
             yield from Parallel(return_as="generator_unordered")(

@@ -1,6 +1,6 @@
 """What a layer stage shows of its work: a live table in a terminal, plain lines elsewhere."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -87,3 +87,12 @@ def digit_progress(
         return
     with _DigitProgress(console, board, digits, epochs):
         yield
+
+
+@contextmanager
+def row_progress(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """A function that shows how many of how many rows are done, on one line of a terminal."""
+    columns = [BarColumn(), MofNCompleteColumn(), TextColumn("images"), TimeRemainingColumn()]
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("rows", total=None)
+        yield lambda done, total: progress.update(bar, completed=done, total=total)

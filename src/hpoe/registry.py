@@ -3,22 +3,23 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 import hpoe
 from hpoe.errors import RegistryError
+from hpoe.outages import ask_health, explained
 from hpoe.serving.images import Limits
 from hpoe.serving.recogniser import Recogniser
 from hpoe.tensors import load_tensors, save_tensors
-from hpoe.tracking import ask_health, quieten_mlflow, tracking_uri
+from hpoe.tracking import quieten_mlflow, tracking_uri
 
 NAME = "hpoe-digits"
 CHAMPION, CANDIDATE = "champion", "candidate"
@@ -84,6 +85,8 @@ def judge(candidate: pd.DataFrame, champion: pd.DataFrame, significance: float) 
     Raises:
         RegistryError: the two have no validation image in common.
     """
+    from scipy.stats import binomtest  # a server does without SciPy
+
     both = candidate.merge(champion, on=["index", "label"], suffixes=("", "_champion"))
     if both.empty:
         raise RegistryError(
@@ -97,6 +100,25 @@ def judge(candidate: pd.DataFrame, champion: pd.DataFrame, significance: float) 
     if against + for_it:
         p = float(binomtest(against, against + for_it, alternative="greater").pvalue)
     return Verdict(against, for_it, p, p >= significance)
+
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def _explained(
+    method: "Callable[Concatenate[Registry, Arguments], Result]",
+) -> "Callable[Concatenate[Registry, Arguments], Result]":
+    """Tell in a sentence that the server is down, or refuses the login."""
+
+    @wraps(method)
+    def explaining(
+        registry: "Registry", /, *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        with explained(registry.uri):
+            return method(registry, *args, **kwargs)
+
+    return explaining
 
 
 class Registry:
@@ -115,9 +137,10 @@ class Registry:
 
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
-        self._uri = uri
+        self.uri = uri
         self._client = mlflow.MlflowClient()
 
+    @_explained
     def add(
         self,
         run_id: str,
@@ -172,23 +195,35 @@ class Registry:
         self._client.set_registered_model_alias(NAME, CANDIDATE, str(number))
         return number
 
+    @_explained
     def load(self, version: int) -> Any:  # noqa: ANN401 - MLflow's pyfunc
         """The packaged model of a version, as any client loads it."""
         import mlflow
 
         return mlflow.pyfunc.load_model(f"models:/{NAME}/{version}")
 
+    @_explained
     def load_champion(self) -> Any:  # noqa: ANN401 - MLflow's pyfunc
         """The packaged model that is served.
 
         Raises:
             RegistryError: there is no champion yet.
         """
-        version = self.champion()
-        if version is None:
-            raise RegistryError(f"{NAME} has no champion: `hpoe promote VERSION` makes one")
-        return self.load(version)
+        return self.load(self._need_champion())
 
+    @_explained
+    def fetch_champion(self, folder: Path) -> Path:
+        """A copy of the packaged model that is served, within a folder.
+
+        Raises:
+            RegistryError: there is no champion yet.
+        """
+        import mlflow
+
+        uri = f"models:/{NAME}/{self._need_champion()}"
+        return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
+
+    @_explained
     def validation(self, version: int) -> pd.DataFrame:
         """A version's predictions of its validation images: columns index, label, prediction."""
         import mlflow
@@ -200,10 +235,12 @@ class Registry:
         columns = ("index", "label", "prediction")
         return pd.DataFrame({name: arrays[VALIDATION + name] for name in columns})
 
+    @_explained
     def champion(self) -> int | None:
         """The version that is served; None before the first."""
         return self._aliases().get(CHAMPION)
 
+    @_explained
     def promote(self, version: int) -> None:
         """Make a version the champion.
 
@@ -216,6 +253,7 @@ class Registry:
             self._remember([*history, version])
         self._client.set_registered_model_alias(NAME, CHAMPION, str(version))
 
+    @_explained
     def rollback(self) -> int:
         """Make the champion before this one the champion again; its version.
 
@@ -232,6 +270,7 @@ class Registry:
         self._remember(history[:-1])
         return history[-2]
 
+    @_explained
     def versions(self) -> list[Version]:
         """All versions, newest first."""
         by_alias = self._aliases()
@@ -258,11 +297,17 @@ class Registry:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             raise RegistryError(
-                f"{self._uri} has no registered model {NAME}: `make repro` registers it"
+                f"{self.uri} has no registered model {NAME}: `make repro` registers it"
             ) from None
 
     def _aliases(self) -> dict[str, int]:
         return {alias: int(number) for alias, number in self._registered().aliases.items()}
+
+    def _need_champion(self) -> int:
+        version = self.champion()
+        if version is None:
+            raise RegistryError(f"{NAME} has no champion: `hpoe promote VERSION` makes one")
+        return version
 
     def _history(self) -> list[int]:
         numbers: list[int] = json.loads(self._registered().tags.get(HISTORY, "[]"))

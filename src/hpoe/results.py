@@ -25,7 +25,7 @@ SEED_FILES = (
     "shift_choices.csv",
 )
 LADDER_FILES = ("ladder.json", "ladder_predictions.csv")
-PAIR_FILES = ("shift_normalization.json", "all_predictions.csv")
+PAIR_FILES = ("all_predictions.csv",)
 SECONDS, DIGESTS = "core_seconds.json", "digests.json"
 
 
@@ -51,8 +51,6 @@ class PairResults:
     """What one seed gave for Table 2's networks of two digits alone."""
 
     seed: int
-    shifts: dict[str, dict[str, Any]]
-    """Error rates by networks, then by choice among shifts."""
     predictions: pd.DataFrame
     """A row a validation or test image: set, index, label, and a column a classifier."""
 

@@ -1,11 +1,13 @@
 """Where things run, from HPOE_* variables and .env: nothing here changes a result."""
 
 import os
+import re
 from pathlib import Path
 
 import joblib
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hpoe.errors import SettingsError
@@ -25,7 +27,9 @@ class Settings(BaseSettings):
     usps_dir: Path | None = None
     """Folder with USPS's zip.train.gz and zip.test.gz; nothing is fetched if it is given."""
     workers: int = Field(default_factory=joblib.cpu_count, ge=1)
-    """Digits trained at the same time, one process and one thread each; by default all cores."""
+    """Processes that train digits or score a file, of one thread each; by default all cores."""
+    ray_address: str | None = None
+    """HOST:PORT of a Ray cluster's head: layer stages train there, a digit a core."""
     checkpoint_seconds: float = Field(default=2.0, ge=0)
     """Seconds between two checkpoints of a digit's training: what a kill can cost."""
     state_dir: Path = Path(".hpoe")
@@ -38,6 +42,8 @@ class Settings(BaseSettings):
     """Port of `hpoe serve`."""
     serve_workers: int = Field(default=1, ge=1)
     """Processes of `hpoe serve`, each with the model loaded."""
+    serve_follow: bool = False
+    """Wait for a champion where there is none, and go over to another when it is promoted."""
     serve_max_body_bytes: int = Field(default=64 * 2**20, ge=1)
     """Bytes of a request's body; by default enough for any 4000 x 4000 colour image in base64."""
     serve_max_records: int = Field(default=1000, ge=1)
@@ -46,6 +52,15 @@ class Settings(BaseSettings):
     """Pixels of an image, decoded."""
     tracking_uri: str = Field(default="", validation_alias="MLFLOW_TRACKING_URI")
     """MLflow's own variable; empty: the embedded store mlruns/mlflow.db."""
+
+    @field_validator("ray_address")
+    @classmethod
+    def _host_and_port(cls, address: str | None) -> str | None:
+        if address is not None and not re.fullmatch(r"[^\s/]+:\d{1,5}", address):
+            raise PydanticCustomError(
+                "address", "Should be HOST:PORT of a Ray cluster's head, as 10.0.0.1:6379"
+            )
+        return address
 
     @property
     def serve_threads(self) -> int:

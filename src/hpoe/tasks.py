@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
+
+import numpy as np
 
 from hpoe.params import Recipe
 
@@ -46,15 +47,16 @@ class Trained:
 
 
 def core_seconds(timestamps: Sequence[int]) -> float:
-    """How long one core trains a digit's layer: its epochs times the median one.
+    """How long one core trains a digit's layer when it does nothing else.
 
-    The median, because a pause between two epochs (a kill, a night) is no training.
+    Its epochs times the first decile of their durations: neither a pause between two epochs (a
+    kill, a night) nor what else the machine did counts.
 
     Args:
         timestamps: of the ends of its epochs, milliseconds.
     """
     epochs = [after - before for before, after in pairwise(timestamps)]
-    return len(timestamps) * median(epochs) / 1000 if epochs else 0.0
+    return len(timestamps) * float(np.quantile(epochs, 0.1)) / 1000 if epochs else 0.0
 
 
 def train(task: TrainingTask) -> Trained:

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Protocol
 import requests
 
 from hpoe.errors import TrackingError, UnreachableError
+from hpoe.outages import ask_health, explained, first_line, is_outage, outage
 from hpoe.runs import RunRecord, StageRecord
 
 EXPERIMENT = "hpoe"
@@ -19,7 +21,8 @@ UID = "hpoe.uid"
 STORE = Path("mlruns")
 POINTS_A_CALL = 1000  # the most that MLflow's log_batch takes
 TAGS_A_CALL = 100
-SECONDS_TO_ANSWER = 5
+PAUSES = (1, 4)
+"""Seconds before a delivery that failed is tried again."""
 SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
 
 
@@ -74,8 +77,8 @@ class Tracker:
         """Connect, making the embedded store or the experiment where it is missing.
 
         Raises:
-            UnreachableError: the server does not answer.
-            TrackingError: the address is not one that MLflow takes, or refuses.
+            UnreachableError: the server does not answer, or its database does not.
+            TrackingError: the address is not one that MLflow takes, or the login is refused.
         """
         self._uri = tracking_uri(configured_uri)
         ask_health(self._uri)
@@ -84,37 +87,39 @@ class Tracker:
         from mlflow.exceptions import MlflowException
 
         try:
-            self._client = MlflowClient(self._uri)
-            self._experiment = self._experiment_id(local=self._uri.startswith("sqlite"))
+            with explained(self._uri):
+                self._client = MlflowClient(self._uri)
+                self._experiment = self._experiment_id(local=self._uri.startswith("sqlite"))
         except (MlflowException, OSError) as error:
             raise TrackingError(
-                f"MLflow cannot use the tracking store {self._uri} ({_first_line(error)}): set "
+                f"MLflow cannot use the tracking store {self._uri} ({first_line(error)}): set "
                 "MLFLOW_TRACKING_URI to a server's address, or unset it for the embedded store"
             ) from None
         self._ids: dict[str, str] = {}
         self._complete: set[str] = set()  # children that need no second delivery
 
     def deliver(self, record: StageRecord) -> None:
-        """Bring MLflow up to the record.
+        """Bring MLflow up to the record, at the third attempt at the latest.
 
         Raises:
             UnreachableError: the server stopped answering; what was delivered stays.
         """
         from mlflow.exceptions import MlflowException
 
-        try:
-            pipeline = self._deliver(record.pipeline, parent=None)
-            stage = self._deliver(record.stage, parent=pipeline)
-            for child in record.stage.children:
-                if child.uid not in self._complete:
-                    self._deliver(child, parent=stage)
-                    self._complete.add(child.uid)
-        except (MlflowException, requests.RequestException) as error:
-            if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
-                raise  # hpoe's own fault: no server that comes back would mend it
-            raise UnreachableError(
-                f"the tracking store {self._uri} failed ({_first_line(error)})"
-            ) from None
+        for pause in (*PAUSES, None):
+            try:
+                self._deliver_all(record)
+                return
+            except (MlflowException, requests.RequestException) as error:
+                if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
+                    raise  # hpoe's own fault: no server that comes back would mend it
+                if pause is None and self._uri.startswith("http") and is_outage(error):
+                    raise outage(self._uri) from None
+                if pause is None or not is_outage(error):
+                    raise UnreachableError(
+                        f"the tracking store {self._uri} failed ({first_line(error)})"
+                    ) from None
+                time.sleep(pause)
 
     def system_metrics(self, uid: str) -> SystemMetrics:
         """Let MLflow sample processor, memory, disk and network into a delivered run."""
@@ -138,7 +143,7 @@ class Tracker:
                 found = self._client.get_run(found.data.tags["mlflow.parentRunId"])
         except MlflowException as error:
             raise TrackingError(
-                f"{self._uri} has no run {run} ({_first_line(error)}): `make ui` shows the runs"
+                f"{self._uri} has no run {run} ({first_line(error)}): `make ui` shows the runs"
             ) from None
         commit = found.data.tags.get("mlflow.source.git.commit")
         if commit is None:
@@ -152,6 +157,11 @@ class Tracker:
 
         return TopLevelRun(str(found.info.run_name), commit, download)
 
+    @property
+    def experiment(self) -> str:
+        """MLflow's id of the experiment."""
+        return self._experiment
+
     def run_id(self, uid: str) -> str | None:
         """MLflow's id of a delivered run."""
         if uid not in self._ids:
@@ -162,6 +172,14 @@ class Tracker:
                 return None
             self._ids[uid] = found[0].info.run_id
         return self._ids[uid]
+
+    def _deliver_all(self, record: StageRecord) -> None:
+        pipeline = self._deliver(record.pipeline, parent=None)
+        stage = self._deliver(record.stage, parent=pipeline)
+        for child in record.stage.children:
+            if child.uid not in self._complete:
+                self._deliver(child, parent=stage)
+                self._complete.add(child.uid)
 
     def _deliver(self, record: RunRecord, parent: str | None) -> str:
         run_id = self.run_id(record.uid) or self._create(record, parent)
@@ -218,32 +236,28 @@ class Tracker:
         self._client.log_inputs(run_id, inputs)
 
     def _experiment_id(self, *, local: bool) -> str:
+        from mlflow.exceptions import MlflowException
+
         if local:
             STORE.mkdir(exist_ok=True)
         experiment = self._client.get_experiment_by_name(EXPERIMENT)
         if experiment is not None:
             return str(experiment.experiment_id)
         location = (STORE / "artifacts").resolve().as_uri() if local else None
-        return str(self._client.create_experiment(EXPERIMENT, artifact_location=location))
-
-
-def ask_health(uri: str) -> None:
-    """Ask a server whether it is there; a database is not asked.
-
-    Raises:
-        UnreachableError: it does not answer.
-    """
-    if not uri.startswith("http"):
-        return
-    try:
-        requests.get(f"{uri.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER)
-    except requests.RequestException:
-        raise UnreachableError(f"the tracking server {uri} does not answer") from None
+        try:
+            return str(self._client.create_experiment(EXPERIMENT, artifact_location=location))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return self._experiment_id(local=local)  # another stage was faster
 
 
 def quieten_mlflow() -> None:
-    """Keep MLflow from telling users of its schema and retrying for minutes; before its import."""
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    """Keep MLflow from telling users of its schema and from retrying; before its import.
+
+    MLflow would send a request again whose reply was lost: a run made twice. `Tracker` looks first.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
@@ -251,7 +265,3 @@ def quieten_mlflow() -> None:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for name in ("alembic", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]

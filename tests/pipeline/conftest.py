@@ -2,27 +2,20 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.pipeline.project import ROOT, SMALL, Project
+from tests.pipeline.project import SMALL, Project, copy_working_tree
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, mnist_dir: Path) -> Iterator[Project]:
     """A fresh clone of the working tree, with small params committed; nothing has run in it."""
     root = tmp_path_factory.mktemp("project") / "hpoe"
-    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in names.splitlines():
-        source, target = ROOT / name, root / name
-        if source.is_file() and name != "dvc.lock":
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
+    copy_working_tree(root)
     programs = Path(sys.executable).parent
     environment = {
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",

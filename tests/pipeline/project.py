@@ -1,6 +1,7 @@
 """A small real pipeline in a repository of its own, used as a user uses it."""
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,6 +108,17 @@ class Project:
             str(path.relative_to(models)): path.read_bytes()
             for path in sorted(models.glob("*/layer*/*.safetensors"))
         }
+
+
+def copy_working_tree(folder: Path) -> None:
+    """Copy the files that git has, or would take, but for the lock of what this tree has run."""
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in names.splitlines():
+        source, target = ROOT / name, folder / name
+        if source.is_file() and name != "dvc.lock":
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
 
 
 def stages_run(output: str) -> list[str]:

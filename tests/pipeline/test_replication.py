@@ -3,13 +3,22 @@
 import json
 import shutil
 import sqlite3
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
 from hpoe.replication import FIGURES
-from hpoe.results import LADDER_FILES, RECORD, RESULTS, SEED_FILES
+from hpoe.results import (
+    DIGESTS,
+    LADDER_FILES,
+    PAIR_FILES,
+    RECORD,
+    RESULTS,
+    SECONDS,
+    SEED_FILES,
+)
 from tests.pipeline.project import TINY, Project
 
 pytestmark = pytest.mark.slow
@@ -51,14 +60,18 @@ def test_the_working_tree_is_as_it_was_and_the_results_are_kept(replicated: Proj
     kept = replicated.root / RESULTS
     folder = kept / "seed2"
     of = {
-        "seed2": SEED_FILES,
+        "seed2": (*SEED_FILES, SECONDS),
+        "seven_or_nine2": PAIR_FILES,
+        "classes9": ("metrics.json", DIGESTS),
+        "classes10": ("metrics.json", DIGESTS),
         "ladder2": LADDER_FILES,
         "images50": ("metrics.json",),
         "others": ("baseline_linear.json", "shared_model_mnist.json", "joint_model_mnist.json"),
     }
     for name, files in of.items():
         assert {path.name for path in (kept / name).iterdir()} == {*files, RECORD}
-    assert len(list((replicated.root / RESULTS / "figures").iterdir())) == len(FIGURES)
+    drawn = {path.name for path in (kept / "figures").iterdir()}
+    assert drawn == {Path(name).name for name in FIGURES} | {"calibration.png"}
     metrics = json.loads((folder / "metrics.json").read_text())
     assert set(NETWORKS) <= set(metrics)
     predictions = pd.read_csv(folder / "all_predictions.csv")
@@ -72,11 +85,11 @@ def test_an_experiment_is_one_execution_in_the_working_trees_own_store(replicate
         rows = store.execute("select artifact_location from experiments where name = 'hpoe'")
         assert rows.fetchall() == [((replicated.root / "mlruns/artifacts").as_uri(),)]
         seeds = store.execute("select value from params where key = 'seed'").fetchall()
-    assert sorted(seeds) == [("1",), ("1",), ("2",), ("2",)]
+    assert sorted(seeds) == [("1",)] * 3 + [("2",)] * 3  # classes10 is as the params are
 
 
 def test_the_report_is_written_without_training(replicated: Project) -> None:
     replicated.run("python", "-c", SMALLER, "report")
     text = (replicated.root / "docs/replication.md").read_text()
     assert "one seed (2)" in text
-    assert len(pd.read_csv(replicated.root / RESULTS / "claims.csv")) == len(NETWORKS) + 5
+    assert len(pd.read_csv(replicated.root / RESULTS / "claims.csv")) == len(NETWORKS) + 9

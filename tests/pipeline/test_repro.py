@@ -207,13 +207,12 @@ def test_a_class_more_trains_its_own_rbms_and_leaves_the_others_as_they_are(buil
     output = built.run("dvc", "repro")
     assert output.count(" trained: ") == 27
     assert "stays the champion: it alone knows 9" in output
-    before = built.weights()
+    before = {name: each for name, each in built.weights().items() if name.startswith("default/")}
     assert len(before) == 27
     built.change(seed=3, split=SMALL["split"])
     output = built.run("dvc", "repro")
     assert output.count(" trained: ") == output.count("digit 9 trained: ") == 3
     after = built.weights()
-    assert len(after) == 30
     assert {name: after[name] for name in before} == before
 
 

@@ -38,15 +38,19 @@ settings.register_profile("serving", deadline=None, derandomize=True, database=N
 settings.load_profile("serving")
 
 
+def register(folder: Path, python_model: Path = STAND_IN) -> str:
+    """Make a model the champion of the tracking store in a folder; the store's address."""
+    uri = f"sqlite:///{folder}/mlflow.db"
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-c", REGISTER, uri, str(python_model)]
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    return uri
+
+
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a tracking store whose champion is the stand-in, version 1."""
-    folder = tmp_path_factory.mktemp("registry")
-    uri = f"sqlite:///{folder}/mlflow.db"
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command = [sys.executable, "-c", REGISTER, uri, str(STAND_IN)]
-    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
-    return uri
+    return register(tmp_path_factory.mktemp("registry"))
 
 
 @pytest.fixture

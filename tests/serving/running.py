@@ -42,8 +42,8 @@ class Server:
     port: int = 0
     process: "subprocess.Popen[bytes] | None" = None
 
-    def start(self, *options: str) -> "Server":
-        """Start it, and wait until it answers."""
+    def start(self, *options: str, status: int = 200) -> "Server":
+        """Start it, and wait until its health check has a status."""
         if not self.port:
             self.port = free_port()
         environment = {
@@ -60,7 +60,7 @@ class Server:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                if self.get("/ping").status == 200:
+                if self.get("/ping").status == status:
                     return self
             except OSError:
                 time.sleep(0.05)

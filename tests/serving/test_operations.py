@@ -302,9 +302,11 @@ def test_a_registry_that_fails_is_told(tmp_path: Path) -> None:
 
     with HTTPServer(("127.0.0.1", 0), Failing) as registry, ThreadPoolExecutor(1) as pool:
         pool.submit(registry.serve_forever)
-        with pytest.raises(ServingError, match="cannot be fetched from http"):
-            fetch_champion(f"http://127.0.0.1:{registry.server_port}", tmp_path)
-        registry.shutdown()
+        try:
+            with pytest.raises(ServingError, match="cannot be fetched from http"):
+                fetch_champion(f"http://127.0.0.1:{registry.server_port}", tmp_path)
+        finally:
+            registry.shutdown()
 
 
 def test_a_model_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:

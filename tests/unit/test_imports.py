@@ -22,8 +22,14 @@ ORDER = (
         *("hpoe", "hpoe.baselines", "hpoe.errors", "hpoe.randomness", "hpoe.normalization"),
         "hpoe.report.text",
     ),
-    ("hpoe.files", "hpoe.params", "hpoe.settings", "hpoe.parallel", "hpoe.progress"),
-    ("hpoe.data", "hpoe.data.idx", "hpoe.data.mirrors", "hpoe.tensors", "hpoe.figures"),
+    (
+        *("hpoe.files", "hpoe.outages", "hpoe.params", "hpoe.settings", "hpoe.cluster"),
+        "hpoe.progress",
+    ),
+    (
+        *("hpoe.data", "hpoe.data.idx", "hpoe.data.mirrors", "hpoe.tensors", "hpoe.figures"),
+        "hpoe.parallel",
+    ),
     ("hpoe.data.mnist", "hpoe.rbm", "hpoe.classifier", "hpoe.runs"),
     (
         *("hpoe.data.split", "hpoe.hierarchy", "hpoe.evaluation", "hpoe.weights", "hpoe.nets"),
@@ -43,7 +49,10 @@ ORDER = (
     ("hpoe.serving.images", "hpoe.serving.digit_score", "hpoe.outliers"),
     ("hpoe.serving.recogniser", "hpoe.refusal"),
     ("hpoe.assembly", "hpoe.registry"),
-    ("hpoe.stage", "hpoe.checkout", "hpoe.summary", "hpoe.prediction"),
+    (
+        *("hpoe.stage", "hpoe.checkout", "hpoe.summary", "hpoe.prediction", "hpoe.batch"),
+        "hpoe.migration",
+    ),
     (
         *("hpoe.report.best", "hpoe.report.calibration", "hpoe.report.section_six"),
         *("hpoe.report.shifts", "hpoe.report.sizes", "hpoe.report.table_one"),
@@ -53,7 +62,8 @@ ORDER = (
     ("hpoe.serving.logs", "hpoe.serving.metrics", "hpoe.serving.records"),
     ("hpoe.serving.champion", "hpoe.serving.edge", "hpoe.serving.replies", "hpoe.serving.watched"),
     ("hpoe.serving.draining", "hpoe.serving.handover"),
-    ("hpoe.serving.app", "hpoe.serving.workers"),
+    ("hpoe.serving.app", "hpoe.serving.waiting", "hpoe.serving.workers"),
+    ("hpoe.serving.following",),
     ("hpoe.serving.server", "hpoe.serving.model"),
     ("hpoe.cli",),
 )

@@ -56,7 +56,9 @@ def keep(root: Path, seed: int, more: float = 0.0) -> Path:
         name: {net: rates(of[name] + more + worse) for net, worse in nets.items()}
         for name in SOURCES
     }
-    shifts = {name: choices(of[name]) for name in SOURCES}
+    shifts = {
+        name: {**choices(of[name]), "seven_or_nine": choices(of[name] / 2)} for name in SOURCES
+    }
     columns = [f"{name}{choice}" for name in SOURCES for choice in ("", "_maximum", "_soft")]
     images = pd.DataFrame({"set": "test", "index": range(8), "label": [7, 9] * 4})
     predictions = images.assign(**dict.fromkeys(columns, images["label"]))
@@ -65,9 +67,7 @@ def keep(root: Path, seed: int, more: float = 0.0) -> Path:
     for each in (pair, folder):
         each.mkdir(parents=True)
         (each / "results.json").write_text(json.dumps({"format": FORMAT, "seed": seed}))
-    halved = {name: choices(of[name] / 2) for name in SOURCES}
-    (pair / PAIR_FILES[0]).write_text(json.dumps(halved))
-    predictions.to_csv(pair / PAIR_FILES[1], index=False)
+    predictions.to_csv(pair / PAIR_FILES[0], index=False)
     for name, content in zip(SEED_FILES, (errors, shifts), strict=False):
         (folder / name).write_text(json.dumps(content))
     predictions.to_csv(folder / SEED_FILES[2], index=False)
@@ -167,6 +167,7 @@ def test_what_has_not_run_is_told(tmp_path: Path) -> None:
     text = markdown(results, load_params(), [])
     assert text.count("Not run yet: `make paper`.") == 3
     assert text.count("not run yet, `make paper` does.") == 2
+    assert "predictions were kept (1)" in text
 
 
 def test_every_experiment_is_named_once_and_says_what_it_changes() -> None:

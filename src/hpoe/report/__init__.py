@@ -57,7 +57,7 @@ def claims(results: Results, params: Params) -> list[Claim]:
         *table_one.claims(results.others),
         *training.claims(results.seeds, results.classes),
         *section_six.claims(results.others),
-        *shifts.claims(results.pairs),
+        *shifts.claims(results.seeds),
     ]
 
 

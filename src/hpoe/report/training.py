@@ -24,12 +24,12 @@ def claims(seeds: Sequence[SeedResults], classes: Mapping[int, ClassesResults]) 
         what = ("Training 500 units for 500 epochs takes less than", "5", "hours of a core")
         found.append(Claim(*what, PAPER_HOURS, *numbers, len(hours), verdict))
     if len(classes) > 1:
-        few, more = (classes[count].digests for count in sorted(classes))
-        unchanged = float(sum(more.get(path) == digest for path, digest in few.items()))
-        verdict = "reproduced" if unchanged == len(few) else "not reproduced"
+        few, many = (classes[count] for count in sorted(classes))
+        unchanged, before = _unchanged(few, many), len(few.digests)
+        verdict = "reproduced" if unchanged == before else "not reproduced"
         what = ("A class added: RBMs of the others whose files stay the same", "1", "files")
         numbers = (unchanged, unchanged, unchanged)
-        found.append(Claim(*what, len(few), *numbers, 1, verdict))
+        found.append(Claim(*what, before, *numbers, 1, verdict))
     return found
 
 
@@ -59,10 +59,10 @@ def _times(seeds: Sequence[SeedResults], params: Params) -> str:
     ]
     heads = ["units", "epochs", "layer 1, minutes", "layer 2", "layer 3", "all, hours"]
     processors = ", ".join(sorted({each.core_seconds["processor"] for each in seeds}))
-    return f"""One core's time to train all ten digits, by layer (epochs times the median epoch;
-{processors}). A layer of a digit needs the layers below it and nothing of another digit: {TASKS}
-tasks, ten at a time on as many cores. The paper's network of 500 units took under two weeks in
-Matlab on a Pentium II of 500 MHz, {PAPER_HOURS} hours.
+    return f"""One core's time to train all ten digits, by layer: epochs times the first decile of
+their durations ({processors}). A layer of a digit needs the layers below it and nothing of another
+digit: {TASKS} tasks, ten at a time on as many cores. The paper's network of 500 units took under
+two weeks in Matlab on a Pentium II of 500 MHz, {PAPER_HOURS} hours.
 
 {table(heads, rows, numbers=range(6))}"""
 
@@ -72,13 +72,19 @@ def _class_added(classes: Mapping[int, ClassesResults]) -> str:
         return "A class added: not run yet, `make paper` does."
     few, many = sorted(classes)
     before, after = classes[few], classes[many]
-    same = sum(after.digests.get(path) == digest for path, digest in before.digests.items())
+    same = _unchanged(before, after)
     new = len(set(after.digests) - set(before.digests))
     rates = [f"{100 * each.errors['test_error_rate']:.2f}" for each in (before, after)]
     return f"""A class added to the default network of {few} digits, which errs on {rates[0]} per
 cent of their test images: {same} of its {len(before.digests)} RBMs have the same files, byte for
-byte, in the network of {many} digits; {new} more were trained, and the logistic net again. It errs
-on {rates[1]} per cent of the test images of all {many}. [How to](how-it-works.md#a-class-more)."""
+byte, in the network of {many} digits; {new} more were trained, and the logistic net again.
+It errs on {rates[1]} per cent of the test images of all {many}.
+[How to](how-it-works.md#a-class-more)."""
+
+
+def _unchanged(before: ClassesResults, after: ClassesResults) -> int:
+    """RBMs whose files are the same, byte for byte."""
+    return sum(after.digests.get(path) == digest for path, digest in before.digests.items())
 
 
 def _hours(each: SeedResults, name: str) -> float:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from hpoe.errors import ServingError
+from hpoe.outages import ask_health, first_line
 from hpoe.registry import CHAMPION, NAME
-from hpoe.tracking import STORE, ask_health, check_address, quieten_mlflow, tracking_uri
+from hpoe.settings import Settings
+from hpoe.tracking import STORE, check_address, quieten_mlflow, tracking_uri
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,36 @@ class Champion:
 
     version: str
     folder: Path
+
+
+def find_champion(configured_uri: str) -> str:
+    """The champion's version.
+
+    Raises:
+        ServingError: the registry has no champion, or refuses to say.
+        TrackingError: the registry cannot be used, or does not answer.
+    """
+    uri = tracking_uri(configured_uri)
+    check_address(configured_uri)
+    if not configured_uri and not (STORE / "mlflow.db").exists():
+        raise _no_champion(uri)
+    ask_health(uri)
+    quieten_mlflow()
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(MlflowClient(uri, uri).get_model_version_by_alias(NAME, CHAMPION).version)
+    except MlflowException as error:
+        status = error.get_http_status_code()
+        if status in (400, 404):
+            raise _no_champion(uri) from None
+        if status == 403:  # with logins, MLflow does not tell the two apart
+            raise ServingError(
+                f"{NAME} cannot be fetched from {uri}: it has no model {NAME} with the alias "
+                f"{CHAMPION}, or does not let this login see it"
+            ) from None
+        raise _cannot_fetch(uri, error) from None
 
 
 def fetch_champion(configured_uri: str, folder: Path) -> Champion:
@@ -26,29 +58,25 @@ def fetch_champion(configured_uri: str, folder: Path) -> Champion:
         ServingError: the registry has no champion, or the copy failed.
         TrackingError: the registry cannot be used, or does not answer.
     """
+    version = find_champion(configured_uri)
     uri = tracking_uri(configured_uri)
-    check_address(configured_uri)
-    if not configured_uri and not (STORE / "mlflow.db").exists():
-        raise _no_champion(uri)
-    ask_health(uri)
-    quieten_mlflow()
-    from mlflow import MlflowClient, set_registry_uri, set_tracking_uri
+    from mlflow import set_registry_uri, set_tracking_uri
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
     set_tracking_uri(uri)
     set_registry_uri(uri)
     try:
-        version = str(MlflowClient(uri, uri).get_model_version_by_alias(NAME, CHAMPION).version)
-    except MlflowException as error:
-        if error.get_http_status_code() in (400, 404):
-            raise _no_champion(uri) from None
-        raise _cannot_fetch(uri, error) from None
-    try:
         copy = download_artifacts(f"models:/{NAME}/{version}", dst_path=str(folder))
     except (MlflowException, OSError) as error:
         raise _cannot_fetch(uri, error) from None
     return Champion(version, Path(copy))
+
+
+def served(champion: Champion, settings: Settings) -> str:
+    """What is served, and where, for the terminal."""
+    address = f"http://{settings.serve_host}:{settings.serve_port}"
+    return f"{NAME} version {champion.version} is served at {address}"
 
 
 def load_champion(champion: Champion, max_pixels: int, threads: int) -> Any:  # noqa: ANN401
@@ -66,7 +94,7 @@ def load_champion(champion: Champion, max_pixels: int, threads: int) -> Any:  # 
     except Exception as error:
         raise ServingError(
             f"{NAME} version {champion.version} cannot be loaded "
-            f"({type(error).__name__}: {_first_line(error)}): `hpoe rollback` goes back to the "
+            f"({type(error).__name__}: {first_line(error)}): `hpoe rollback` goes back to the "
             "version before it"
         ) from error
 
@@ -79,8 +107,4 @@ def _no_champion(uri: str) -> ServingError:
 
 
 def _cannot_fetch(uri: str, error: Exception) -> ServingError:
-    return ServingError(f"{NAME} cannot be fetched from {uri} ({_first_line(error)})")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200]
+    return ServingError(f"{NAME} cannot be fetched from {uri} ({first_line(error)})")

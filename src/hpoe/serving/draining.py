@@ -10,12 +10,15 @@ import ctypes
 import socket
 import struct
 import time
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from hpoe.serving.logs import LOGGING
 from hpoe.serving.replies import error_reply
 
 LINGER_SECONDS = 2.0
@@ -43,13 +46,45 @@ class Protocol(H11Protocol):
         self.transport.close()
 
 
+def server_config(application: Any, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's
+    """Uvicorn's config of a `DrainingServer`: its protocol, our log, and no more told than needed.
+
+    Args:
+        application: to serve, or what makes it.
+        more: options in which servers differ.
+    """
+    return uvicorn.Config(
+        application,
+        http=Protocol,
+        ws="none",
+        log_config=LOGGING,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        **more,
+    )
+
+
 class DrainingServer(uvicorn.Server):
     """A server that answers what was sent before it ends."""
 
-    def __init__(self, config: uvicorn.Config, *, shares_socket: bool = False) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        *,
+        shares_socket: bool = False,
+        say_ready: Callable[[], None] | None = None,
+    ) -> None:
         """Serve by a config; others may go on accepting from a socket that is shared."""
         super().__init__(config)
         self._shares_socket = shares_socket
+        self._say_ready = say_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept, and say so."""
+        await super().startup(sockets)
+        if self._say_ready is not None:
+            self._say_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take what waits, stop listening, let idle connections bring a last request, end."""

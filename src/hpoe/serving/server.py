@@ -14,10 +14,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from hpoe.errors import ServingError
-from hpoe.registry import NAME
-from hpoe.serving.champion import Champion, fetch_champion, load_champion
-from hpoe.serving.draining import DrainingServer, Protocol
-from hpoe.serving.logs import LOGGING
+from hpoe.serving.champion import Champion, fetch_champion, load_champion, served
+from hpoe.serving.draining import DrainingServer, server_config
+from hpoe.serving.following import Following
 from hpoe.serving.workers import FOLDER, keep_alive
 from hpoe.settings import Settings
 
@@ -31,35 +30,38 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve the champion until SIGTERM or Ctrl-C; then answer what was sent, and return.
 
     Raises:
-        ServingError: there is no champion, it cannot be loaded, or the address is taken.
-        TrackingError: the registry cannot be used.
+        ServingError: the address is taken; or, unless champions are followed, there is none, or it
+            cannot be loaded.
+        TrackingError: the registry cannot be used; not raised where champions are followed.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     with TemporaryDirectory(prefix="hpoe-serve-") as name, _bound(settings) as listener:
         folder = Path(name)
+        if settings.serve_follow or settings.serve_workers > 1:
+            os.environ[FOLDER] = str(folder / "metrics")
+            (folder / "metrics").mkdir()
+        if settings.serve_follow:
+            Following(settings, partial(_config, settings=settings), listener, folder, say).run()
+            return
         champion = fetch_champion(settings.tracking_uri, folder / "model")
-        config = uvicorn.Config(
-            partial(_application, champion, settings),
-            factory=True,
-            http=Protocol,
-            ws="none",
-            lifespan="on",
-            log_config=LOGGING,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-        address = f"http://{settings.serve_host}:{settings.serve_port}"
-        say(f"{NAME} version {champion.version} is served at {address}; Ctrl-C ends it")
+        config = _config(champion, settings)
+        say(f"{served(champion, settings)}; Ctrl-C ends it")
         if settings.serve_workers == 1:
             DrainingServer(config).run(sockets=[listener])
         else:
-            os.environ[FOLDER] = str(folder / "metrics")
-            (folder / "metrics").mkdir()
             keep_alive(config, listener, settings.serve_workers)
+
+
+def _config(champion: Champion, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves a champion."""
+    return server_config(
+        partial(_application, champion, settings),
+        factory=True,
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
 
 
 def _application(champion: Champion, settings: Settings) -> ASGIApp:

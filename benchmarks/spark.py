@@ -1,0 +1,54 @@
+"""Score a Parquet file of images with the champion on Spark: what `hpoe score` does, on a cluster.
+
+    pip install 'hpoe[spark]'
+    python benchmarks/spark.py images.parquet answers.parquet --master 'local[2]'
+
+Needs Java 17. The answers are a folder of Parquet files, in no order: rows need a key of their own.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import mlflow
+import typer
+from pyspark.sql import SparkSession
+from pyspark.sql.functions import struct
+
+from hpoe.registry import CHAMPION, NAME
+from hpoe.settings import load_settings
+from hpoe.tracking import tracking_uri
+
+IMAGES_A_BATCH = 1000
+"""Of images that Spark hands to Python at once: few, for memory."""
+
+
+def main(
+    source: Path,
+    target: Path,
+    master: Annotated[str, typer.Option(help="Spark's master.")] = "local[2]",
+) -> None:
+    """Write the answers to every image, beside the other columns."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # where the model's requirements are
+    mlflow.set_tracking_uri(tracking_uri(load_settings().tracking_uri))
+    spark = (
+        SparkSession.builder.master(master)
+        .appName("hpoe score")
+        .config("spark.driver.memory", "1g")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.execution.arrow.maxRecordsPerBatch", IMAGES_A_BATCH)
+        .config("spark.sql.files.maxPartitionBytes", "16m")
+        .getOrCreate()
+    )
+    try:
+        model = mlflow.pyfunc.spark_udf(spark, f"models:/{NAME}@{CHAMPION}", env_manager="local")
+        images = spark.read.parquet(str(source))
+        answered = images.withColumn("answer", model(struct("image")))
+        answered.select("*", "answer.*").drop("image", "answer").write.parquet(str(target))
+    finally:
+        spark.stop()
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Run once, on an empty volume: the two databases of MLflow's server, and their owner.
+#
+# The superuser gets no password afterwards, so that it cannot log in over the network.
+set -eu
+
+psql --set ON_ERROR_STOP=1 --set password="$POSTGRES_PASSWORD" --username postgres <<'SQL'
+CREATE ROLE mlflow LOGIN PASSWORD :'password';
+CREATE DATABASE mlflow OWNER mlflow;
+CREATE DATABASE mlflow_auth OWNER mlflow;
+ALTER ROLE postgres PASSWORD NULL;
+SQL
