@@ -11,7 +11,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 TINY: dict[str, Any] = {
-    "images": "as_given",
+    "images": "deskewed",
     "units": [20, 15, 10],
     "epochs": 4,
     "minibatch_size": 20,
