@@ -35,6 +35,8 @@ from hpoe.settings import Settings
 from hpoe.tracking import Tracker, tracking_uri
 
 SEEDS = (1, 2, 3)
+PLAIN = "networks.default.images=as_given"
+"""The default recipe on images that are not deskewed, like the paper's networks."""
 COPIES, DESKEWED = 5, 3
 """Networks of the default recipe on images as given, and on deskewed ones, that are averaged."""
 DIGITS, LAYERS = range(10), (1, 2, 3)
@@ -199,13 +201,14 @@ def _ladder(seed: int, recipe: Recipe) -> Experiment:
     """Several networks of the default recipe, on images as given and on deskewed ones."""
     plain = [f"default{copy}" for copy in range(2, COPIES + 1)]
     deskewed = [f"deskewed{copy}" for copy in range(1, DESKEWED + 1)]
-    recipes = dict.fromkeys(plain, recipe)
+    recipes = dict.fromkeys(plain, recipe.model_copy(update={"images": "as_given"}))
     recipes |= dict.fromkeys(deskewed, recipe.model_copy(update={"images": "deskewed"}))
     return Experiment(
         f"ladder{seed}",
         seed,
         (
             f"seed={seed}",
+            PLAIN,
             f"train=[{','.join(['default', *recipes])}]",
             *(f"+networks.{name}={_braces(each)}" for name, each in recipes.items()),
         ),
@@ -227,6 +230,7 @@ def _size(images: int, params: Params) -> Experiment:
         f"images{images}",
         params.seed,
         (
+            PLAIN,
             f"split.unsupervised_per_digit={images}",
             f"networks.default.epochs={recipe.epochs * before // after}",
         ),
@@ -268,7 +272,7 @@ def _classes(seed: int, count: int) -> Experiment:
     return Experiment(
         f"classes{count}",
         seed,
-        (f"split.digits=[{','.join(map(str, range(count)))}]",),
+        (PLAIN, f"split.digits=[{','.join(map(str, range(count)))}]"),
         ("evaluate",),
         ("metrics.json",),
         ("calibration.png",) if count == len(DIGITS) else (),
