@@ -141,6 +141,7 @@ def index(folder: Path) -> Iterator[str]:
         yield f"{host}:{server.server_port}"
     finally:
         server.shutdown()
+        server.server_close()
 
 
 class _Quiet(SimpleHTTPRequestHandler):
