@@ -25,7 +25,7 @@ import sqlalchemy
 from tests.serving.running import free_port
 
 DOCKER = Path(__file__).parents[2] / "docker"
-SECONDS_TO_START = 120
+SECONDS_TO_START = 240
 ADMIN, ADMIN_PASSWORD = "admin", "admin-password-of-tests"
 DATABASE_PASSWORD = "database-password-of-tests"  # noqa: S105
 
@@ -241,9 +241,9 @@ def program(name: str) -> str:
     return shutil.which(name, path=path) or ""
 
 
-def status(url: str) -> int:
+def status(url: str, user: tuple[str, str] | None = None) -> int:
     """The status of an answer; 0 if there is none."""
     try:
-        return requests.get(url, timeout=5).status_code
+        return requests.get(url, auth=user, timeout=20).status_code
     except requests.RequestException:
         return 0

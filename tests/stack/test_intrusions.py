@@ -313,9 +313,9 @@ def test_slow_clients_are_cut_off_and_hinder_nobody(site: Site) -> None:
         image = next(iter(site.answers))
         reply = site.ask("POST", "/invocations", {"inputs": [image]}, READS)
         assert reply.status == 200
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 10  # before the gateway has cut any of them off
         endings = Counter(ending(wire) for wire in slow)
-        assert time.monotonic() - before < 40
+        assert time.monotonic() - before < 60
     finally:
         for wire in slow:
             wire.close()
