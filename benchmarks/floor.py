@@ -1,24 +1,34 @@
 """A layer's training beside its floor: the five matrix products of each update by themselves.
 
-Two are of data and weights, one of hidden states and weights, two of the statistics. Both are
-measured in turn, in the same processes, on the same shapes, with one thread each. The products are
-made by OpenBLAS (NumPy, SciPy) and by PyTorch's library; the floor is the faster one.
+Two are of data and weights, one of hidden states and weights; the two of the statistics are made as
+one of stacked pairs, as that is faster. Both are measured in turn, in the same processes, on the
+same shapes, with one thread each, a few updates at a time, so that other work on the machine meets
+both alike. The products are made by oneDNN, MKL (both through PyTorch) and OpenBLAS (NumPy, SciPy);
+the floor is the fastest of them.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import cycle
 
 import numpy as np
 import torch
 from scipy.linalg.blas import sgemm
+from threadpoolctl import threadpool_limits
 
 from hpoe.parallel import run_tasks
 from hpoe.params import Recipe
+from hpoe.products import onednn
 from hpoe.rbm import ContrastiveDivergence, initial_state
 
 IMAGES = 4400
+"""Of an epoch; what a few updates took is scaled to that."""
 VISIBLE = 784
+IN_A_ROW = 4
+"""Timings of one work before it is the others' turn."""
+FLOP = 1e9
+"""Of one timing's products, about: some milliseconds, so that many are not interrupted."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,8 @@ class Layer:
     seconds_an_epoch_median: float
     seconds_products: float
     seconds_products_median: float
+    products_by: str
+    """The library that makes them fastest."""
     gflops: float
     gflops_products: float
     """Of all workers together."""
@@ -51,21 +63,25 @@ def measure_layer(recipe: Recipe, visible: int, hidden: int, workers: int, repea
     """Train a layer in all workers at once, and its products alone."""
     sized = recipe.model_copy(update={"units": (hidden, hidden, hidden)})
     tasks = [_Task(sized, visible, repeats, worker) for worker in range(workers)]
-    seconds = np.array(list(run_tasks(_measure, tasks, workers)))  # [workers, 2, repeats]
-    training, products = seconds.min(axis=2).mean(axis=0)
-    training_median, products_median = np.median(seconds, axis=2).mean(axis=0)
+    measured = list(run_tasks(_measure, tasks, workers))
+    epoch = IMAGES / (_updates(tasks[0]) * recipe.minibatch_size)
+    seconds = epoch * np.array([list(each.values()) for each in measured])  # [workers, 4, repeats]
+    least = seconds.min(axis=2).mean(axis=0)
+    median = np.median(seconds, axis=2).mean(axis=0)
+    fastest = 1 + least[1:].argmin()
     gigaflop = 5 * 2 * IMAGES * visible * hidden / 1e9 * workers
     return Layer(
         visible,
         hidden,
         recipe.minibatch_size,
-        float(training),
-        float(training_median),
-        float(products),
-        float(products_median),
-        gflops=float(gigaflop / training),
-        gflops_products=float(gigaflop / products),
-        roofline_fraction=float(products / training),
+        float(least[0]),
+        float(median[0]),
+        float(least[fastest]),
+        float(median[fastest]),
+        products_by=list(measured[0])[fastest],
+        gflops=float(gigaflop / least[0]),
+        gflops_products=float(gigaflop / least[fastest]),
+        roofline_fraction=float(least[fastest] / least[0]),
     )
 
 
@@ -78,61 +94,96 @@ def network_fraction(layers: Sequence[Layer], hidden: int, minibatch: int) -> fl
     return products / sum(layer.seconds_an_epoch for layer in three)
 
 
-def rows(layers: Sequence[Layer]) -> list[dict[str, float]]:
+def rows(layers: Sequence[Layer]) -> list[dict[str, float | str]]:
     """The layers as JSON values."""
     return [asdict(layer) for layer in layers]
 
 
-def _measure(task: _Task) -> tuple[list[float], list[float]]:
-    """Seconds of epochs of training, and of their products, one each a repeat."""
+def _updates(task: _Task) -> int:
+    """Of one timing."""
+    update = 5 * 2 * task.recipe.minibatch_size * task.visible * task.recipe.units[0]
+    return max(2, round(FLOP / update))
+
+
+@torch.inference_mode()
+def _measure(task: _Task) -> dict[str, list[float]]:
+    """Seconds of some updates of training, then of their products by each library."""
     torch.set_num_threads(1)
-    rng = np.random.default_rng(task.worker)
+    rng = np.random.Generator(np.random.SFC64(task.worker))
+    size, hidden, updates = task.recipe.minibatch_size, task.recipe.units[0], _updates(task)
     data = torch.from_numpy(rng.random((IMAGES, task.visible), dtype=np.float32))
+    some = updates * size
+    parts = cycle(torch.split(data[: IMAGES // some * some], some))
     state = initial_state(task.recipe, 1, task.visible, rng)
     divergence = ContrastiveDivergence(state, task.recipe)
-    size, hidden = task.recipe.minibatch_size, task.recipe.units[0]
-    v, weights = data[:size].clone(), state.rbm.weights.clone()
-    h = torch.from_numpy(rng.random((size, hidden), dtype=np.float32))
+    weights = state.rbm.weights.clone()
+    epoch = task.recipe.epochs // 3  # with momentum, before the rate falls
+    v, h = (torch.from_numpy(rng.random((2 * size, n), np.float32)) for n in (task.visible, hidden))
+    works: dict[str, Callable[[], object]] = {
+        "training": lambda: divergence.epoch(next(parts), rng, task.recipe, epoch),
+        "oneDNN": _by_onednn(v, h, weights, updates),
+        "MKL": _by_mkl(v, h, weights, updates),
+        "OpenBLAS": _by_openblas(v, h, weights, updates),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    with threadpool_limits(limits=1):
+        for _ in range(task.repeats):
+            for name, work in works.items():
+                work()  # what the others did has left nothing of it in the caches
+                seconds[name] += [seconds_of(work) for _ in range(IN_A_ROW)]
+    return seconds
 
-    def training() -> None:
-        divergence.epoch(data, rng, task.recipe, epoch=1)
 
-    works = training, _by_pytorch(v, h, weights), _by_openblas(v, h, weights)
-    seconds = np.array([[seconds_of(work) for work in works] for _ in range(1 + task.repeats)])[1:]
-    fastest = 1 + seconds[:, 1:].min(axis=0).argmin()
-    return seconds[:, 0].tolist(), seconds[:, fastest].tolist()
-
-
-def _by_pytorch(v: torch.Tensor, h: torch.Tensor, weights: torch.Tensor) -> Callable[[], None]:
-    """An epoch's products by PyTorch's library (on x86 Intel's MKL)."""
-    out_v, out_h, statistics = map(torch.empty_like, (v, h, weights))
+def _by_onednn(
+    v: torch.Tensor, h: torch.Tensor, weights: torch.Tensor, updates: int
+) -> Callable[[], None]:
+    """Some updates' products of pairs v [2B, V] and h [2B, H] by oneDNN."""
+    v_, h_ = v[: len(v) // 2], h[: len(h) // 2]
 
     def products() -> None:
-        for _ in range(IMAGES // len(v)):
-            torch.mm(v, weights, out=out_h)
-            torch.mm(h, weights.t(), out=out_v)
-            torch.mm(v, weights, out=out_h)
-            torch.mm(v.t(), h, out=statistics)
+        for _ in range(updates):
+            onednn(v_, weights)
+            onednn(h_, weights.t())
+            onednn(v_, weights)
+            onednn(v.t(), h)
+
+    return products
+
+
+def _by_mkl(
+    v: torch.Tensor, h: torch.Tensor, weights: torch.Tensor, updates: int
+) -> Callable[[], None]:
+    """The same by what PyTorch's functions call, on x86 Intel's MKL."""
+    v_, h_ = v[: len(v) // 2], h[: len(h) // 2]
+    out_v, out_h, statistics = map(torch.empty_like, (v_, h_, weights))
+
+    def products() -> None:
+        for _ in range(updates):
+            torch.mm(v_, weights, out=out_h)
+            torch.mm(h_, weights.t(), out=out_v)
+            torch.mm(v_, weights, out=out_h)
             torch.mm(v.t(), h, out=statistics)
 
     return products
 
 
-def _by_openblas(v: torch.Tensor, h: torch.Tensor, weights: torch.Tensor) -> Callable[[], None]:
+def _by_openblas(
+    v: torch.Tensor, h: torch.Tensor, weights: torch.Tensor, updates: int
+) -> Callable[[], None]:
     """The same by OpenBLAS, each by the faster of NumPy's and SciPy's functions.
 
     SciPy's takes arrays column by column, that is ours transposed.
     """
-    v_, h_, w_ = v.numpy(), h.numpy(), weights.numpy()
-    out_v, out_h, statistics = map(np.empty_like, (v_, h_, w_))
+    v2, h2, w = v.numpy(), h.numpy(), weights.numpy()
+    v1, h1 = v2[: len(v) // 2], h2[: len(h) // 2]
+    out_v, out_h, statistics = map(np.empty_like, (v1, h1, w))
 
     def products() -> None:
-        for _ in range(IMAGES // len(v)):
-            np.matmul(v_, w_, out=out_h)
-            sgemm(1, w_.T, h_.T, 0, out_v.T, trans_a=True, overwrite_c=True)
-            np.matmul(v_, w_, out=out_h)
-            np.matmul(v_.T, h_, out=statistics)
-            np.matmul(v_.T, h_, out=statistics)
+        for _ in range(updates):
+            np.matmul(v1, w, out=out_h)
+            sgemm(1, w.T, h1.T, 0, out_v.T, trans_a=True, overwrite_c=True)
+            np.matmul(v1, w, out=out_h)
+            sgemm(1, h2.T, v2.T, 0, statistics.T, trans_b=True, overwrite_c=True)
 
     return products
 

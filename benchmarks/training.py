@@ -26,7 +26,7 @@ from hpoe.stage import RAW, report_errors
 
 REPORT, PICTURE = (Path(f"reports/benchmarks/training.{kind}") for kind in ("json", "png"))
 UNITS = (500, 100)
-FLOOR_REPEATS = 7
+FLOOR_REPEATS = 50
 console = Console()
 
 
@@ -131,8 +131,8 @@ def _layer_table(layers: list[floor.Layer], workers: int) -> Table:
     table = Table(title=f"A layer's training, {workers} processes of one thread each")
     for heading in ("visible x hidden", "minibatch", "ms an epoch", "median"):
         table.add_column(heading, justify="right")
-    for heading in ("GFLOP/s", "products alone", "fraction"):
-        table.add_column(heading, justify="right")
+    for heading in ("GFLOP/s", "products alone", "by", "fraction"):
+        table.add_column(heading, justify="left" if heading == "by" else "right")
     for layer in layers:
         table.add_row(
             f"{layer.visible} x {layer.hidden}",
@@ -141,6 +141,7 @@ def _layer_table(layers: list[floor.Layer], workers: int) -> Table:
             f"{layer.seconds_an_epoch_median * 1e3:.0f}",
             f"{layer.gflops:.0f}",
             f"{layer.gflops_products:.0f}",
+            layer.products_by,
             f"{layer.roofline_fraction:.2f}",
         )
     return table

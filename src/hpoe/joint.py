@@ -17,9 +17,9 @@ class JointDivergence(ContrastiveDivergence):
         super().__init__(state, recipe)
         self._pixels = len(state.rbm.visible_biases) - classes
 
-    def _activate(self, x: Tensor) -> None:
-        x[:, : self._pixels].sigmoid_()
-        x[:, self._pixels :] = x[:, self._pixels :].softmax(dim=1)
+    def _activate(self, x: Tensor, out: Tensor) -> None:
+        torch.sigmoid(x[:, : self._pixels], out=out[:, : self._pixels])
+        out[:, self._pixels :] = x[:, self._pixels :].softmax(dim=1)
 
 
 def labelled(v: Tensor, labels: Tensor, classes: int) -> Tensor:

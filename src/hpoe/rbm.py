@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg.blas import sgemm
 from torch import Tensor
 
 from hpoe.params import Recipe
+from hpoe.products import affine
+from hpoe.randomness import fill_uniform
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,12 @@ class RBM:
 
 def hidden_probabilities(rbm: RBM, v: Tensor) -> Tensor:
     """p(h_j = 1 | v) = s(c_j + v.W_j), [N, V] to [N, H] (eq. 2)."""
-    return torch.addmm(rbm.hidden_biases, v, rbm.weights).sigmoid_()
+    return affine(v, rbm.weights, rbm.hidden_biases).sigmoid_()
 
 
 def visible_probabilities(rbm: RBM, h: Tensor) -> Tensor:
     """p(v_i = 1 | h) = s(b_i + W_i.h), [N, H] to [N, V] (eq. 2)."""
-    return torch.addmm(rbm.visible_biases, h, rbm.weights.t()).sigmoid_()
+    return affine(h, rbm.weights.t(), rbm.visible_biases).sigmoid_()
 
 
 def goodness(rbm: RBM, v: Tensor) -> Tensor:
@@ -40,12 +41,12 @@ def goodness(rbm: RBM, v: Tensor) -> Tensor:
     The sum over hidden units is made in float64: hundreds of terms would cost float32 its last
     digits, on which images of the same class differ.
     """
-    return _goodness(rbm, v, torch.addmm(rbm.hidden_biases, v, rbm.weights))
+    return _goodness(rbm, v, affine(v, rbm.weights, rbm.hidden_biases))
 
 
 def hidden_probabilities_and_goodness(rbm: RBM, v: Tensor) -> tuple[Tensor, Tensor]:
     """Both at the price of one matrix product: [N, H] and [N]."""
-    x = torch.addmm(rbm.hidden_biases, v, rbm.weights)
+    x = affine(v, rbm.weights, rbm.hidden_biases)
     g = _goodness(rbm, v, x)
     return x.sigmoid_(), g
 
@@ -106,24 +107,17 @@ def learning_rate(recipe: Recipe, update: int, updates: int) -> float:
 
 
 class ContrastiveDivergence:
-    """CD-1 updates in place, with every intermediate in a buffer made once.
+    """CD-1 updates in place: five matrix products each, and as little else as can be.
 
-    An update is five matrix products. The two of the statistics, v0'p_h0 and -v1'p_h1, are done as
-    one product of the stacked pairs, added to the increments in place.
-
-    NumPy and SciPy make the products: their OpenBLAS uses all of a processor's vector units,
-    whoever made it, which PyTorch's MKL does only for its own maker's. SciPy's `sgemm` takes arrays
-    column by column, that is ours transposed; unlike NumPy it adds to what is there.
+    The two products of the statistics, v0'p_h0 and -v1'p_h1, are one of the stacked pairs. What
+    eq. 7 does to weights and increments is one pass over both.
     """
 
     def __init__(self, state: TrainingState, recipe: Recipe) -> None:
         self._rbm = state.rbm
         self._increments = state.increments
         self._weight_decay = recipe.weight_decay
-        self._hidden = state.rbm.weights.shape[1]
-        self._weights = state.rbm.weights.numpy()
-        self._weight_increments = state.increments.weights.numpy()
-        assert self._weight_increments.flags.c_contiguous  # noqa: S101 - `sgemm` would add to a copy
+        self._weights_t = state.rbm.weights.t()
         self._buffers: dict[int, _Buffers] = {}
 
     def update(
@@ -140,45 +134,45 @@ class ContrastiveDivergence:
         Returns:
             The squared reconstruction error summed over the minibatch, a scalar tensor.
         """
-        size = len(v0)
+        size, rbm, increments = len(v0), self._rbm, self._increments
         if size not in self._buffers:
-            self._buffers[size] = _Buffers(size, *self._rbm.weights.shape)
-        its, rbm, increments, w = self._buffers[size], self._rbm, self._increments, self._weights
+            self._buffers[size] = _Buffers(size, *rbm.weights.shape)
+        its = self._buffers[size]
 
         its.v_pos.copy_(v0)
-        np.matmul(its.v_pos_array, w, out=its.h_pos_array)
-        its.h_pos.add_(rbm.hidden_biases).sigmoid_()
+        torch.sigmoid(affine(its.v_pos, rbm.weights, rbm.hidden_biases), out=its.h_pos)
         torch.gt(its.h_pos, uniform, out=its.h_states)
-        sgemm(1, w.T, its.h_states_t, 0, its.v_neg_t, trans_a=True, overwrite_c=True)
-        self._activate(its.v_neg.add_(rbm.visible_biases))
-        np.matmul(its.v_neg_array, w, out=its.h_neg_array)
-        its.h_neg.add_(rbm.hidden_biases).sigmoid_().neg_()
+        self._activate(affine(its.h_states, self._weights_t, rbm.visible_biases), its.v_neg)
+        torch.sigmoid(affine(its.v_neg, rbm.weights, rbm.hidden_biases), out=its.h_neg)
         torch.sub(its.v_pos, its.v_neg, out=its.difference)
 
-        step, decay = learning_rate / size, learning_rate * self._weight_decay
-        increments.weights.mul_(momentum).add_(rbm.weights, alpha=-decay)
-        increments_t = self._weight_increments.T
-        sgemm(step, its.h_pair_t, its.v_pair_t, 1, increments_t, trans_b=True, overwrite_c=True)
-        increments.visible_biases.mul_(momentum).add_(its.difference.sum(0), alpha=step)
-        increments.hidden_biases.mul_(momentum).add_(its.h_pair.sum(0), alpha=step)
-        rbm.weights.add_(increments.weights)
-        rbm.visible_biases.add_(increments.visible_biases)
-        rbm.hidden_biases.add_(increments.hidden_biases)
+        torch.mul(its.signs, learning_rate / size, out=its.steps)
+        its.h_pair.mul_(its.steps)  # the smaller factor of all statistics
+        gradient = affine(its.v_pair_t, its.h_pair)
+        visible = torch.mv(its.difference_t, its.visible_steps)
+        hidden = torch.mv(its.h_pair_t, its.ones)
+        biases = [rbm.visible_biases, rbm.hidden_biases]
+        last = [increments.visible_biases, increments.hidden_biases]
+        decay = learning_rate * self._weight_decay
+        _climb([rbm.weights], [gradient], [increments.weights], momentum, decay)
+        _climb(biases, [visible, hidden], last, momentum)
         return torch.dot(its.flat_difference, its.flat_difference)
 
-    def _activate(self, x: Tensor) -> None:
-        """Turn the visible units' total inputs x [B, V] into their probabilities, in place."""
-        x.sigmoid_()
+    def _activate(self, x: Tensor, out: Tensor) -> None:
+        """Write the probabilities of visible units, whose total inputs are x [B, V]."""
+        torch.sigmoid(x, out=out)
 
     @torch.inference_mode()
     def epoch(self, data: Tensor, rng: np.random.Generator, recipe: Recipe, epoch: int) -> float:
         """One pass over the data [N, V] in fixed order; the mean squared error an image."""
         minibatches = torch.split(data, recipe.minibatch_size)
         updates = recipe.epochs * len(minibatches)
-        uniform: NDArray[np.float32] = np.empty((recipe.minibatch_size, self._hidden), np.float32)
+        shape = recipe.minibatch_size, self._rbm.weights.shape[1]
+        uniform: NDArray[np.float32] = np.empty(shape, np.float32)
         error = torch.zeros(())
         for number, v0 in enumerate(minibatches, start=epoch * len(minibatches)):
-            drawn = rng.random(dtype=np.float32, out=uniform[: len(v0)])
+            drawn = uniform[: len(v0)]
+            fill_uniform(rng, drawn)
             error += self.update(
                 v0,
                 torch.from_numpy(drawn),
@@ -189,21 +183,48 @@ class ContrastiveDivergence:
 
 
 class _Buffers:
-    """Intermediates of minibatches of one size, and every view of them that an update needs.
-
-    Tensors and arrays share their memory; the latter are transposed where their name ends in `_t`.
-    """
+    """Intermediates of minibatches of one size, made once, and the views that an update needs."""
 
     def __init__(self, size: int, visible: int, hidden: int) -> None:
-        self.v_pair, self.h_pair = torch.empty(2 * size, visible), torch.empty(2 * size, hidden)
-        self.v_pos, self.v_neg = torch.split(self.v_pair, size)
+        v_pair, self.h_pair = torch.empty(2 * size, visible), torch.empty(2 * size, hidden)
+        self.v_pos, self.v_neg = torch.split(v_pair, size)
         self.h_pos, self.h_neg = torch.split(self.h_pair, size)
-        self.h_states, self.difference = torch.empty(size, hidden), torch.empty(size, visible)
-        self.flat_difference = self.difference.view(-1)
-        self.v_pos_array, self.v_neg_array = self.v_pos.numpy(), self.v_neg.numpy()
-        self.h_pos_array, self.h_neg_array = self.h_pos.numpy(), self.h_neg.numpy()
-        self.v_pair_t, self.h_pair_t = self.v_pair.numpy().T, self.h_pair.numpy().T
-        self.h_states_t, self.v_neg_t = self.h_states.numpy().T, self.v_neg_array.T
+        self.h_states, difference = torch.empty(size, hidden), torch.empty(size, visible)
+        self.difference, self.flat_difference = difference, difference.view(-1)
+        self.v_pair_t, self.h_pair_t = v_pair.t(), self.h_pair.t()
+        self.difference_t = difference.t()
+        self.ones = torch.ones(2 * size)
+        self.signs = torch.cat([torch.ones(size, 1), -torch.ones(size, 1)])
+        self.steps = torch.empty(2 * size, 1)
+        self.visible_steps = self.steps[:size, 0]
+
+
+def _climb(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    increments: list[Tensor],
+    momentum: float,
+    decay: float = 0.0,
+) -> None:
+    """Eq. 7 in place: increments = mu increments + gradients - decay parameters, then their sum.
+
+    The pass of PyTorch's SGD, which descends: so rate and decay are negative.
+    """
+    if momentum == 0:  # that pass would leave the increments as they are
+        for increment in increments:
+            increment.zero_()
+    torch._fused_sgd_(
+        parameters,
+        gradients,
+        increments,
+        weight_decay=-decay,
+        momentum=momentum or 1.0,
+        lr=-1.0,
+        dampening=0.0,
+        nesterov=False,
+        maximize=False,
+        is_first_step=False,
+    )
 
 
 def measure(rbm: RBM, error: float, train_sample: Tensor, heldout: Tensor) -> EpochCurves:

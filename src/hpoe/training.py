@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from hpoe.data.split import load_digit
@@ -57,8 +56,7 @@ def train_digit(task: TrainingTask) -> Trained:
         sample = activities(below, unit_interval(heldout))
         training = training or _start(task, data.shape[1])
         training.trained_in = task.run
-        with threadpool_limits(limits=1):  # NumPy's and SciPy's matrix products
-            _run_epochs(task, training, checkpoint, data, sample)
+        _run_epochs(task, training, checkpoint, data, sample)
     path = weights_path(task.models, task.network, task.layer, task.digit)
     save_rbm(path, training.state.rbm, fingerprint)
     Board(task.board).show(task.digit, task.recipe.epochs)

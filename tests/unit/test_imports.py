@@ -24,7 +24,7 @@ ORDER = (
     ),
     (
         *("hpoe.files", "hpoe.outages", "hpoe.params", "hpoe.settings", "hpoe.cluster"),
-        "hpoe.progress",
+        *("hpoe.progress", "hpoe.products"),
     ),
     (
         *("hpoe.data", "hpoe.data.idx", "hpoe.data.mirrors", "hpoe.tensors", "hpoe.figures"),

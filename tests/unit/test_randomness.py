@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
-from hpoe.randomness import generator
+from hpoe.randomness import fill_uniform, generator
 
 
 class Key(TypedDict):
@@ -112,3 +113,31 @@ def test_two_streams_are_not_correlated() -> None:
     drawn = [generator(**key).standard_normal(10_000) for key in (A_KEY, *OTHERS)]
     correlations = np.corrcoef(drawn) - np.eye(7)
     assert np.abs(correlations).max() < 0.055
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 5, 20_000])
+def test_uniform_numbers_have_sixteen_bits_of_their_own_and_eight_in_common(size: int) -> None:
+    rng = np.random.Generator(np.random.SFC64(0))
+    for _ in range(3):
+        numbers = np.full(size, np.nan, np.float32)
+        fill_uniform(rng, numbers)
+        whole = numbers.astype(np.float64) * 2**24
+        assert (whole == np.floor(whole)).all()
+        assert (numbers >= 0).all()
+        assert (numbers < 1).all()
+        assert len(np.unique(whole % 256)) == 1
+        assert len(np.unique(numbers)) > 0.8 * size  # 20,000 of 65,536 values: 86 %
+
+
+def test_uniform_numbers_are_uniform_and_independent() -> None:
+    """Chi-square of pairs on 16 x 16 cells and of the common bits: with another seed 1 in 10^6."""
+    rng, drawn, common = np.random.Generator(np.random.SFC64(1)), [], []
+    for _ in range(5000):
+        numbers = np.empty((10, 8), np.float32)
+        fill_uniform(rng, numbers)
+        drawn.append(numbers)
+        common.append(int(numbers[0, 0] * 2**24) % 256)
+    one, other = np.stack(drawn).reshape(-1, 2).T
+    cells = (one * 16).astype(int) * 16 + (other * 16).astype(int)
+    assert chisquare(np.bincount(cells, minlength=256)).pvalue > 1e-6
+    assert chisquare(np.bincount(common, minlength=256)).pvalue > 1e-6

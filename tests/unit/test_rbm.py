@@ -16,6 +16,7 @@ from sklearn.neural_network import BernoulliRBM
 from torch import Tensor
 
 from hpoe.params import Params, Recipe
+from hpoe.randomness import fill_uniform
 from hpoe.rbm import (
     RBM,
     ContrastiveDivergence,
@@ -306,6 +307,32 @@ def test_an_update_is_eqs_6_and_7_for_full_and_partial_minibatches(recipe: Recip
         slow.agrees_with(state)
 
 
+@pytest.mark.parametrize(("visible", "hidden"), [(784, 500), (784, 25), (100, 100)])
+def test_updates_of_real_size_are_those_of_float64(
+    recipe: Recipe, visible: int, hidden: int
+) -> None:
+    """Where other libraries make the products than those of the slow reference's size."""
+    state, rng = fresh(some_rbm(visible, hidden, scale=0.05)), np.random.default_rng(2)
+    divergence = ContrastiveDivergence(state, recipe)
+    dw = db = dc = np.zeros(())
+    for size, rate, mu in [(50, 0.1, 0.0), (50, 0.1, 0.9), (30, 0.05, 0.9)]:
+        w, b, c = (part.copy() for part in parts(state.rbm))
+        v0, uniform = (rng.random((size, units), np.float32) for units in (visible, hidden))
+        divergence.update(
+            torch.from_numpy(v0), torch.from_numpy(uniform), learning_rate=rate, momentum=mu
+        )
+        p_h0 = expit(c + v0 @ w)
+        v1 = expit(b + (uniform < p_h0) @ w.T)
+        p_h1 = expit(c + v1 @ w)
+        dw = mu * dw + rate * ((v0.T @ p_h0 - v1.T @ p_h1) / size - recipe.weight_decay * w)
+        db = mu * db + rate * (v0 - v1).mean(axis=0)
+        dc = mu * dc + rate * (p_h0 - p_h1).mean(axis=0)
+        for found, expected in zip(parts(state.increments), (dw, db, dc), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(dw).max())
+        for found, before, step in zip(parts(state.rbm), (w, b, c), (dw, db, dc), strict=True):
+            np.testing.assert_allclose(found, before + step, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("schedule", ["constant", "constant_then_linear"])
 @pytest.mark.parametrize(("momentum_start", "minibatch"), [(0, 4), (3, 4), (50, 1), (999, 13)])
 def test_epochs_are_the_slow_ones_in_fixed_order(
@@ -333,8 +360,9 @@ def test_epochs_are_the_slow_ones_in_fixed_order(
             falling = schedule == "constant_then_linear" and update >= updates / 2
             rate = 0.2 * (updates - update) / (updates / 2) if falling else 0.2
             mu = 0.0 if update < momentum_start else 0.9
-            uniform = rng.random((len(batch), 3), np.float32).tolist()
-            total += slow.update(batch, uniform, rate, mu, decay=0.01)
+            uniform = np.empty((len(batch), 3), np.float32)
+            fill_uniform(rng, uniform)
+            total += slow.update(batch, uniform.tolist(), rate, mu, decay=0.01)
             update += 1
         assert found == pytest.approx(total / 13, rel=1e-5)
         slow.agrees_with(state)
@@ -437,10 +465,14 @@ def test_hidden_states_are_as_frequent_as_their_probabilities(recipe: Recipe, se
 
     With another seed a right sampler fails once in a million.
     """
-    biases, draws = [1.2, -0.7, 0.1, -2.0], 100_000
+    biases, draws, minibatch = [1.2, -0.7, 0.1, -2.0], 100_000, 1000
     uniform = torch.from_numpy(np.random.default_rng(seed).random((draws, 4), np.float32))
-    recipe = recipe.model_copy(update={"minibatch_size": draws})
-    counts = reconstruction(fresh(decoder(4, biases)), recipe, uniform) * draws
+    recipe = recipe.model_copy(update={"minibatch_size": minibatch})
+    means = [
+        reconstruction(fresh(decoder(4, biases)), recipe, part)
+        for part in torch.split(uniform, minibatch)
+    ]
+    counts = np.sum(means, axis=0) * minibatch
     p, states = expit(biases), all_states(4).numpy()
     expected = np.prod(np.where(states > 0, p, 1 - p), axis=1)
     counts = np.round(counts)

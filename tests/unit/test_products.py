@@ -1,0 +1,36 @@
+"""Products: as exact as float32 whichever library makes them, and without a gradient lost."""
+
+import numpy as np
+import pytest
+import torch
+
+from hpoe.products import LARGE, affine
+
+
+def some(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(len(shape)).normal(size=shape)).to(dtype)
+
+
+@pytest.mark.parametrize("shape", [(50, 784, 500), (50, 100, 100), (1, 3, 2), (4400, 784, 25)])
+@pytest.mark.parametrize("with_biases", [True, False])
+@pytest.mark.parametrize("transposed", [True, False])
+def test_products_of_any_size_are_those_of_float64(
+    shape: tuple[int, int, int], with_biases: bool, transposed: bool
+) -> None:
+    images, visible, hidden = shape
+    x, biases = some(images, visible), some(hidden) if with_biases else None
+    weights = some(hidden, visible).t() if transposed else some(visible, hidden)
+    exact = x.double() @ weights.double() + (0 if biases is None else biases.double())
+    found = affine(x, weights, biases)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), exact, rtol=0, atol=2e-5 * visible**0.5)
+
+
+def test_large_products_keep_the_gradient_and_the_digits_of_float64() -> None:
+    x, weights, biases = some(50, 784), some(784, 500), some(500)
+    assert x.numel() * 500 >= LARGE
+    (gradient,) = torch.autograd.grad(affine(x.requires_grad_(), weights, biases).sum(), x)
+    torch.testing.assert_close(gradient, weights.sum(dim=1).expand(50, -1), rtol=1e-4, atol=1e-4)
+    double = some(50, 784, dtype=torch.float64)
+    exact = double @ weights.double()
+    torch.testing.assert_close(affine(double, weights.double()), exact, rtol=0, atol=1e-12)
