@@ -24,11 +24,13 @@ app = typer.Typer(
 def check() -> None:
     """Check params.yaml and the HPOE_* settings, without running anything."""
     from hpoe.cluster import reach
+    from hpoe.tasks import find_device
 
     load_params()
-    address = load_settings().ray_address
-    if address is not None:
-        reach(address)
+    settings = load_settings()
+    if settings.ray_address is not None:
+        reach(settings.ray_address)
+    find_device(settings)
 
 
 @app.command()

@@ -2,7 +2,8 @@
 
 HpoeError
 ├── ParamsError           params.yaml: an unknown key, a wrong type, a value out of range
-├── SettingsError         an HPOE_* variable or .env: an unknown key, a value out of range
+├── SettingsError         an HPOE_* variable or .env: an unknown key, a value out of range,
+│                         a device that is not there
 ├── DataError             a data file that is missing, damaged or not what it should be
 │   └── DownloadError     no source had the data
 ├── WeightsError          a weights file or checkpoint that is damaged or of another format
@@ -29,7 +30,7 @@ class ParamsError(HpoeError):
 
 
 class SettingsError(HpoeError):
-    """An HPOE_* setting is unknown or out of range."""
+    """An HPOE_* setting is unknown, out of range, or asks for a device that is not there."""
 
 
 class DataError(HpoeError):

@@ -32,6 +32,7 @@ from hpoe.results import (
 )
 from hpoe.runs import StageRecord, record_path
 from hpoe.settings import Settings
+from hpoe.tasks import find_device
 from hpoe.tracking import Tracker, tracking_uri
 
 SEEDS = (1, 2, 3)
@@ -90,6 +91,11 @@ def replicate(
             raise ReplicationError(
                 f"no experiment is called {name!r}: there are {', '.join(known)}"
             )
+    if find_device(settings) != "cpu":
+        raise ReplicationError(
+            "the replication reports the seconds that a core trains, and HPOE_DEVICE names a GPU: "
+            "set it to cpu"
+        )
     Tracker(settings.tracking_uri)  # makes the experiment, whose artifacts lie in this tree
     store = settings.state_dir.resolve() / "usps"
     data_sets = ["mnist"]
