@@ -16,6 +16,7 @@ from hpoe.data.split import load_digit, save_digit
 from hpoe.errors import SettingsError, WorkerError
 from hpoe.params import Recipe
 from hpoe.progress import Board
+from hpoe.randomness import fill_uniform
 from hpoe.rbm import (
     ContrastiveDivergence,
     EpochCurves,
@@ -50,7 +51,7 @@ def assert_agree(found: TrainingState, expected: TrainingState) -> None:
     for name in ("rbm", "increments"):
         for part in PARTS:
             pair = (getattr(getattr(each, name), part) for each in (found, expected))
-            torch.testing.assert_close(*pair, rtol=2e-4, atol=2e-5)
+            torch.testing.assert_close(*pair, rtol=2e-4, atol=1e-4)
 
 
 def some(rng: np.random.Generator, *shape: int) -> Tensor:
@@ -125,8 +126,11 @@ def test_epochs_and_curves_are_the_references(
     together = BatchedDivergence(states(recipe), recipe, "cpu")
     for epoch in range(recipe.epochs):
         seeds = [100 * epoch + digit for digit in range(DIGITS)]
-        drawn = [np.random.default_rng(s).random((IMAGES, HIDDEN), np.float32) for s in seeds]
-        errors = together.epoch(data, torch.from_numpy(np.stack(drawn)), epoch)
+        drawn = torch.from_numpy(np.empty((DIGITS, IMAGES, HIDDEN), np.float32))
+        for random, row in zip(map(np.random.default_rng, seeds), drawn, strict=True):
+            for part in torch.split(row, minibatch):
+                fill_uniform(random, part.numpy())
+        errors = together.epoch(data, drawn, epoch)
         points = together.measure(errors, data[:, :7], heldout)
         for digit, state in enumerate(references):
             one, random = ContrastiveDivergence(state, recipe), np.random.default_rng(seeds[digit])
@@ -138,7 +142,9 @@ def test_epochs_and_curves_are_the_references(
 
 
 def assert_near(found: EpochCurves, expected: EpochCurves) -> None:
-    assert list(vars(found).values()) == pytest.approx(list(vars(expected).values()), rel=1e-4)
+    assert list(vars(found).values()) == pytest.approx(
+        list(vars(expected).values()), rel=1e-4, abs=1e-6
+    )
 
 
 def test_with_its_own_random_numbers_what_is_learned_is_as_good(recipe: Recipe) -> None:
