@@ -294,6 +294,18 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_sent(
     note("body too large", f"{path}, {size} MiB", 413)
 
 
+def test_a_body_as_large_as_its_path_takes_goes_through(site: Site) -> None:
+    """More than other paths take: checking the login must not apply their limit."""
+    files = f"/api/2.0/mlflow-artifacts/artifacts/workspaces/default/{site.experiment}/{site.run}"
+    content = bytes(17 * 2**20)
+    path = f"{files}/artifacts/large"
+    assert site.ask("PUT", path, content, writes(site)).status == 200
+    assert site.ask("GET", path, headers=READS).body == content
+    reply = site.ask("POST", "/invocations", content, READS)
+    assert reply.status == 400  # the model server's own word
+    assert "JSON" in reply.json()["message"]
+
+
 def test_headers_that_are_too_large_are_refused(site: Site) -> None:
     assert site.ask("GET", "/", headers={"X": "x" * 70_000}).status == 400
     assert site.ask("GET", f"/{'x' * 70_000}").status == 414
