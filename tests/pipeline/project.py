@@ -80,7 +80,7 @@ class Project:
 
     def run(self, *command: str, expect: int | None = 0, **environment: str) -> str:
         """Run a command to its end; what it printed."""
-        code = self.start(*command, **environment).wait(timeout=400)
+        code = self.start(*command, **environment).wait(timeout=900)
         assert expect is None or code == expect, self.log()
         return self.log()
 
