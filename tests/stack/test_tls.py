@@ -64,7 +64,7 @@ def test_older_versions_of_tls_are_refused(gateway: Gateway) -> None:
     context.set_ciphers("ALL:@SECLEVEL=0")
     with (
         socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as wire,
-        pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"),
+        pytest.raises(ssl.SSLError, match="ALERT"),  # the gateway's word, not this side's
     ):
         context.wrap_socket(wire, server_hostname="localhost")
 
