@@ -100,9 +100,9 @@ def rows(layers: Sequence[Layer]) -> list[dict[str, float | str]]:
 
 
 def _updates(task: _Task) -> int:
-    """Of one timing."""
+    """Of one timing: an epoch's at most."""
     update = 5 * 2 * task.recipe.minibatch_size * task.visible * task.recipe.units[0]
-    return max(2, round(FLOP / update))
+    return min(round(FLOP / update), IMAGES // task.recipe.minibatch_size)
 
 
 @torch.inference_mode()

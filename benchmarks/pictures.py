@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmarks.contenders import HPOE, PEERS
@@ -20,12 +21,12 @@ def training(rates: Mapping[int, Mapping[str, float]], floors: Mapping[int, floa
         units: found[HPOE] / max(found[name] for name in PEERS) for units, found in rates.items()
     }
     finding = ", ".join(
-        f"{number(ratio, '.1f')} times at {units} hidden units" for units, ratio in times.items()
+        f"{number(ratio, '.1f')} times (784 x {units} units)" for units, ratio in times.items()
     )
     figure = plain_figure(
         (WIDTH, 2.8),
-        f"Images a second, hpoe over the fastest peer: {finding}",
-        "Over ten digits, on all cores; orange: the matrix products by themselves",
+        f"hpoe trains faster than the fastest peer: {finding}",
+        "Ten digits on all cores, start included; orange: the matrix products by themselves",
     )
     panels = figure.subplots(1, len(rates), squeeze=False)[0]
     for axes, (units, found) in zip(panels, rates.items(), strict=True):
@@ -36,4 +37,47 @@ def training(rates: Mapping[int, Mapping[str, float]], floors: Mapping[int, floa
         axes.axvline(floors[units] / 1000, color=ORANGE)
         axes.set(xlabel="Thousand images a second", title=f"784 x {units}")
         axes.set_xlim(0, 1.15 * max(*values, floors[units] / 1000))
+    return figure
+
+
+STYLES = {
+    ("hpoe", "as_given"): (BLUE, "o"),
+    ("hpoe", "deskewed"): (ORANGE, "s"),
+    ("scikit-learn", "as_given"): (GREY, "^"),
+}
+
+
+@styled
+def errors(curves: pd.DataFrame) -> Figure:
+    """Test error against seconds of training: a panel a choice, a line a method and its images.
+
+    Args:
+        curves: a row a point: method, images, choice, seconds, test, epochs.
+    """
+    error, seconds = min(zip(curves["test"], curves["seconds"], strict=True))
+    figure = plain_figure(
+        (WIDTH, 3.4),
+        f"{error:.2%} of test images wrong after {seconds:.0f} s of training",
+        "Thirty RBMs, mean over seeds; beside the points: epochs of each layer",
+    )
+    panels = figure.subplots(1, 2, sharey=True)
+    titles = {"as_given": "asked about images as given", "soft_shifts": "soft choice among shifts"}
+    for axes, (choice, title) in zip(panels, titles.items(), strict=True):
+        chosen = curves[curves["choice"] == choice]
+        for (method, images), (colour, marker) in STYLES.items():
+            line = chosen[(chosen["method"] == method) & (chosen["images"] == images)]
+            times, errors = line["seconds"].tolist(), (100 * line["test"]).tolist()
+            name = f"{method}, images {images.replace('_', ' ')}"
+            axes.plot(times, errors, color=colour, marker=marker, label=name)
+            for place, epochs in zip(
+                zip(seconds, errors, strict=True), line["epochs"], strict=True
+            ):
+                axes.annotate(str(epochs), place, (4, 4), textcoords="offset points")
+        axes.set(xscale="log", xlabel="Seconds of training, two cores", title=title)
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g} %")
+        axes.yaxis.set_minor_formatter("{x:g} %")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.legend()
+    panels[0].set_ylabel("Test error")
     return figure

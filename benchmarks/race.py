@@ -2,12 +2,13 @@
 
 Two ways to use the cores: a digit a process of one thread, as many processes as cores; or one digit
 after another, all cores in one process. Every contender is timed in both; the faster one counts.
+Seconds of the processors' time are kept as well: other work on the machine changes them less.
 """
 
 import os
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from statistics import median
@@ -19,13 +20,14 @@ from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
 
 from benchmarks.contenders import CONTENDERS, HPOE, PEERS, Work
-from benchmarks.floor import seconds_of
 from hpoe.data.split import digits_in, load_digit
 from hpoe.parallel import run_tasks
 from hpoe.rbm import RBM, hidden_probabilities, visible_probabilities
 from hpoe.training import unit_interval
 
 Way = Literal["processes", "threads"]
+Taken = tuple[float, float]
+"""Seconds by the clock, and of the cores' time."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Result:
     images_a_second: float
     """In the fastest repeat."""
     images_a_second_median: float
+    core_seconds: float
+    """Of the processors, in the repeat that took least of them."""
     seconds_the_other_way: float
     reconstruction_error: float
     """Of held-out images, squared, an image: v to p(h|v) to p(v|h); mean of the digits."""
@@ -60,10 +64,10 @@ def race(work: Work, split: Path, out: Path, workers: int, repeats: int) -> dict
         for name in CONTENDERS
     }
     list(run_tasks(_warm_up, range(workers), workers))
-    apart: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    apart: dict[str, list[Taken]] = {name: [] for name in CONTENDERS}
     for _ in range(repeats):
-        for name, seconds in apart.items():
-            seconds.append(seconds_of(partial(_train_all, tasks[name], workers)))
+        for name, taken in apart.items():
+            taken.append(_apart(tasks[name], workers))
     errors = {name: float(np.mean([_error(task) for task in tasks[name]])) for name in CONTENDERS}
     images = work.recipe.epochs * sum(
         len(load_digit(split, d).unsupervised) for d in digits_in(split)
@@ -81,6 +85,11 @@ def speedup_over_fastest_peer(results: dict[str, Result]) -> float:
     return results[HPOE].images_a_second / max(results[name].images_a_second for name in PEERS)
 
 
+def core_speedup(results: dict[str, Result]) -> float:
+    """The same in images a second of one core's time."""
+    return min(results[name].core_seconds for name in PEERS) / results[HPOE].core_seconds
+
+
 def rows(results: dict[str, Result]) -> dict[str, dict[str, object]]:
     """The results as JSON values."""
     return {name: asdict(result) for name, result in results.items()}
@@ -96,30 +105,36 @@ def mean_image_error(split: Path) -> float:
     return float(np.mean(errors))
 
 
-def _together(tasks: Sequence[_Task], apart: Sequence[float], repeats: int) -> list[float]:
+def _apart(tasks: Sequence[_Task], workers: int) -> Taken:
+    """Seconds with a digit a process."""
+    start = time.perf_counter()
+    core_seconds = sum(run_tasks(_train, tasks, workers))
+    return time.perf_counter() - start, core_seconds
+
+
+def _together(tasks: Sequence[_Task], apart: Sequence[Taken], repeats: int) -> list[Taken]:
     """Seconds with all cores in this process: one repeat, more only if that one is the fastest."""
     cores = len(os.sched_getaffinity(0))
-    seconds: list[float] = []
-
-    def train() -> None:
-        for task in tasks:
-            _train(_Task(task.contender, task.work, task.digit, task.split, task.out, cores))
-
+    taken: list[Taken] = []
     with threadpool_limits(cores):
-        while not seconds or (seconds[0] < min(apart) and len(seconds) < repeats):
-            seconds.append(seconds_of(train))
-    return seconds
+        while not taken or (taken[0] < min(apart) and len(taken) < repeats):
+            start = time.perf_counter()
+            core_seconds = sum(_train(replace(task, threads=cores)) for task in tasks)
+            taken.append((time.perf_counter() - start, core_seconds))
+    return taken
 
 
-def _result(images: int, apart: list[float], together: list[float], error: float) -> Result:
+def _result(images: int, apart: list[Taken], together: list[Taken], error: float) -> Result:
     way: Way = "processes" if min(apart) <= min(together) else "threads"
     best, other = (apart, together) if way == "processes" else (together, apart)
+    seconds = tuple(taken[0] for taken in best)
     return Result(
         way,
-        tuple(best),
-        images_a_second=images / min(best),
-        images_a_second_median=images / median(best),
-        seconds_the_other_way=min(other),
+        seconds,
+        images_a_second=images / min(seconds),
+        images_a_second_median=images / median(seconds),
+        core_seconds=min(taken[1] for taken in best),
+        seconds_the_other_way=min(other)[0],
         reconstruction_error=error,
     )
 
@@ -130,15 +145,14 @@ def _warm_up(_: int) -> None:
         import_module(module)
 
 
-def _train_all(tasks: Sequence[_Task], workers: int) -> None:
-    list(run_tasks(_train, tasks, workers))
-
-
-def _train(task: _Task) -> None:
+def _train(task: _Task) -> float:
+    """Seconds of the processors' time that it takes, the reading of images included."""
+    start = time.process_time()
     torch.set_num_threads(task.threads)
     images = unit_interval(load_digit(task.split, task.digit).unsupervised)
     rbm = CONTENDERS[task.contender](images, task.work)
     save_file({name: part.numpy() for name, part in vars(rbm).items()}, _path(task))
+    return time.process_time() - start
 
 
 def _path(task: _Task) -> Path:

@@ -3,31 +3,26 @@
 `--epochs` and `--repeats` make it more exact; the defaults take a few minutes on two cores.
 """
 
-import os
-import platform
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from threadpoolctl import threadpool_info
 
 from benchmarks import floor, pictures, race
-from benchmarks.contenders import Work
+from benchmarks.contenders import HPOE, Work
+from benchmarks.digits import console, split_into
+from benchmarks.machine import machine
 from hpoe import figures
-from hpoe.data.mnist import fetch, load
-from hpoe.data.split import save_digit, split
 from hpoe.files import write_json
-from hpoe.params import Params, Recipe, load_params
-from hpoe.settings import Settings, load_settings
-from hpoe.stage import RAW, report_errors
+from hpoe.params import Recipe, load_params
+from hpoe.settings import load_settings
+from hpoe.stage import report_errors
 
 REPORT, PICTURE = (Path(f"reports/benchmarks/training.{kind}") for kind in ("json", "png"))
 UNITS = (500, 100)
 FLOOR_REPEATS = 50
-console = Console()
 
 
 @report_errors
@@ -58,7 +53,7 @@ def main(
         for layer in layers
         if (layer.visible, layer.minibatch) == (floor.VISIBLE, paper.minibatch_size)
     }
-    console.print(_race_table(results, floors, paper, nothing))
+    console.print(_race_table(results, floors, paper, nothing, settings.workers))
     default = params.networks["default"].minibatch_size
     report = {
         "machine": machine(settings.workers),
@@ -67,6 +62,9 @@ def main(
         },
         "speedup_over_fastest_peer": {
             str(units): race.speedup_over_fastest_peer(results[units]) for units in UNITS
+        },
+        "core_speedup_over_fastest_peer": {
+            str(units): race.core_speedup(results[units]) for units in UNITS
         },
         "floor_repeats": FLOOR_REPEATS,
         "layers": floor.rows(layers),
@@ -82,37 +80,6 @@ def main(
     }
     figures.save(pictures.training(rates, floors), PICTURE)
     console.print(f"{REPORT}, {PICTURE}")
-
-
-def split_into(folder: Path, params: Params, settings: Settings) -> None:
-    """The pipeline's own split of MNIST, made here so that no stage need have run."""
-    fetch(RAW, settings.mnist_dir, console.print)
-    cut = params.split
-    parts = split(
-        load(RAW),
-        cut.digits,
-        unsupervised=cut.unsupervised_per_digit,
-        supervised=cut.supervised_per_digit,
-        test=cut.test_images,
-    )
-    for digit, images in parts:
-        save_digit(folder, digit, images)
-
-
-def machine(workers: int) -> dict[str, Any]:
-    """What the figures depend on; the load tells whether the machine was quiet."""
-    kernels = {
-        Path(library["filepath"]).name: library["architecture"]
-        for library in threadpool_info()
-        if library.get("architecture")
-    }
-    return {
-        "processor": platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "workers": workers,
-        "matrix_product_kernels": kernels,
-        "load_average": os.getloadavg()[0],
-    }
 
 
 def _layers(default: Recipe, paper: Recipe, workers: int) -> list[floor.Layer]:
@@ -152,14 +119,18 @@ def _race_table(
     floors: dict[int, float],
     recipe: Recipe,
     nothing: float,
+    workers: int,
 ) -> Table:
     table = Table(
-        title=f"Ten digits' first layers, {recipe.epochs} epochs, minibatches of "
+        title=f"Ten digits' first layers, epochs: {recipe.epochs}, images a minibatch: "
         f"{recipe.minibatch_size}; held-out error of the mean image: {nothing:.1f}"
     )
-    for heading in ("units", "by", "cores as", "seconds", "images/s", "median", "held-out error"):
+    for heading in ("units", "by", "cores as", "seconds", "images/s", "median"):
         table.add_column(heading, justify="left" if heading in ("by", "cores as") else "right")
+    for heading in ("of a core", "held-out error"):
+        table.add_column(heading, justify="right")
     for units, found in results.items():
+        images = found[HPOE].images_a_second * min(found[HPOE].seconds)
         for name, result in sorted(found.items(), key=lambda each: -each[1].images_a_second):
             table.add_row(
                 str(units),
@@ -168,9 +139,11 @@ def _race_table(
                 f"{min(result.seconds):.1f}",
                 f"{result.images_a_second:,.0f}",
                 f"{result.images_a_second_median:,.0f}",
+                f"{images / result.core_seconds:,.0f}",
                 f"{result.reconstruction_error:.1f}",
             )
-        table.add_row(str(units), "(products alone)", "", "", f"{floors[units]:,.0f}", "", "")
+        floor_row = f"{floors[units]:,.0f}", "", f"{floors[units] / workers:,.0f}"
+        table.add_row(str(units), "(products alone)", "", "", *floor_row, "")
     return table
 
 

@@ -1,0 +1,122 @@
+"""Classify 10,000 test images by thirty models, beside the matrix products of it by themselves.
+
+Both in turn, in as many processes of one thread as there are workers, a thousand images at a time.
+What a process holds at its peak is measured as well, scoring and training.
+"""
+
+import resource
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.table import Table
+
+from benchmarks.digits import console
+from benchmarks.floor import IMAGES, VISIBLE, seconds_of
+from benchmarks.machine import machine
+from hpoe.files import write_json
+from hpoe.hierarchy import layer_goodness
+from hpoe.parallel import run_tasks
+from hpoe.params import Recipe, load_params
+from hpoe.products import affine
+from hpoe.rbm import RBM, ContrastiveDivergence, initial_state
+from hpoe.scoring import IMAGES_AT_ONCE
+from hpoe.settings import load_settings
+from hpoe.stage import report_errors
+
+REPORT = Path("reports/benchmarks/classification.json")
+TEST_IMAGES, DIGITS, REPEATS = 10_000, 10, 60
+
+
+@report_errors
+def main() -> None:
+    """Print and keep what classification takes here."""
+    recipe, workers = load_params().networks["default"], load_settings().workers
+    seconds = np.array(list(run_tasks(_measure, [recipe] * workers, workers)))  # [workers, 2, N]
+    shares = TEST_IMAGES / IMAGES_AT_ONCE * DIGITS / workers
+    least, median = seconds.min(axis=2).mean(axis=0), np.median(seconds, axis=2).mean(axis=0)
+    peaks = {"scoring": _score_once, "training": _train_once}
+    peak = {name: _in_a_new_process(work, recipe) / 2**20 for name, work in peaks.items()}
+    report = {
+        "machine": machine(workers),
+        "seconds": shares * least[0],
+        "seconds_median": shares * median[0],
+        "seconds_products": shares * least[1],
+        "seconds_products_median": shares * median[1],
+        "times_the_products": least[0] / least[1],
+        "peak_mib_a_process": peak,
+    }
+    write_json(REPORT, report)
+    table = Table(title=f"{TEST_IMAGES:,} images under thirty models, {workers} processes")
+    for heading in ("", "seconds", "median"):
+        table.add_column(heading, justify="right")
+    for name in ("seconds", "seconds_products"):
+        label = {"seconds": "goodness of all layers"}.get(name, "products alone")
+        table.add_row(label, f"{report[name]:.2f}", f"{report[name + '_median']:.2f}")
+    console.print(table)
+    held = ", ".join(f"{name} {size:.0f} MiB" for name, size in peak.items())
+    console.print(f"{report['times_the_products']:.2f} times the products; peak a process: {held}")
+
+
+def _measure(recipe: Recipe) -> tuple[list[float], list[float]]:
+    """Seconds of a thousand images under one digit's models, and of the products in that."""
+    torch.set_num_threads(1)
+    hierarchy, v = _models(recipe), _images(IMAGES_AT_ONCE)
+    inputs = [v, *(torch.rand(len(v), units) for units in recipe.units[:-1])]
+
+    def scoring() -> None:
+        layer_goodness(hierarchy, v)
+
+    def products() -> None:
+        for x, rbm in zip(inputs, hierarchy, strict=True):
+            affine(x, rbm.weights)
+
+    works: tuple[Callable[[], None], ...] = scoring, products
+    with torch.inference_mode():
+        seconds = np.array([[seconds_of(work) for work in works] for _ in range(REPEATS)])
+    return seconds[:, 0].tolist(), seconds[:, 1].tolist()
+
+
+def _in_a_new_process(work: Callable[[Recipe], int], recipe: Recipe) -> int:
+    """For a peak is that of all a process has done."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, (recipe,))
+
+
+def _score_once(recipe: Recipe) -> int:
+    """Bytes at the peak of a process that scores the test images under one digit's models."""
+    torch.set_num_threads(1)
+    hierarchy, v = _models(recipe), _images(TEST_IMAGES)
+    for part in torch.split(v, IMAGES_AT_ONCE):
+        layer_goodness(hierarchy, part)
+    return _peak()
+
+
+def _train_once(recipe: Recipe) -> int:
+    """Bytes at the peak of a process that trains the first layer of one digit for an epoch."""
+    torch.set_num_threads(1)
+    rng = np.random.Generator(np.random.SFC64(1))
+    state = initial_state(recipe, 1, VISIBLE, rng)
+    ContrastiveDivergence(state, recipe).epoch(_images(IMAGES), rng, recipe, 0)
+    return _peak()
+
+
+def _models(recipe: Recipe) -> list[RBM]:
+    """Three RBMs of the right sizes; what they have learned does not matter for time."""
+    rng = np.random.Generator(np.random.SFC64(0))
+    sizes = VISIBLE, *recipe.units
+    return [initial_state(recipe, n + 1, sizes[n], rng).rbm for n in range(len(recipe.units))]
+
+
+def _images(count: int) -> torch.Tensor:
+    return torch.rand(count, VISIBLE)
+
+
+def _peak() -> int:
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""The pipeline's own split of MNIST, made for a benchmark so that no stage need have run."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from hpoe.data.mnist import fetch, load
+from hpoe.data.split import save_digit, split
+from hpoe.params import Params
+from hpoe.settings import Settings
+from hpoe.stage import RAW
+
+console = Console(width=110)
+"""Wide enough for the tables, also where the output is not a terminal."""
+
+
+def split_into(folder: Path, params: Params, settings: Settings) -> None:
+    """A file a digit."""
+    fetch(RAW, settings.mnist_dir, console.print)
+    cut = params.split
+    parts = split(
+        load(RAW),
+        cut.digits,
+        unsupervised=cut.unsupervised_per_digit,
+        supervised=cut.supervised_per_digit,
+        test=cut.test_images,
+    )
+    for digit, images in parts:
+        save_digit(folder, digit, images)

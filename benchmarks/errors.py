@@ -1,0 +1,166 @@
+"""Error against seconds: the recipe with more and more epochs, and scikit-learn's parts.
+
+    python -m benchmarks.errors --epochs 10 --epochs 30 --seeds 1 --seeds 2 --seeds 3
+
+The report is written after every run. Runs that it holds are kept, so that the command can be
+stopped and go on: `--anew` begins again. Seconds are those of the processors' time over the number
+of workers, which is what training takes where nothing else runs: the digits are equally long.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+from numpy.typing import NDArray
+from rich.table import Table
+
+from benchmarks import hierarchies, pictures
+from benchmarks.digits import console, split_into
+from benchmarks.machine import machine
+from hpoe import figures
+from hpoe.files import write_json
+from hpoe.params import Params, load_params
+from hpoe.refitting import best, refit, soft_choices
+from hpoe.scoring import labelled_images
+from hpoe.settings import load_settings
+from hpoe.stage import report_errors
+from hpoe.training import VERSION
+
+REPORT, PICTURE = (Path(f"reports/benchmarks/errors.{kind}") for kind in ("json", "png"))
+TEMPERATURES = (5.0, 10.0, 20.0)
+"""Of the soft choice among shifts; validation has never chosen others by more than chance."""
+EPOCHS, SEEDS = (10, 15, 30, 100), (1, 2, 3)
+TARGETS = {"as_given": (0.018, 0.017), "soft_shifts": (0.0135, 0.011)}
+"""Test errors, by what is asked about."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Thirty RBMs, trained and judged."""
+
+    method: str
+    images: str
+    epochs: int
+    seed: int
+    version: int
+    """Of the arithmetic of training."""
+    core_seconds: float
+    seconds: float
+    """The former over the workers."""
+    as_given: tuple[float, float]
+    """Validation and test error."""
+    soft_shifts: tuple[float, float]
+
+
+@report_errors
+def main(
+    epochs: Annotated[list[int], typer.Option(min=1)] = list(EPOCHS),  # noqa: B006 - Typer's way
+    seeds: Annotated[list[int], typer.Option(min=0)] = list(SEEDS),  # noqa: B006
+    methods: Annotated[list[str], typer.Option()] = list(hierarchies.METHODS),  # noqa: B006
+    anew: Annotated[bool, typer.Option(help="Forget the runs of the report.")] = False,
+) -> None:
+    """Print, draw and keep what an error costs here."""
+    params, settings = load_params(), load_settings()
+    runs = [] if anew else _runs()
+    with TemporaryDirectory() as folder:
+        split_into(Path(folder), params, settings)
+        for job in hierarchies.jobs(params, methods, epochs, seeds):
+            key = job.method, job.images, job.epochs, job.seed, VERSION
+            if key in {(r.method, r.images, r.epochs, r.seed, r.version) for r in runs}:
+                continue
+            core_seconds, scores = hierarchies.train(job, Path(folder), settings.workers)
+            seconds = core_seconds / settings.workers
+            errors = _judge(params, Path(folder), scores)
+            runs.append(Run(*key, core_seconds, seconds, *errors))
+            console.print(f"{runs[-1]}")
+            _report(runs, settings.workers)
+    curves = _curves(runs)
+    console.print(_table(curves))
+    figures.save(pictures.errors(curves), PICTURE)
+    console.print(f"{REPORT}, {PICTURE}")
+
+
+def _judge(
+    params: Params, split: Path, scores: NDArray[np.float64]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Errors of the classifier on scores [S, N, M] of images as given, and after soft choices."""
+    frame, _ = labelled_images(split)
+    plain = refit(params.classifier, frame, scores[0])
+    softened = soft_choices(scores, TEMPERATURES)
+    outcomes = {t: refit(params.classifier, frame, each) for t, each in softened.items()}
+    pairs = [
+        (outcome.rates["validation_error_rate"], outcome.rates["test_error_rate"])
+        for outcome in (plain, outcomes[best(outcomes)])
+    ]
+    return pairs[0], pairs[1]
+
+
+def _runs() -> list[Run]:
+    """Those of the report."""
+    if not REPORT.exists():
+        return []
+    return [
+        Run(**{**run, "as_given": tuple(run["as_given"]), "soft_shifts": tuple(run["soft_shifts"])})
+        for run in json.loads(REPORT.read_text())["runs"]
+    ]
+
+
+def _curves(runs: Sequence[Run]) -> pd.DataFrame:
+    """A row a method, kind of images, number of epochs and choice: means over the seeds."""
+    rows = [
+        {
+            **{name: getattr(run, name) for name in ("method", "images", "epochs", "seconds")},
+            **dict(zip(("validation", "test"), getattr(run, choice), strict=True)),
+            "choice": choice,
+            "seeds": 1,
+        }
+        for run in runs
+        for choice in TARGETS
+    ]
+    keys = ["method", "images", "choice", "epochs"]
+    means = {"seconds": "mean", "validation": "mean", "test": "mean", "seeds": "sum"}
+    return pd.DataFrame(rows).groupby(keys, sort=True).agg(means).reset_index()
+
+
+def seconds_to_error(curves: pd.DataFrame, choice: str, error: float) -> float | None:
+    """Of the first number of epochs whose mean test error is as low; none if no number's is."""
+    reached = curves[(curves["choice"] == choice) & (curves["test"] <= error)]
+    return None if reached.empty else float(reached["seconds"].min())
+
+
+def _report(runs: Sequence[Run], workers: int) -> None:
+    curves = _curves(runs)
+    found: dict[str, Any] = {
+        f"{method}, {images}": {
+            str(error): seconds_to_error(part, choice, error)
+            for choice, errors in TARGETS.items()
+            for error in errors
+        }
+        for (method, images), part in curves.groupby(["method", "images"])
+    }
+    report = {"machine": machine(workers), "seconds_to_error": found}
+    rows = curves.to_dict(orient="records")
+    write_json(REPORT, {**report, "curves": rows, "runs": [asdict(run) for run in runs]})
+
+
+def _table(curves: pd.DataFrame) -> Table:
+    table = Table(title="Thirty RBMs and their classifier; seconds of training; means over seeds")
+    for heading in ("by", "images", "asked about"):
+        table.add_column(heading)
+    for heading in ("epochs", "seconds", "validation", "test", "seeds"):
+        table.add_column(heading, justify="right")
+    for row in curves.itertuples():
+        errors = f"{row.validation:.2%}", f"{row.test:.2%}"
+        who = str(row.method), str(row.images), str(row.choice)
+        table.add_row(*who, str(row.epochs), f"{row.seconds:.1f}", *errors, str(row.seeds))
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(main)

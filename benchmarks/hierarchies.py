@@ -1,0 +1,134 @@
+"""Thirty RBMs of three layers, trained by this project or by scikit-learn, and what they score."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hpoe.data.split import digits_in, load_digit
+from hpoe.hierarchy import activities, layer_goodness
+from hpoe.normalization import SHIFTS, Given, Versions, given
+from hpoe.parallel import run_tasks
+from hpoe.params import Params, Recipe
+from hpoe.randomness import generator
+from hpoe.rbm import RBM, ContrastiveDivergence, initial_state
+from hpoe.scoring import IMAGES_AT_ONCE, LAYERS, labelled_images
+from hpoe.training import unit_interval
+
+HPOE, SCIKIT_LEARN = METHODS = ("hpoe", "scikit-learn")
+IMAGES: tuple[Given, ...] = ("as_given", "deskewed")
+SCIKIT_LEARN_RATE = 0.1
+SCIKIT_LEARN_MINIBATCH = 50
+"""What did best on validation (docs/lab-notes.md)."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network to train."""
+
+    method: str
+    recipe: Recipe
+    seed: int
+
+    @property
+    def images(self) -> Given:
+        """What it is trained on and asked about."""
+        return self.recipe.images
+
+    @property
+    def epochs(self) -> int:
+        """Of each layer."""
+        return self.recipe.epochs
+
+
+@dataclass(frozen=True)
+class Task:
+    """Of one digit."""
+
+    job: Job
+    split: Path
+    digit: int
+
+
+Trained = tuple[int, float, NDArray[np.float64]]
+
+
+def jobs(
+    params: Params, methods: Sequence[str], epochs: Sequence[int], seeds: Sequence[int]
+) -> Iterator[Job]:
+    """The default network's recipe with other epochs and images; the short ones first."""
+    for count in epochs:
+        for seed in seeds:
+            for method in methods:
+                for images in IMAGES if method == HPOE else IMAGES[:1]:
+                    changes = {"epochs": count, "images": images}
+                    recipe = params.networks["default"].model_copy(update=changes)
+                    yield Job(method, recipe, seed)
+
+
+def train(job: Job, split: Path, workers: int) -> tuple[float, NDArray[np.float64]]:
+    """Seconds of the processors' time, and goodness of all labelled images [S, N, M]."""
+    tasks = [Task(job, split, digit) for digit in digits_in(split)]
+    trained = sorted(run_tasks(_train, tasks, workers), key=lambda each: each[0])
+    scores = np.concatenate([each[2] for each in trained], axis=2)
+    return sum(each[1] for each in trained), scores
+
+
+def train_first_layer(task: Task) -> int:
+    """Train the first layer of a digit, and nothing else; the digit."""
+    torch.set_num_threads(1)
+    images = load_digit(task.split, task.digit).unsupervised
+    _by_hpoe(task, 1, unit_interval(given(images, task.job.images)))
+    return task.digit
+
+
+def _train(task: Task) -> Trained:
+    """The digit, its seconds, and goodness of all labelled images in all versions."""
+    torch.set_num_threads(1)
+    start = process_time()
+    images = load_digit(task.split, task.digit).unsupervised
+    data, hierarchy = unit_interval(given(images, task.job.images)), []
+    for layer in LAYERS:
+        fit = _by_hpoe if task.job.method == HPOE else _by_scikit_learn
+        hierarchy.append(fit(task, layer, data))
+        data = activities(hierarchy[-1:], data)
+    seconds = process_time() - start
+    _, labelled = labelled_images(task.split)
+    scores = [
+        torch.cat([layer_goodness(hierarchy, part) for part in _parts(version)]).numpy()
+        for version in Versions(task.job.images, SHIFTS).of(labelled)
+    ]
+    return task.digit, seconds, np.stack(scores)
+
+
+def _parts(images: NDArray[np.uint8]) -> Sequence[torch.Tensor]:
+    return torch.split(unit_interval(images), IMAGES_AT_ONCE)
+
+
+def _by_hpoe(task: Task, layer: int, data: torch.Tensor) -> RBM:
+    """As a stage trains, without learning curves and checkpoints."""
+    key = task.job.seed, "benchmark", layer, task.digit
+    recipe = task.job.recipe
+    state = initial_state(recipe, layer, data.shape[1], generator(*key, "weights"))
+    divergence = ContrastiveDivergence(state, recipe)
+    for epoch in range(recipe.epochs):
+        divergence.epoch(data, generator(*key, "hidden states", epoch), recipe, epoch)
+    return state.rbm
+
+
+def _by_scikit_learn(task: Task, layer: int, data: torch.Tensor) -> RBM:
+    from sklearn.neural_network import BernoulliRBM
+
+    model = BernoulliRBM(
+        n_components=task.job.recipe.units[layer - 1],
+        learning_rate=SCIKIT_LEARN_RATE,
+        batch_size=SCIKIT_LEARN_MINIBATCH,
+        n_iter=task.job.epochs,
+        random_state=1000 * task.job.seed + 10 * task.digit + layer,
+    ).fit(data.numpy())
+    arrays = model.components_.T, model.intercept_visible_, model.intercept_hidden_
+    return RBM(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
