@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from benchmarks.contenders import HPOE, PEERS
 from hpoe.figures import BLUE, GREY, ORANGE, WIDTH, number, plain_figure, styled
@@ -57,7 +58,7 @@ def errors(curves: pd.DataFrame) -> Figure:
     error, seconds = min(zip(curves["test"], curves["seconds"], strict=True))
     figure = plain_figure(
         (WIDTH, 3.4),
-        f"{error:.2%} of test images wrong after {seconds:.0f} s of training",
+        f"{100 * error:.2f} % of test images wrong after {seconds:.0f} s of training",
         "Thirty RBMs, mean over seeds; beside the points: epochs of each layer",
     )
     panels = figure.subplots(1, 2, sharey=True)
@@ -66,18 +67,19 @@ def errors(curves: pd.DataFrame) -> Figure:
         chosen = curves[curves["choice"] == choice]
         for (method, images), (colour, marker) in STYLES.items():
             line = chosen[(chosen["method"] == method) & (chosen["images"] == images)]
+            if line.empty:
+                continue
             times, errors = line["seconds"].tolist(), (100 * line["test"]).tolist()
             name = f"{method}, images {images.replace('_', ' ')}"
             axes.plot(times, errors, color=colour, marker=marker, label=name)
-            for place, epochs in zip(
-                zip(seconds, errors, strict=True), line["epochs"], strict=True
-            ):
-                axes.annotate(str(epochs), place, (4, 4), textcoords="offset points")
+            for x, y, epochs in zip(times, errors, line["epochs"], strict=True):
+                axes.annotate(str(epochs), (x, y), (4, 4), textcoords="offset points")
         axes.set(xscale="log", xlabel="Seconds of training, two cores", title=title)
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:g} %")
-        axes.yaxis.set_minor_formatter("{x:g} %")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(6))
+            axis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter("{x:g} %")
         axes.legend()
     panels[0].set_ylabel("Test error")
     return figure

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from hpoe.params import Classifier, Method
@@ -111,6 +110,8 @@ def logistic_regression(
     inverse_regularisations: Sequence[float],
 ) -> Iterator[tuple[float, LogisticNet]]:
     """L2-regularised multinomial logistic regression on standardised scores, a net a value of C."""
+    from sklearn.linear_model import LogisticRegression  # a second; who only predicts goes without
+
     mean, scale = _scaling(scores)
     standardised = (scores - mean) / scale
     for c in inverse_regularisations:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from hpoe.classifier import Fit, LogisticNet, log_probabilities
 from hpoe.evaluation import (
@@ -240,3 +241,12 @@ def test_learning_curves_are_read_by_layer_and_digit_and_averaged_over_digits(
     mean = mean_curves(curves, "error")
     assert mean.columns.tolist() == ["epoch", "layer1", "layer2"]
     assert mean.to_numpy().tolist() == [[1, 103.5, 203.5], [2, 13.5, 23.5]]
+
+
+@pytest.mark.parametrize(("wrong", "of"), [(0, 10), (3, 10), (10, 10), (147, 10_000)])
+def test_the_interval_is_scipys(wrong: int, of: int) -> None:
+    frame = pd.DataFrame(
+        {"set": "test", "label": 0, "prediction": [1] * wrong + [0] * (of - wrong)}
+    )
+    expected = binomtest(wrong, of).proportion_ci(0.95, method="wilson")
+    assert error_interval(frame, "test") == pytest.approx(tuple(expected), rel=1e-12, abs=1e-15)
