@@ -14,6 +14,7 @@ HpoeError
 ├── ImageError            an image that was sent is not one, or is beyond the limits
 ├── CheckoutError         a run's state cannot be restored, or work would be lost
 ├── ReplicationError      kept results of the paper's experiments are missing or cannot be used
+├── SweepError            a pipeline of a sweep failed
 ├── WorkerError           a worker process died
 ├── ClusterError          the Ray cluster cannot be used
 ├── ServingError          the server cannot start: no such model, a port that is taken
@@ -71,6 +72,10 @@ class CheckoutError(HpoeError):
 
 class ReplicationError(HpoeError):
     """The paper's experiments failed, or their results are missing or of another version."""
+
+
+class SweepError(HpoeError):
+    """A pipeline of a sweep failed."""
 
 
 class WorkerError(HpoeError):

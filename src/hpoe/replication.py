@@ -5,8 +5,6 @@ training.
 """
 
 import json
-import os
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -16,6 +14,7 @@ from typing import Any
 from hpoe.baselines import BASELINES
 from hpoe.data import usps
 from hpoe.errors import DataError, ReplicationError
+from hpoe.experiments import run_experiment, surroundings
 from hpoe.files import write_bytes, write_json
 from hpoe.params import Params, Recipe
 from hpoe.results import (
@@ -33,7 +32,6 @@ from hpoe.results import (
 from hpoe.runs import StageRecord, record_path
 from hpoe.settings import Settings
 from hpoe.tasks import find_device
-from hpoe.tracking import Tracker, tracking_uri
 
 SEEDS = (1, 2, 3)
 PLAIN = "networks.default.images=as_given"
@@ -96,7 +94,7 @@ def replicate(
             "the replication reports the seconds that a core trains, and HPOE_DEVICE names a GPU: "
             "set it to cpu"
         )
-    Tracker(settings.tracking_uri)  # makes the experiment, whose artifacts lie in this tree
+    environment = surroundings(settings)
     store = settings.state_dir.resolve() / "usps"
     data_sets = ["mnist"]
     try:
@@ -104,13 +102,7 @@ def replicate(
         data_sets.append("usps")
     except DataError as error:
         say(f"{error}; section 6 is run without USPS")
-    environment = {
-        **os.environ,
-        "HPOE_STATE_DIR": str(settings.state_dir.resolve()),
-        "HPOE_USPS_DIR": str(store),
-        "MLFLOW_TRACKING_URI": tracking_uri(settings.tracking_uri),
-        "PYTHONPATH": "src",  # of the experiment's own copy, whatever is edited here meanwhile
-    }
+    environment["HPOE_USPS_DIR"] = str(store)
     for experiment in experiments(params, data_sets):
         if names and experiment.name not in names:
             continue
@@ -176,10 +168,8 @@ def _digests(experiment: Experiment, root: Path) -> dict[str, str]:
 
 
 def _run(experiment: Experiment, root: Path, environment: dict[str, str]) -> None:
-    command = ["dvc", "exp", "run", "--temp", "--force", "--name", _revision(experiment)]
-    for change in experiment.changes:
-        command += ["--set-param", change]
-    if subprocess.run([*command, *experiment.targets], cwd=root, env=environment).returncode:
+    name, changes, targets = _revision(experiment), experiment.changes, experiment.targets
+    if not run_experiment(name, changes, targets, root=root, environment=environment):
         raise ReplicationError(
             f"{experiment.name} failed: the lines above say why; the same command goes on from the "
             "last checkpoint"

@@ -40,7 +40,7 @@ ORDER = (
         *("hpoe.refitting", "hpoe.warping"),
     ),
     ("hpoe.tasks", "hpoe.scoring", "hpoe.ladder", "hpoe.tracking", "hpoe.results"),
-    ("hpoe.training", "hpoe.delivery"),
+    ("hpoe.training", "hpoe.delivery", "hpoe.experiments"),
     (
         *("hpoe.batched", "hpoe.section_six", "hpoe.replication", "hpoe.report.claims"),
         "hpoe.report.networks",
@@ -56,6 +56,7 @@ ORDER = (
         *("hpoe.stage", "hpoe.checkout", "hpoe.summary", "hpoe.prediction", "hpoe.batch"),
         "hpoe.migration",
     ),
+    ("hpoe.sweep",),
     (
         *("hpoe.report.best", "hpoe.report.calibration", "hpoe.report.section_six"),
         *("hpoe.report.shifts", "hpoe.report.sizes", "hpoe.report.table_one"),
