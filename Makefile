@@ -28,7 +28,8 @@ test-stack: $(VENV)/installed-dev ## Build and test the services of docker-compo
 	@pytest -s tests/stack/test_stack.py
 
 test-faults: $(VENV)/installed-dev ## Break the services and try to get in, at length; write the tables of docs/operations.md
-	@FAULT_SECONDS=60 STACK_TABLES=docs/operations pytest tests/stack/test_faults.py tests/stack/test_intrusions.py
+	@FAULT_SECONDS=60 STACK_TABLES=docs/operations \
+		pytest tests/stack/test_faults.py tests/stack/test_intrusions.py tests/stack/test_migration.py
 	@python -m tests.stack.tables
 
 accept: $(VENV)/installed-dev ## Ask the champion that `make repro` made, over HTTP (some minutes)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hpoe import figures, paper_figures
 from hpoe.data.split import digits_in, load_digit
 from hpoe.evaluation import read_goodness
+from hpoe.normalization import given
 from hpoe.params import Params
 from hpoe.randomness import generator
 from hpoe.stage import SPLIT, report_errors, stage
@@ -34,7 +35,7 @@ def main() -> None:
         table = read_goodness(GOODNESS, [largest])
         validation = table[table["set"] == "validation"]
         drawn = {
-            "figure1": _chains(held_out, largest, params.seed),
+            "figure1": _chains(params, held_out, largest),
             "figure2": paper_figures.examples(
                 load_digit(SPLIT, examples_of).unsupervised[:EXAMPLES], examples_of
             ),
@@ -63,7 +64,7 @@ def _by_size(params: Params) -> list[str]:
     return sorted(params.train, key=lambda name: params.networks[name].units)
 
 
-def _chains(held_out: dict[int, NDArray[np.uint8]], network: str, seed: int) -> Figure:
+def _chains(params: Params, held_out: dict[int, NDArray[np.uint8]], network: str) -> Figure:
     from hpoe.fantasies import gibbs_chain
     from hpoe.training import unit_interval
     from hpoe.weights import load_rbm, weights_path
@@ -71,8 +72,9 @@ def _chains(held_out: dict[int, NDArray[np.uint8]], network: str, seed: int) -> 
     strips = []
     for digit, images in held_out.items():
         rbm = load_rbm(weights_path(MODELS, network, 1, digit))
-        rng = generator(seed, network, 1, digit, "fantasies")
-        seen = gibbs_chain(rbm, unit_interval(images[:1]), STEPS, rng)
+        rng = generator(params.seed, network, 1, digit, "fantasies")
+        start = given(images[:1], params.networks[network].images)
+        seen = gibbs_chain(rbm, unit_interval(start), STEPS, rng)
         strips.append(np.stack([p.numpy().reshape(images.shape[1:]) for p in seen]))
     return paper_figures.chains(np.stack(strips), list(held_out), STEPS, network)
 
@@ -107,7 +109,7 @@ def _reconstructions(
         rbms = [load_rbm(weights_path(MODELS, network, 1, digit)) for digit in pair]
         blocks[network] = {}
         for digit in pair:
-            images = held_out[digit][:IMAGES_SHOWN]
+            images = given(held_out[digit][:IMAGES_SHOWN], params.networks[network].images)
             v = unit_interval(images)
             first, second = (visible_probabilities(r, hidden_probabilities(r, v)) for r in rbms)
             lines = np.stack([first.numpy(), v.numpy(), second.numpy()])

@@ -36,7 +36,8 @@ def main() -> None:
         params, workers = running.params, running.settings.workers
         fit = load_fit(MODELS / "shift_classifier.safetensors")
         soft = json.loads((REPORTS / "shift_normalization.json").read_text())["soft"]
-        system = assemble(SPLIT, MODELS, params.classifier.networks, fit, soft["temperature"])
+        recipes = {name: params.networks[name] for name in params.classifier.networks}
+        system = assemble(SPLIT, MODELS, recipes, fit, soft["temperature"])
         recogniser = teach_refusal(system, SPLIT, params.registration.refusal, params.seed, workers)
         save_tensors(MODELS / "recogniser.safetensors", *recogniser.contents())
         predictions = pd.read_parquet(REPORTS / "shift_predictions.parquet")

@@ -86,7 +86,7 @@ def _report(running: Stage, all_digits: Experiment) -> None:
     names = ("normalization.json", "temperatures.csv", "choices.csv", "predictions.parquet")
     running.attach([REPORTS / f"shift_{name}" for name in names], "tables")
     for name, rates in (
-        ("as given", all_digits.as_given.rates),
+        ("no shifts", all_digits.as_given.rates),
         ("maximum over shifts", all_digits.maximum.rates),
         (f"soft choice, T = {all_digits.temperature:g}", chosen.rates),
     ):

@@ -8,35 +8,41 @@ import typer
 
 from hpoe.data.split import digits_in
 from hpoe.files import replacing
-from hpoe.parallel import run_tasks
 from hpoe.progress import Board, digit_progress
 from hpoe.runs import RunRecord
 from hpoe.stage import SPLIT, Stage, console, report_errors, split_datasets, stage
-from hpoe.tasks import Trained, TrainingTask, core_seconds, train
+from hpoe.tasks import Device, Trained, TrainingTask, core_seconds, find_device, train_all
 
 MODELS = Path("models")
+INHERITED = ("execution", "stage", "network", "layer", "device")
+"""Tags that a digit's run has from its stage's, so that a search finds it by itself."""
 
 
 @report_errors
 def main(layer: Annotated[int, typer.Argument(min=1, max=3)], network: str) -> None:
     """Train a layer of every digit of a network; digits that are trained already are kept."""
     with stage(f"train_layer{layer}", network) as running:
+        device = find_device(running.settings)
         board = running.settings.state_dir / "progress"
-        tasks = {digit: _task(running, layer, network, digit, board) for digit in digits_in(SPLIT)}
+        tasks = {
+            digit: _task(running, layer, network, digit, board, device)
+            for digit in digits_in(SPLIT)
+        }
         epochs = running.params.networks[network].epochs
-        running.run.tags |= {"network": network, "layer": str(layer)}
+        running.run.tags |= {"network": network, "layer": str(layer), "device": device}
         running.say(f"layer {layer} of {network}: {len(tasks)} digits, {epochs} epochs each")
         seconds = {}
         with digit_progress(console, Board.create(board), tasks, epochs):
-            settings = running.settings
-            results = run_tasks(train, tasks.values(), settings.workers, settings.ray_address)
-            for trained in results:
+            for trained in train_all(list(tasks.values()), running.settings):
                 _publish(running, tasks[trained.digit], trained)
                 seconds[trained.digit] = core_seconds(trained.timestamps)
-        running.run.metrics["core_seconds"] = sum(seconds.values())
+        if device == "cpu":  # a GPU trains all digits in the same seconds
+            running.run.metrics["core_seconds"] = sum(seconds.values())
 
 
-def _task(running: Stage, layer: int, network: str, digit: int, board: Path) -> TrainingTask:
+def _task(
+    running: Stage, layer: int, network: str, digit: int, board: Path, device: Device
+) -> TrainingTask:
     settings, params = running.settings, running.params
     return TrainingTask(
         network=network,
@@ -50,6 +56,7 @@ def _task(running: Stage, layer: int, network: str, digit: int, board: Path) -> 
         board=board,
         checkpoint_seconds=settings.checkpoint_seconds,
         run=f"{running.run.uid}.digit{digit}",
+        device=device,
     )
 
 
@@ -75,7 +82,7 @@ def _publish(running: Stage, task: TrainingTask, trained: Trained) -> None:
         name=f"layer {task.layer}, digit {task.digit}",
         start=trained.timestamps[0],
         tags={
-            **{key: running.run.tags[key] for key in ("execution", "stage", "network", "layer")},
+            **{key: running.run.tags[key] for key in INHERITED},
             "kind": "digit",
             "digit": str(task.digit),
             "fingerprint": trained.fingerprint,

@@ -6,7 +6,7 @@ set -eu
 
 psql --set ON_ERROR_STOP=1 --set password="$POSTGRES_PASSWORD" --username postgres <<'SQL'
 CREATE ROLE mlflow LOGIN PASSWORD :'password';
-CREATE DATABASE mlflow OWNER mlflow;
-CREATE DATABASE mlflow_auth OWNER mlflow;
+CREATE DATABASE mlflow OWNER mlflow ENCODING 'UTF8' TEMPLATE template0;
+CREATE DATABASE mlflow_auth OWNER mlflow ENCODING 'UTF8' TEMPLATE template0;
 ALTER ROLE postgres PASSWORD NULL;
 SQL

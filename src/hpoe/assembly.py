@@ -1,6 +1,6 @@
 """The served system, put together from the pipeline's files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from hpoe.classifier import Fit
 from hpoe.data.split import digits_in, load_digit
-from hpoe.normalization import SHIFTS
+from hpoe.normalization import SHIFTS, Given
 from hpoe.outliers import Source, outliers, redrawn
 from hpoe.parallel import run_tasks
-from hpoe.params import Refusal
+from hpoe.params import Recipe, Refusal
 from hpoe.randomness import generator
 from hpoe.refusal import fit_digit_score, fit_edges
 from hpoe.serving.digit_score import Seen
@@ -35,9 +35,16 @@ class Task:
 
 
 def assemble(
-    split: Path, models: Path, networks: Sequence[str], fit: Fit, temperature: float
+    split: Path, models: Path, networks: Mapping[str, Recipe], fit: Fit, temperature: float
 ) -> System:
     """The system that shift normalisation evaluated, yet without a digit score.
+
+    Args:
+        split: the pipeline's folder of images.
+        models: its folder of weights.
+        networks: recipes of the networks whose scores are averaged.
+        fit: the net on those scores.
+        temperature: of the soft choice among shifts, nats.
 
     Raises:
         WeightsError: a weights file is missing, damaged or of another format version.
@@ -45,7 +52,10 @@ def assemble(
     digits = digits_in(split)
     return System(
         digits=tuple(digits),
-        networks={name: _network(models / name, digits) for name in networks},
+        networks={
+            name: _network(models / name, digits, recipe.images)
+            for name, recipe in networks.items()
+        },
         offsets=SHIFTS,
         temperature=temperature,
         net=LogisticNet(fit.net.weights, fit.net.biases),
@@ -74,7 +84,7 @@ def teach_refusal(
     digits = np.concatenate([first, *more])
     fitted = see(system, np.concatenate([digits, redrawn(digits, source.rng)]), workers)
     strangers, held_out = see(system, made, workers), see(system, second, workers)
-    edges = fit_edges([each.unsupervised for each in arrays])
+    edges = fit_edges([system.seen(each.unsupervised) for each in arrays])
     score = fit_digit_score(params, edges, fitted, strangers, held_out, seed)
     own = np.concatenate(
         [
@@ -99,7 +109,7 @@ def _score(task: Task) -> tuple[int, NDArray[np.float64]]:
     return task.position, task.system.scores(task.images)
 
 
-def _network(folder: Path, digits: Sequence[int]) -> Network:
+def _network(folder: Path, digits: Sequence[int], images: Given) -> Network:
     return stacked(
         [
             [
@@ -107,5 +117,6 @@ def _network(folder: Path, digits: Sequence[int]) -> Network:
                 for digit in digits
             ]
             for layer in LAYERS
-        ]
+        ],
+        images,
     )

@@ -1,6 +1,7 @@
 """`hpoe`: what is not a stage of the pipeline."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -24,11 +25,13 @@ app = typer.Typer(
 def check() -> None:
     """Check params.yaml and the HPOE_* settings, without running anything."""
     from hpoe.cluster import reach
+    from hpoe.tasks import find_device
 
     load_params()
-    address = load_settings().ray_address
-    if address is not None:
-        reach(address)
+    settings = load_settings()
+    if settings.ray_address is not None:
+        reach(settings.ray_address)
+    find_device(settings)
 
 
 @app.command()
@@ -87,6 +90,29 @@ def replicate(
 
     params = load_params()
     replication.replicate(names or [], load_settings(), params, Path.cwd(), console.print)
+
+
+@app.command()
+@report_errors
+def sweep(
+    networks: Annotated[
+        list[str] | None,
+        typer.Argument(help="Networks, each trained alone; none: those that params.yaml trains."),
+    ] = None,
+    set_param: Annotated[
+        list[str] | None,
+        typer.Option("--set-param", "-S", help="Values to combine, as seed=1,2,3; repeatable."),
+    ] = None,
+) -> None:
+    """Run the pipeline up to its errors for all combinations of networks and values.
+
+    The digits of all of them are trained side by side. The same command goes on where it ended.
+    """
+    from hpoe.sweep import outcome_table, sweep
+
+    say = partial(console.print, markup=False)
+    outcomes = sweep(networks or [], set_param or [], load_settings(), Path.cwd(), say)
+    console.print(outcome_table(outcomes))
 
 
 @app.command()

@@ -2,7 +2,8 @@
 
 HpoeError
 ├── ParamsError           params.yaml: an unknown key, a wrong type, a value out of range
-├── SettingsError         an HPOE_* variable or .env: an unknown key, a value out of range
+├── SettingsError         an HPOE_* variable or .env: an unknown key, a value out of range,
+│                         a device that is not there
 ├── DataError             a data file that is missing, damaged or not what it should be
 │   └── DownloadError     no source had the data
 ├── WeightsError          a weights file or checkpoint that is damaged or of another format
@@ -13,6 +14,7 @@ HpoeError
 ├── ImageError            an image that was sent is not one, or is beyond the limits
 ├── CheckoutError         a run's state cannot be restored, or work would be lost
 ├── ReplicationError      kept results of the paper's experiments are missing or cannot be used
+├── SweepError            a pipeline of a sweep failed
 ├── WorkerError           a worker process died
 ├── ClusterError          the Ray cluster cannot be used
 ├── ServingError          the server cannot start: no such model, a port that is taken
@@ -29,7 +31,7 @@ class ParamsError(HpoeError):
 
 
 class SettingsError(HpoeError):
-    """An HPOE_* setting is unknown or out of range."""
+    """An HPOE_* setting is unknown, out of range, or asks for a device that is not there."""
 
 
 class DataError(HpoeError):
@@ -70,6 +72,10 @@ class CheckoutError(HpoeError):
 
 class ReplicationError(HpoeError):
     """The paper's experiments failed, or their results are missing or of another version."""
+
+
+class SweepError(HpoeError):
+    """A pipeline of a sweep failed."""
 
 
 class WorkerError(HpoeError):

@@ -298,7 +298,7 @@ def shift_temperatures(
         x, y = "temperature", f"{part}_error_rate"
         axes.plot(table[x], 100 * table[y], "o-", color=BLUE, markersize=3)
         axes.plot(ringed[x], 100 * ringed[y], "o", color=ORANGE, mec="black", markersize=8)
-        _draw_level(axes, 100 * given, ":", "as given", "right")
+        _draw_level(axes, 100 * given, ":", "no shifts", "right")
         _draw_level(axes, 100 * best, "--", "best of the five versions (T → 0)", "left")
         axes.set(xscale="log", xlabel="Temperature T (nats)", title=f"{part.capitalize()} images")
         axes.xaxis.set_major_formatter("{x:,g}")

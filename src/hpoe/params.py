@@ -171,11 +171,6 @@ class Params(Block):
                     f"classifier.networks names {name!r}, which train does not list "
                     f"(it lists {', '.join(self.train)})"
                 )
-            if self.networks[name].images != "as_given":
-                raise ValueError(
-                    f"classifier.networks names {name!r}, whose images are "
-                    f"{self.networks[name].images}: what is registered sees images as given"
-                )
         for field, names in (
             ("train", self.train),
             ("classifier.networks", self.classifier.networks),

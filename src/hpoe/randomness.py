@@ -15,11 +15,16 @@ def generator(
 ) -> np.random.Generator:
     """The generator for one purpose ("weights", "hidden states") in one epoch of one RBM.
 
-    Keyed by a SHA-256 of its arguments. SFC64 fills a float32 array about as fast as memory allows.
+    SFC64 fills a float32 array about as fast as memory allows.
     """
+    key = entropy(seed, network, layer, digit, purpose, epoch)
+    return np.random.Generator(np.random.SFC64(key))
+
+
+def entropy(seed: int, network: str, layer: int, digit: int, purpose: str, epoch: int = 0) -> int:
+    """The 256 bits that seed a generator: a SHA-256 of what it is for."""
     key = "/".join(map(str, (seed, network, layer, digit, purpose, epoch)))
-    entropy = int.from_bytes(hashlib.sha256(key.encode()).digest(), "big")
-    return np.random.Generator(np.random.SFC64(entropy))
+    return int.from_bytes(hashlib.sha256(key.encode()).digest(), "big")
 
 
 def fill_uniform(rng: np.random.Generator, out: NDArray[np.float32]) -> None:

@@ -24,6 +24,11 @@ class RBM:
     visible_biases: Tensor
     hidden_biases: Tensor
 
+    def to(self, device: str) -> "RBM":
+        """The same RBM on a device; itself where it is there already."""
+        parts = (self.weights, self.visible_biases, self.hidden_biases)
+        return RBM(*(part.to(device) for part in parts))
+
 
 def hidden_probabilities(rbm: RBM, v: Tensor) -> Tensor:
     """p(h_j = 1 | v) = s(c_j + v.W_j), [N, V] to [N, H] (eq. 2)."""

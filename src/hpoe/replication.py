@@ -5,8 +5,6 @@ training.
 """
 
 import json
-import os
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -16,6 +14,7 @@ from typing import Any
 from hpoe.baselines import BASELINES
 from hpoe.data import usps
 from hpoe.errors import DataError, ReplicationError
+from hpoe.experiments import run_experiment, surroundings
 from hpoe.files import write_bytes, write_json
 from hpoe.params import Params, Recipe
 from hpoe.results import (
@@ -32,9 +31,11 @@ from hpoe.results import (
 )
 from hpoe.runs import StageRecord, record_path
 from hpoe.settings import Settings
-from hpoe.tracking import Tracker, tracking_uri
+from hpoe.tasks import find_device
 
 SEEDS = (1, 2, 3)
+PLAIN = "networks.default.images=as_given"
+"""The default recipe on images that are not deskewed, like the paper's networks."""
 COPIES, DESKEWED = 5, 3
 """Networks of the default recipe on images as given, and on deskewed ones, that are averaged."""
 DIGITS, LAYERS = range(10), (1, 2, 3)
@@ -88,7 +89,12 @@ def replicate(
             raise ReplicationError(
                 f"no experiment is called {name!r}: there are {', '.join(known)}"
             )
-    Tracker(settings.tracking_uri)  # makes the experiment, whose artifacts lie in this tree
+    if find_device(settings) != "cpu":
+        raise ReplicationError(
+            "the replication reports the seconds that a core trains, and HPOE_DEVICE names a GPU: "
+            "set it to cpu"
+        )
+    environment = surroundings(settings)
     store = settings.state_dir.resolve() / "usps"
     data_sets = ["mnist"]
     try:
@@ -96,13 +102,7 @@ def replicate(
         data_sets.append("usps")
     except DataError as error:
         say(f"{error}; section 6 is run without USPS")
-    environment = {
-        **os.environ,
-        "HPOE_STATE_DIR": str(settings.state_dir.resolve()),
-        "HPOE_USPS_DIR": str(store),
-        "MLFLOW_TRACKING_URI": tracking_uri(settings.tracking_uri),
-        "PYTHONPATH": "src",  # of the experiment's own copy, whatever is edited here meanwhile
-    }
+    environment["HPOE_USPS_DIR"] = str(store)
     for experiment in experiments(params, data_sets):
         if names and experiment.name not in names:
             continue
@@ -168,10 +168,8 @@ def _digests(experiment: Experiment, root: Path) -> dict[str, str]:
 
 
 def _run(experiment: Experiment, root: Path, environment: dict[str, str]) -> None:
-    command = ["dvc", "exp", "run", "--temp", "--force", "--name", _revision(experiment)]
-    for change in experiment.changes:
-        command += ["--set-param", change]
-    if subprocess.run([*command, *experiment.targets], cwd=root, env=environment).returncode:
+    name, changes, targets = _revision(experiment), experiment.changes, experiment.targets
+    if not run_experiment(name, changes, targets, root=root, environment=environment):
         raise ReplicationError(
             f"{experiment.name} failed: the lines above say why; the same command goes on from the "
             "last checkpoint"
@@ -199,13 +197,14 @@ def _ladder(seed: int, recipe: Recipe) -> Experiment:
     """Several networks of the default recipe, on images as given and on deskewed ones."""
     plain = [f"default{copy}" for copy in range(2, COPIES + 1)]
     deskewed = [f"deskewed{copy}" for copy in range(1, DESKEWED + 1)]
-    recipes = dict.fromkeys(plain, recipe)
+    recipes = dict.fromkeys(plain, recipe.model_copy(update={"images": "as_given"}))
     recipes |= dict.fromkeys(deskewed, recipe.model_copy(update={"images": "deskewed"}))
     return Experiment(
         f"ladder{seed}",
         seed,
         (
             f"seed={seed}",
+            PLAIN,
             f"train=[{','.join(['default', *recipes])}]",
             *(f"+networks.{name}={_braces(each)}" for name, each in recipes.items()),
         ),
@@ -227,6 +226,7 @@ def _size(images: int, params: Params) -> Experiment:
         f"images{images}",
         params.seed,
         (
+            PLAIN,
             f"split.unsupervised_per_digit={images}",
             f"networks.default.epochs={recipe.epochs * before // after}",
         ),
@@ -268,7 +268,7 @@ def _classes(seed: int, count: int) -> Experiment:
     return Experiment(
         f"classes{count}",
         seed,
-        (f"split.digits=[{','.join(map(str, range(count)))}]",),
+        (PLAIN, f"split.digits=[{','.join(map(str, range(count)))}]"),
         ("evaluate",),
         ("metrics.json",),
         ("calibration.png",) if count == len(DIGITS) else (),

@@ -1,12 +1,17 @@
-"""Where things run, from HPOE_* variables and .env: nothing here changes a result."""
+"""Where things run, from HPOE_* variables and .env: nothing here changes a result.
+
+But the device: a GPU rounds otherwise and draws its own random numbers, another draw of the same
+experiment. So it is used only where it is asked for.
+"""
 
 import os
 import re
 from pathlib import Path
+from typing import Literal
 
 import joblib
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -30,6 +35,8 @@ class Settings(BaseSettings):
     """Processes that train digits or score a file, of one thread each; by default all cores."""
     ray_address: str | None = None
     """HOST:PORT of a Ray cluster's head: layer stages train there, a digit a core."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """What layer stages train on: cores, one GPU, or that where there is one and else cores."""
     checkpoint_seconds: float = Field(default=2.0, ge=0)
     """Seconds between two checkpoints of a digit's training: what a kill can cost."""
     state_dir: Path = Path(".hpoe")
@@ -61,6 +68,16 @@ class Settings(BaseSettings):
                 "address", "Should be HOST:PORT of a Ray cluster's head, as 10.0.0.1:6379"
             )
         return address
+
+    @field_validator("device")
+    @classmethod
+    def _one_place_to_train(cls, device: str, others: ValidationInfo) -> str:
+        if device != "cpu" and others.data.get("ray_address") is not None:
+            raise PydanticCustomError(
+                "device",
+                "Should be unset, or HPOE_RAY_ADDRESS be: layers train on a GPU or on a cluster",
+            )
+        return device
 
     @property
     def serve_threads(self) -> int:

@@ -142,9 +142,9 @@ def split_datasets(digits: Sequence[int], context: str) -> list[Dataset]:
     return [_dataset(f"split/{path.stem}", path, context) for path in paths]
 
 
-def split_digest() -> str:
+def split_digest(folder: Path = SPLIT) -> str:
     """A digest of the split: what sets executions on other data apart."""
-    files = sorted(SPLIT.glob("*.safetensors"))
+    files = sorted(folder.glob("*.safetensors"))
     return hashlib.sha256("".join(digest(path) for path in files).encode()).hexdigest()
 
 

@@ -32,7 +32,7 @@ def error_table() -> Table:
         for method, rates in methods.items():
             table.add_row(f"{networks}, {method.replace('_', ' ')}", *_percentages(rates))
     table.add_section()
-    table.add_row("chosen, as given", *_percentages(shifts["as_given"]))
+    table.add_row("chosen, no shifts", *_percentages(shifts["as_given"]))
     table.add_row("chosen, maximum over shifts", *_percentages(shifts["maximum"]))
     temperature = shifts["soft"]["temperature"]
     table.add_row(f"chosen, soft shifts (T = {temperature:g})", *_percentages(shifts["soft"]))

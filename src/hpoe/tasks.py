@@ -3,14 +3,20 @@
 A stage only hands tasks out, so this module does without torch; the workers import it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from hpoe.errors import SettingsError
+from hpoe.parallel import run_tasks
 from hpoe.params import Recipe
+from hpoe.settings import Settings
+
+Device = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,8 @@ class TrainingTask:
     checkpoint_seconds: float
     run: str
     """The tracked run of this training, if it has to be trained."""
+    device: Device = "cpu"
+    """What it is trained on, which decides its random numbers and the rounding of its sums."""
 
 
 @dataclass(frozen=True)
@@ -64,3 +72,35 @@ def train(task: TrainingTask) -> Trained:
     from hpoe.training import train_digit
 
     return train_digit(task)
+
+
+def find_device(settings: Settings) -> Device:
+    """What layers are trained on.
+
+    Raises:
+        SettingsError: a GPU is asked for, and there is none that PyTorch can use.
+    """
+    if settings.device == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if settings.device == "auto":
+        return "cpu"
+    raise SettingsError(
+        f"HPOE_DEVICE is cuda, but PyTorch {torch.__version__} finds no GPU: install its driver "
+        "and a CUDA build of PyTorch, or set HPOE_DEVICE to cpu"
+    )
+
+
+def train_all(tasks: Sequence[TrainingTask], settings: Settings) -> Iterator[Trained]:
+    """Train a layer of many digits; results in the order in which they are ready.
+
+    On a GPU all digits at once; else a digit a core, of this machine or of a Ray cluster.
+    """
+    if tasks[0].device == "cuda":
+        from hpoe.batched import train_together
+
+        return train_together(tasks)
+    return run_tasks(train, tasks, settings.workers, settings.ray_address)

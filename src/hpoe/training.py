@@ -7,7 +7,7 @@ thread, so that its result does not depend on how many run beside it.
 import hashlib
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +22,43 @@ from hpoe.normalization import given
 from hpoe.params import Recipe
 from hpoe.progress import Board
 from hpoe.randomness import generator
-from hpoe.rbm import ContrastiveDivergence, initial_state, measure
+from hpoe.rbm import RBM, ContrastiveDivergence, initial_state, measure
 from hpoe.tasks import Trained, TrainingTask
 from hpoe.weights import Training, load_rbm, load_training, save_rbm, save_training, weights_path
 
-VERSION = 2
+VERSION = 3
 """Version of the arithmetic of training: raised whenever the same params give other bytes."""
 CURVE_SAMPLE = 250
 """Images a set that the learning curves are measured on; 1,000 would cost 5 % of an epoch."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A task whose inputs are read, and what is trained of it so far."""
+
+    task: TrainingTask
+    fingerprint: str
+    checkpoint: Path
+    training: Training
+    epochs_before: int
+    """Epochs completed when it was opened."""
+    unsupervised: NDArray[np.uint8]
+    heldout: NDArray[np.uint8]
+    below: list[RBM]
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether no epoch is left."""
+        return self.training.state.epochs == self.task.recipe.epochs
+
+    def data(self, device: str = "cpu") -> tuple[Tensor, Tensor]:
+        """What the layer is trained on and its curves are measured on, float32 [N, V] each."""
+        below = [rbm.to(device) for rbm in self.below]
+        data, heldout = (
+            activities(below, unit_interval(images).to(device))
+            for images in (self.unsupervised, self.heldout)
+        )
+        return data, heldout
 
 
 def train_digit(task: TrainingTask) -> Trained:
@@ -40,6 +69,18 @@ def train_digit(task: TrainingTask) -> Trained:
         StorageError: the disk is full.
     """
     torch.set_num_threads(1)
+    opened = open_task(task)
+    if not opened.is_trained:
+        _run_epochs(opened)
+    return publish(opened)
+
+
+def open_task(task: TrainingTask) -> Opened:
+    """Read a task's inputs, and its checkpoint if there is one.
+
+    Raises:
+        DataError, WeightsError: one of them is missing or damaged.
+    """
     images = load_digit(task.split, task.digit)
     unsupervised = given(images.unsupervised, task.recipe.images)
     lower = [
@@ -49,22 +90,25 @@ def train_digit(task: TrainingTask) -> Trained:
     below = [load_rbm(path) for path in lower]
     fingerprint = _fingerprint(task, [unsupervised, heldout], lower)
     checkpoint = task.store / f"{fingerprint}.safetensors"
-    training = load_training(checkpoint)
-    epochs_before = training.state.epochs if training else 0
-    if training is None or epochs_before < task.recipe.epochs:
-        data = activities(below, unit_interval(unsupervised))
-        sample = activities(below, unit_interval(heldout))
-        training = training or _start(task, data.shape[1])
+    visible = below[-1].weights.shape[1] if below else unsupervised[0].size
+    training = load_training(checkpoint) or _start(task, visible)
+    epochs = training.state.epochs
+    if epochs < task.recipe.epochs:
         training.trained_in = task.run
-        _run_epochs(task, training, checkpoint, data, sample)
+    return Opened(task, fingerprint, checkpoint, training, epochs, unsupervised, heldout, below)
+
+
+def publish(opened: Opened) -> Trained:
+    """Publish a digit's layer once it is trained."""
+    task, training = opened.task, opened.training
     path = weights_path(task.models, task.network, task.layer, task.digit)
-    save_rbm(path, training.state.rbm, fingerprint)
+    save_rbm(path, training.state.rbm, opened.fingerprint)
     Board(task.board).show(task.digit, task.recipe.epochs)
     return Trained(
         task.digit,
-        fingerprint,
+        opened.fingerprint,
         training.trained_in,
-        task.recipe.epochs - epochs_before,
+        task.recipe.epochs - opened.epochs_before,
         tuple(asdict(point) for point in training.curves),
         tuple(training.timestamps),
     )
@@ -80,10 +124,10 @@ def _start(task: TrainingTask, visible: int) -> Training:
     return Training(initial_state(task.recipe, task.layer, visible, rng))
 
 
-def _run_epochs(
-    task: TrainingTask, training: Training, checkpoint: Path, data: Tensor, heldout: Tensor
-) -> None:
+def _run_epochs(opened: Opened) -> None:
     """Train the epochs that are left; a checkpoint every so many seconds and after the last."""
+    task, training = opened.task, opened.training
+    data, heldout = opened.data()
     state, board = training.state, Board(task.board)
     divergence = ContrastiveDivergence(state, task.recipe)
     saved = time.monotonic()
@@ -97,7 +141,7 @@ def _run_epochs(
         training.timestamps.append(time.time_ns() // 1_000_000)
         last = state.epochs == task.recipe.epochs
         if last or time.monotonic() - saved >= task.checkpoint_seconds:
-            save_training(checkpoint, training)
+            save_training(opened.checkpoint, training)
             saved = time.monotonic()
         board.show(task.digit, state.epochs)
 
@@ -107,6 +151,8 @@ def _fingerprint(task: TrainingTask, images: list[NDArray[np.uint8]], lower: lis
     recipe = _recipe_upto(task.recipe, task.layer)
     key = [VERSION, task.seed, task.network, task.layer, task.digit, recipe]
     key += [digest(path) for path in lower]
+    if task.device != "cpu":  # so that a core never passes off a GPU's bytes as its own
+        key.append(task.device)
     sha256 = hashlib.sha256(json.dumps(key, sort_keys=True).encode())
     for array in images:
         sha256.update(str(array.shape).encode())

@@ -11,7 +11,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 TINY: dict[str, Any] = {
-    "images": "as_given",
+    "images": "deskewed",
     "units": [20, 15, 10],
     "epochs": 4,
     "minibatch_size": 20,
@@ -80,7 +80,7 @@ class Project:
 
     def run(self, *command: str, expect: int | None = 0, **environment: str) -> str:
         """Run a command to its end; what it printed."""
-        code = self.start(*command, **environment).wait(timeout=400)
+        code = self.start(*command, **environment).wait(timeout=900)
         assert expect is None or code == expect, self.log()
         return self.log()
 

@@ -85,7 +85,7 @@ def test_an_experiment_is_one_execution_in_the_working_trees_own_store(replicate
         rows = store.execute("select artifact_location from experiments where name = 'hpoe'")
         assert rows.fetchall() == [((replicated.root / "mlruns/artifacts").as_uri(),)]
         seeds = store.execute("select value from params where key = 'seed'").fetchall()
-    assert sorted(seeds) == [("1",)] * 3 + [("2",)] * 3  # classes10 is as the params are
+    assert sorted(seeds) == [("1",)] * 4 + [("2",)] * 3
 
 
 def test_the_report_is_written_without_training(replicated: Project) -> None:

@@ -24,6 +24,8 @@ CACHE = Path(os.environ.get("HPOE_STACK_CACHE", "/var/tmp/hpoe-stack"))  # noqa:
 PACKAGES = ("docker.io", "docker-compose", "debootstrap")
 PULLED = "python:3.11.14-slim-bookworm"
 DEBIAN = "hpoe-base:debian"
+INDEX_PORT = 3141
+"""Fixed: the address is an argument of the builds, and another one would install all anew."""
 STAND_INS = {"PYTHON_IMAGE": "python", "POSTGRES_IMAGE": "postgres", "NGINX_IMAGE": "nginx"}
 
 
@@ -135,12 +137,13 @@ def index(folder: Path) -> Iterator[str]:
     form = "{{(index .IPAM.Config 0).Gateway}}"
     host = run("docker", "network", "inspect", "bridge", "--format", form).strip()
     handler = partial(_Quiet, directory=str(folder))
-    server = ThreadingHTTPServer((host, 0), handler)
+    server = ThreadingHTTPServer((host, INDEX_PORT), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"{host}:{server.server_port}"
     finally:
         server.shutdown()
+        server.server_close()
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -12,7 +12,10 @@ from tests.ui.browser import chromium, open_visit
 from tests.ui.pictures import THREE, by_hand
 
 FOLDER = Path(__file__).parents[2] / "docs/images"
-RUNS = "/#/experiments/1/runs?workflowType=machine_learning&searchFilter=tags.kind+%3D+'pipeline'"
+RUNS = (
+    "/#/experiments/1/runs?workspace=default&workflowType=machine_learning"
+    "&searchFilter=tags.kind+%3D+'pipeline'"
+)
 
 
 def take(address: str, user: str, password: str) -> list[str]:
@@ -21,8 +24,8 @@ def take(address: str, user: str, password: str) -> list[str]:
     size = {"width": 1280, "height": 720}
     with chromium() as browser:
         runs = open_visit(browser, address + RUNS, http_credentials=login, viewport=size)
-        expect(runs.page.get_by_text("hpoe").first).to_be_visible(timeout=120_000)
-        runs.page.wait_for_load_state("networkidle", timeout=120_000)
+        expect(runs.page.get_by_text("matching run")).to_be_visible(timeout=120_000)
+        runs.page.get_by_role("button", name="Close").click()  # an assistant, not of this stack
         runs.page.screenshot(path=FOLDER / "stack_runs.png")
         size = {"width": 1100, "height": 1150}
         page = open_visit(browser, f"{address}/digits/", http_credentials=login, viewport=size)

@@ -25,7 +25,7 @@ import sqlalchemy
 from tests.serving.running import free_port
 
 DOCKER = Path(__file__).parents[2] / "docker"
-SECONDS_TO_START = 120
+SECONDS_TO_START = 240
 ADMIN, ADMIN_PASSWORD = "admin", "admin-password-of-tests"
 DATABASE_PASSWORD = "database-password-of-tests"  # noqa: S105
 
@@ -190,15 +190,16 @@ class Gateway:
     """nginx with the shipped configuration."""
 
     def __init__(self, folder: Path, mlflow_port: int, mlflow_host: str, model_port: int) -> None:
-        """Prepare it, to lead to the two servers."""
+        """Prepare it, to lead to the two servers; with TLS if the folder has a certificate."""
         self.port = free_port()
         scratch = Path(tempfile.mkdtemp(prefix="hpoe-gateway-"))
         scratch.chmod(0o755)  # nginx's workers are not root
         self.scratch = scratch
+        self.certificate = folder / "tls.crt"
         self.service = Service(
             ["sh", str(DOCKER / "gateway/start.sh")],
             folder,
-            lambda: status(f"{self.uri}/gateway-health") == 200,
+            lambda: status(f"{self.uri}/gateway-health", verify=self.verify) == 200,
             {
                 "GATEWAY_LISTEN": f"127.0.0.1:{self.port}",
                 "GATEWAY_SCRATCH": str(scratch),
@@ -214,7 +215,12 @@ class Gateway:
     @property
     def uri(self) -> str:
         """Its address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.certificate.exists() else ''}://127.0.0.1:{self.port}"
+
+    @property
+    def verify(self) -> str | bool:
+        """What clients are to trust, as `requests` takes it."""
+        return str(self.certificate) if self.certificate.exists() else True
 
     def remove(self) -> None:
         """End it, and delete its files."""
@@ -241,9 +247,9 @@ def program(name: str) -> str:
     return shutil.which(name, path=path) or ""
 
 
-def status(url: str) -> int:
+def status(url: str, user: tuple[str, str] | None = None, *, verify: str | bool = True) -> int:
     """The status of an answer; 0 if there is none."""
     try:
-        return requests.get(url, timeout=5).status_code
+        return requests.get(url, auth=user, timeout=20, verify=verify).status_code
     except requests.RequestException:
         return 0

@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
+from functools import cache
 
 LIST = """
 import json
@@ -26,21 +28,21 @@ print(json.dumps(sorted(found)))
 """
 
 
-def routes() -> list[tuple[str, str]]:
+@cache
+def routes() -> tuple[tuple[str, str], ...]:
     """Paths, their parameters filled in, with the methods that they take."""
     done = subprocess.run(
         [sys.executable, "-c", LIST], capture_output=True, text=True, check=True, timeout=120
     )
     listed = json.loads(done.stdout.splitlines()[-1])
-    return sorted(
-        {
-            (re.sub(r"<[^>]+>|\{[^}]+\}", "1", path), method)
-            for path, method in listed
-            if method not in ("HEAD", "OPTIONS")
-        }
-    )
+    found = {
+        (re.sub(r"<[^>]+>|\{[^}]+\}", "1", path), method)
+        for path, method in listed
+        if method not in ("HEAD", "OPTIONS")
+    }
+    return tuple(sorted(found))
 
 
-def changing(listed: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def changing(listed: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Those that may change something."""
     return [(path, method) for path, method in listed if method != "GET"]

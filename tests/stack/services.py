@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.serving.running import free_port
-from tests.stack.processes import Gateway, Mlflow, Postgres, missing
+from tests.serving.running import free_port, wait_until
+from tests.stack.processes import Gateway, Mlflow, Postgres, missing, status
 
 
 @dataclass
@@ -17,6 +17,17 @@ class Services:
     mlflow: Mlflow
     gateway: Gateway
     model_port: int
+
+    def settled(self) -> None:
+        """Wait until a login is answered again, through the gateway and from the database.
+
+        A service's health says less: MLflow's is answered before it has found its database again,
+        and on a busy machine a client that has patience for seconds gives up in between.
+        """
+        login = self.mlflow.login("pipeline")
+        user = (login["MLFLOW_TRACKING_USERNAME"], login["MLFLOW_TRACKING_PASSWORD"])
+        asked = f"{self.gateway.uri}/api/2.0/mlflow/experiments/search?max_results=1"
+        wait_until(lambda: status(asked, user) == 200)
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +46,9 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         postgres.initialise()
         mlflow.service.start()
         gateway.service.start()
-        yield Services(postgres, mlflow, gateway, model_port)
+        services = Services(postgres, mlflow, gateway, model_port)
+        services.settled()
+        yield services
     finally:
         gateway.remove()
         mlflow.service.kill()

@@ -1,6 +1,7 @@
 """Nothing is lost: services killed, disks filled and wires cut while the real things run.
 
 FAULT_SECONDS is how long each outage lasts; the table in docs/operations.md is of 60 seconds.
+Without it some faults are left out: tests/pipeline makes most of them too, with MLflow alone.
 """
 
 import os
@@ -38,6 +39,7 @@ from tests.stack.writers import Plain, Recorded
 pytestmark = pytest.mark.slow
 WRITERS = 20
 SECONDS_DOWN = float(os.environ.get("FAULT_SECONDS", "2"))
+at_length = pytest.mark.skipif("FAULT_SECONDS" not in os.environ, reason="make test-faults")
 LONGER = {**TINY, "units": [60, 15, 10], "minibatch_size": 5, "epochs": 150}
 STAGE = "train_layer1@longer"
 note = Table("faults", "fault", "seconds", "points", "retrained digits", "what happened")
@@ -100,8 +102,10 @@ def said(services: Services, project: Project, fault: str, seconds: float | None
 
 
 def assert_sync_delivers_all(services: Services, project: Project) -> None:
+    """As soon as the services are back; nothing is left over then."""
+    services.settled()
     assert " runs of stages delivered" in project.run("hpoe", "sync")
-    assert project.run("hpoe", "sync").startswith("0 runs")
+    assert not list((project.root / ".hpoe/undelivered").glob("*/*"))
     assert tally(services, project).faultless, tally(services, project)
 
 
@@ -142,6 +146,7 @@ def test_postgres_killed_while_twenty_writers_log(services: Services, tmp_path: 
         "Postgres killed (-9) while 20 writers log: MLflow's log_batch", f"{SECONDS_DOWN:g}",
         found, "", f"{refused} batches refused, and sent again until acknowledged",
     )  # fmt: skip
+    services.settled()
     for each in recorded:
         deliver_kept(each.folder, Tracker(services.mlflow.uri))
     found = compare_records(services.postgres, [each.record for each in recorded])
@@ -153,6 +158,7 @@ def test_postgres_killed_while_twenty_writers_log(services: Services, tmp_path: 
     )  # fmt: skip
 
 
+@at_length
 def test_a_stage_that_starts_while_postgres_is_down_costs_nothing(
     services: Services, pipeline: Project
 ) -> None:
@@ -169,6 +175,7 @@ def test_a_stage_that_starts_while_postgres_is_down_costs_nothing(
     said(services, pipeline, "Postgres down when a stage starts")
 
 
+@at_length
 def test_mlflow_killed_in_mid_training(services: Services, pipeline: Project) -> None:
     longer(pipeline, 2)
     running = in_mid_training(pipeline)
@@ -185,6 +192,7 @@ def test_mlflow_killed_in_mid_training(services: Services, pipeline: Project) ->
     said(services, pipeline, "MLflow's server killed (-9) in mid-training")
 
 
+@at_length
 def test_the_pipeline_killed_in_mid_training(services: Services, pipeline: Project) -> None:
     longer(pipeline, 3)
     others = trained_epochs(pipeline)
@@ -255,6 +263,7 @@ def small_volume(services: Services) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=30)
 
 
+@at_length
 def test_the_volume_of_artifacts_is_full(
     services: Services, pipeline: Project, small_volume: Path
 ) -> None:
@@ -278,6 +287,7 @@ def test_the_volume_of_artifacts_is_full(
 @pytest.fixture(scope="module")
 def champion(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The model server with a small champion, where the gateway looks for it."""
+    services.settled()
     login = services.mlflow.login("model")
     folder = tmp_path_factory.mktemp("model")
     server = Server(folder, services.mlflow.uri, login, services.model_port)

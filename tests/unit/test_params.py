@@ -355,14 +355,6 @@ def test_a_network_to_classify_with_that_is_not_trained_is_told(path: Path, tree
     )
 
 
-def test_what_is_registered_sees_images_as_given(path: Path, tree: Tree) -> None:
-    put(tree, "networks.default.images", "deskewed")
-    assert refusal(path, tree) == (
-        "classifier.networks names 'default', whose images are deskewed: what is registered sees "
-        "images as given"
-    )
-
-
 def test_section_sixs_params_are_read_and_checked(tmp_path: Path) -> None:
     """Those of the repository are right; a key that is missing, or unknown, is named."""
     source = Path(__file__).parents[2] / "paper/params.yaml"

@@ -175,7 +175,7 @@ def test_every_experiment_is_named_once_and_says_what_it_changes() -> None:
     found = {each.name: each for each in experiments(params, ["mnist", "usps"])}
     assert len(found) == len(experiments(params, ["mnist", "usps"])) == 1 + 3 + 5 + 3 + 3 + 2
     for images in (50, 1500, 4400):
-        _, epochs = found[f"images{images}"].changes
+        *_, epochs = found[f"images{images}"].changes
         updates = int(epochs.split("=")[1]) * -(-images // 50)
         assert 0.97 * 30 * 88 <= updates <= 30 * 88
     without = experiments(params, ["mnist"])[0]

@@ -25,6 +25,7 @@ def test_by_default_all_cores_work_and_state_is_beside_the_repository() -> None:
         usps_dir=None,
         workers=len(os.sched_getaffinity(0)),
         ray_address=None,
+        device="cpu",
         checkpoint_seconds=2.0,
         state_dir=Path(".hpoe"),
         restore_only=False,
@@ -43,6 +44,8 @@ VALUES = [
     ("HPOE_USPS_DIR", "/data/usps", "usps_dir", Path("/data/usps")),
     ("HPOE_WORKERS", "7", "workers", 7),
     ("HPOE_RAY_ADDRESS", "10.0.0.1:6379", "ray_address", "10.0.0.1:6379"),
+    ("HPOE_DEVICE", "cuda", "device", "cuda"),
+    ("HPOE_DEVICE", "auto", "device", "auto"),
     ("HPOE_CHECKPOINT_SECONDS", "0.5", "checkpoint_seconds", 0.5),
     ("HPOE_CHECKPOINT_SECONDS", "0", "checkpoint_seconds", 0.0),
     ("HPOE_STATE_DIR", "state", "state_dir", Path("state")),
@@ -104,6 +107,7 @@ def test_an_empty_variable_is_as_good_as_none(
         ("HPOE_WORKERS", "1.5", "valid integer"),
         ("HPOE_RAY_ADDRESS", "10.0.0.1", "HOST:PORT"),
         ("HPOE_RAY_ADDRESS", "ray://10.0.0.1:10001", "HOST:PORT"),
+        ("HPOE_DEVICE", "gpu", "'cpu', 'cuda' or 'auto'"),
         ("HPOE_CHECKPOINT_SECONDS", "-1", "greater than or equal to 0"),
         ("HPOE_CHECKPOINT_SECONDS", "soon", "valid number"),
         ("HPOE_CHECKPOINT_SECONDS", "nan", "greater than or equal to 0"),
@@ -126,6 +130,18 @@ def test_a_wrong_value_is_told_with_its_variable_and_what_is_allowed(
     assert re.match(rf"{variable} is {text!r}: (input )?should be", message)
     assert allowed in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("device", ["cuda", "auto"])
+def test_a_gpu_and_a_cluster_are_not_asked_for_at_once(
+    monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    monkeypatch.setenv("HPOE_RAY_ADDRESS", "10.0.0.1:6379")
+    monkeypatch.setenv("HPOE_DEVICE", device)
+    with pytest.raises(SettingsError, match=f"HPOE_DEVICE is '{device}': should be unset, or HPOE"):
+        load_settings()
+    monkeypatch.setenv("HPOE_DEVICE", "cpu")
+    assert load_settings().ray_address == "10.0.0.1:6379"
 
 
 @pytest.mark.parametrize("place", ["environment", "file"])

@@ -297,8 +297,10 @@ def test_a_change_of_a_hyperparameter_trains_anew(task: TrainingTask, name: str)
     assert_trains_anew(change_recipe(task, **{name: CHANGES[name]}), before)
 
 
-@pytest.mark.parametrize("change", [{"seed": 2}, {"network": "other"}, {"digit": 1}])
-def test_another_seed_network_or_digit_trains_anew(
+@pytest.mark.parametrize(
+    "change", [{"seed": 2}, {"network": "other"}, {"digit": 1}, {"device": "cuda"}]
+)
+def test_another_seed_network_digit_or_device_trains_anew(
     task: TrainingTask, change: dict[str, Any]
 ) -> None:
     before = train(task)
@@ -404,7 +406,7 @@ def test_folders_runs_and_seconds_between_checkpoints_do_not_matter(
 
 
 def test_the_fields_of_a_task_are_those_tried_above() -> None:
-    matter = {"network", "recipe", "layer", "digit", "seed"}
+    matter = {"network", "recipe", "layer", "digit", "seed", "device"}
     do_not = {"split", "models", "store", "board", "checkpoint_seconds", "run"}
     assert {field.name for field in fields(TrainingTask)} == matter | do_not
 

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from multiprocessing import Pipe, connection
 from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import mkdtemp
 
 import uvicorn
 
 from hpoe.errors import ServingError, TrackingError
+from hpoe.outages import first_line
 from hpoe.serving.champion import Champion, fetch_champion, find_champion, served
 from hpoe.serving.waiting import Waiting
 from hpoe.serving.workers import Workers, close_to_new, end_request
@@ -22,6 +24,8 @@ from hpoe.settings import Settings
 
 SECONDS_BETWEEN_LOOKS = 2.0
 """How long after a promotion the registry may be asked for the champion."""
+SECONDS_TO_STOP = 10.0
+"""How long the end waits for a look at the registry, or a copy, that is under way."""
 
 
 class Following:
@@ -45,8 +49,10 @@ class Following:
         self._workers: Workers | None = None
         self._asked = end_request()
         self._news, tell = Pipe(duplex=False)
-        watch = threading.Thread(target=_watch, args=(settings, folder, tell), daemon=True)
-        watch.start()
+        self._ended = threading.Event()
+        arguments = (settings, folder, tell, self._ended)
+        self._watch = threading.Thread(target=_watch, args=arguments, daemon=True)
+        self._watch.start()
 
     def run(self) -> None:
         """Follow until SIGTERM or Ctrl-C."""
@@ -57,11 +63,13 @@ class Following:
                     self._go_over_to(news)
                 elif self._waiting is not None:
                     self._wait_because(news)
+        self._ended.set()
         close_to_new(self._listener)
         if self._waiting is not None:
             self._waiting.end()
         if self._workers is not None:
             self._workers.end()
+        self._watch.join(SECONDS_TO_STOP)  # else it copies into a folder that is being removed
 
     def _wait_for(self, *events: Connection) -> bool:
         """Wait for an event, keeping the workers alive; whether the end was asked for."""
@@ -98,16 +106,32 @@ class Following:
             self._say(f"waiting for a champion: {reason}")
 
 
-def _watch(settings: Settings, folder: Path, tell: Connection) -> None:
-    """Tell of each new champion, with a copy of it, or why there is none."""
+def _watch(settings: Settings, folder: Path, tell: Connection, ended: threading.Event) -> None:
+    """Tell of each new champion, with a copy of it, or why there is none, until the end."""
     version = ""
-    pause = threading.Event()
-    while True:
+    while not ended.is_set():
+        news: Champion | str | None = None
         try:
             if find_champion(settings.tracking_uri) != version:
-                champion = fetch_champion(settings.tracking_uri, folder / f"after-{version}")
-                version = champion.version
-                tell.send(champion)
+                news = _copied(settings, folder)
+                version = news.version
         except (ServingError, TrackingError) as error:
-            tell.send(str(error))
-        pause.wait(SECONDS_BETWEEN_LOOKS)
+            news = str(error)
+        except Exception as error:  # whatever a registry does, the next look may find it mended
+            news = f"the champion cannot be fetched ({type(error).__name__}: {first_line(error)})"
+        if news is not None and not ended.is_set():  # at the end nobody listens any more
+            tell.send(news)
+        ended.wait(SECONDS_BETWEEN_LOOKS)
+
+
+def _copied(settings: Settings, folder: Path) -> Champion:
+    """A copy of the champion in a new folder, or none.
+
+    Never in one that was used before: the copy there may still be served, or just be removed.
+    """
+    place = Path(mkdtemp(prefix="champion-", dir=folder))
+    try:
+        return fetch_champion(settings.tracking_uri, place)
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise

@@ -13,6 +13,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from hpoe.normalization import Given
+
 Floats = NDArray[np.float32]
 FACTORS = 64
 """Numbers of 1 to 2 multiplied before a logarithm: fewer logarithms, and no overflow."""
@@ -55,9 +57,13 @@ class Network:
     """The hierarchies of all digits, from the image up."""
 
     layers: tuple[Layer, ...]
+    images: Given
+    """What it was trained on, and is to be asked about."""
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]], name: str) -> Self:
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[np.float32]], name: str, images: Given
+    ) -> Self:
         """The network whose arrays are called NAME/LAYER/PART, as `to_arrays` calls them."""
         count = len({key.split("/")[1] for key in arrays if key.startswith(f"{name}/")})
         parts = Layer.__annotations__
@@ -65,7 +71,8 @@ class Network:
             tuple(
                 Layer(**{part: arrays[f"{name}/{layer}/{part}"] for part in parts})
                 for layer in range(1, count + 1)
-            )
+            ),
+            images,
         )
 
     def to_arrays(self, name: str) -> dict[str, Floats]:
@@ -130,15 +137,16 @@ class Network:
         return v.reshape(len(depths), *images.shape)
 
 
-def stacked(rbms: Sequence[Sequence[Mapping[str, Floats]]]) -> Network:
-    """A network from the arrays of its RBMs, by layer, then digit."""
+def stacked(rbms: Sequence[Sequence[Mapping[str, Floats]]], images: Given) -> Network:
+    """A network from the arrays of its RBMs, by layer, then digit, that saw such images."""
     return Network(
         tuple(
             Layer(
                 **{part: np.stack([rbm[part] for rbm in layer]) for part in Layer.__annotations__}
             )
             for layer in rbms
-        )
+        ),
+        images,
     )
 
 

@@ -65,7 +65,7 @@ class DigitModel(PythonModel):
         return {
             **asdict(answer),
             "threshold": float(self.recogniser.digit_score.threshold),
-            "seen": data_url(image),
+            "seen": data_url(self.recogniser.system.seen(image[None])[0]),
             "reconstructions": [
                 data_url(each) for each in self.recogniser.system.reconstructions(image)
             ],

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hpoe.normalization import Offset, shift, soft_choice
+from hpoe.normalization import Offset, Versions, given, soft_choice
 from hpoe.serving.digit_score import DigitScore, Seen
 from hpoe.serving.hierarchies import Network
 from hpoe.tensors import Arrays, load_tensors
@@ -72,6 +72,10 @@ class System:
         """The network whose models reconstruct images."""
         return next(iter(self.networks.values()))
 
+    def seen(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Images [N, rows, columns] as that network is given them."""
+        return given(images, self.network.images)
+
     def scores(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Normalised goodness of images [N, rows, columns], nats, [N, M]."""
         parts = range(0, len(images), IMAGES_AT_ONCE)
@@ -81,7 +85,7 @@ class System:
         """What the digit score is made from, of images and their scores."""
         log_p = self.net.log_probabilities(scores)
         recognised = log_p.argmax(axis=1)
-        v = unit_interval(images)
+        v = unit_interval(self.seen(images))
         depths = (1, len(self.network.layers))
         pictures = np.empty((len(images), 1 + len(depths), v.shape[1]), np.float32)
         pictures[:, 0] = v
@@ -99,14 +103,20 @@ class System:
 
     def reconstructions(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """An image [rows, columns] as each digit's lowest layer sees it, [D, rows, columns]."""
-        v = unit_interval(image[None])
+        v = unit_interval(self.seen(image[None]))
         seen = [self.network.reconstruct(v, digit, (1,)) for digit in range(len(self.digits))]
         return np.rint(np.stack(seen) * 255).astype(np.uint8).reshape(-1, *image.shape)
 
     def _scores(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        v = unit_interval(np.concatenate([shift(images, offset) for offset in self.offsets]))
-        goodness = np.mean([network.goodness(v) for network in self.networks.values()], axis=0)
+        goodness = np.mean(
+            [self._goodness(network, images) for network in self.networks.values()], axis=0
+        )
         return soft_choice(goodness.reshape(len(self.offsets), len(images), -1), self.temperature)
+
+    def _goodness(self, network: Network, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Of all versions of the images, one after the other, under one network, nats, [S N, M]."""
+        versions = Versions(network.images, self.offsets).of(images)
+        return network.goodness(unit_interval(np.concatenate([*versions])))
 
 
 @dataclass(frozen=True)
@@ -131,7 +141,10 @@ class Recogniser:
         }
         system = System(
             digits=tuple(record["digits"]),
-            networks={name: Network.from_arrays(arrays, name) for name in record["networks"]},
+            networks={
+                name: Network.from_arrays(arrays, name, images)
+                for name, images in record["networks"].items()
+            },
             offsets=tuple((rows, columns) for rows, columns in record["offsets"]),
             temperature=record["temperature"],
             **nets,
@@ -149,7 +162,7 @@ class Recogniser:
             arrays |= network.to_arrays(name)
         record = {
             "digits": system.digits,
-            "networks": list(system.networks),
+            "networks": {name: network.images for name, network in system.networks.items()},
             "offsets": system.offsets,
             "temperature": system.temperature,
         }

@@ -36,7 +36,9 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    with TemporaryDirectory(prefix="hpoe-serve-") as name, _bound(settings) as listener:
+    # A copy that hangs is left to itself at the end, and may write while the folder is removed.
+    scratch = TemporaryDirectory(prefix="hpoe-serve-", ignore_cleanup_errors=True)
+    with scratch as name, _bound(settings) as listener:
         folder = Path(name)
         if settings.serve_follow or settings.serve_workers > 1:
             os.environ[FOLDER] = str(folder / "metrics")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hpoe.normalization import SHIFTS
+from hpoe.normalization import SHIFTS, Given
 from hpoe.params import Refusal
 from hpoe.refusal import fit_digit_score, fit_edges
 from hpoe.serving.digit_score import Seen
@@ -27,8 +27,8 @@ REFUSAL = Refusal(
 )
 
 
-def system(seed: int = 0) -> System:
-    """Random RBMs and nets."""
+def system(seed: int = 0, how: Given = "as_given") -> System:
+    """Random RBMs and nets; `how` is what the RBMs are asked about."""
     rng = np.random.default_rng(seed)
 
     def array(*shape: int) -> NDArray[np.float32]:
@@ -47,7 +47,7 @@ def system(seed: int = 0) -> System:
     ]
     weights = rng.standard_normal((2, 3 * len(DIGITS), len(DIGITS)))
     nets = [LogisticNet(each, np.zeros(len(DIGITS))) for each in weights]
-    of = System(DIGITS, {"tiny": stacked(parts)}, SHIFTS, 2.0, nets[0], nets[1])
+    of = System(DIGITS, {"tiny": stacked(parts, how)}, SHIFTS, 2.0, nets[0], nets[1])
     usual = of.scores(images(50)).mean(axis=0)
     nets = [LogisticNet(each, -usual @ each) for each in weights]  # so that it finds all digits
     return replace(of, net=nets[0], validation_net=nets[1])
@@ -73,9 +73,9 @@ def edges() -> EdgeDensities:
     return fit_edges([images(60, 20 + digit) for digit in DIGITS])
 
 
-def recogniser(seed: int = 0) -> Recogniser:
+def recogniser(seed: int = 0, how: Given = "as_given") -> Recogniser:
     """A system with a digit score fitted on random figures against other ones."""
-    of = system(seed)
+    of = system(seed, how)
     digits, others = seen(of, images(90, 1)), seen(of, images(60, 2) // 2)
     score = fit_digit_score(REFUSAL, edges(), digits, others, seen(of, images(50, 3)), seed)
     typical = np.sort(digits.goodness[:, :: len(UNITS) - 1].T, axis=1)

@@ -32,7 +32,8 @@ def hierarchies(seed: int = 0, scale: float = 1.0) -> list[list[RBM]]:
 
 def network(rbms: list[list[RBM]]) -> Network:
     return stacked(
-        [[{k: v.numpy() for k, v in asdict(rbm).items()} for rbm in layer] for layer in rbms]
+        [[{k: v.numpy() for k, v in asdict(rbm).items()} for rbm in layer] for layer in rbms],
+        "as_given",
     )
 
 
@@ -110,8 +111,9 @@ def test_inputs_are_not_modified() -> None:
 def test_a_network_comes_back_from_its_arrays() -> None:
     of = network(hierarchies())
     arrays = {**of.to_arrays("a"), **network(hierarchies(5)).to_arrays("ab")}
-    back = Network.from_arrays(arrays, "a")
+    back = Network.from_arrays(arrays, "a", "deskewed")
     v = images(3)
     np.testing.assert_array_equal(back.goodness(v), of.goodness(v))
     assert back.digits == DIGITS
+    assert back.images == "deskewed"
     assert len(back.layers) == 3

@@ -12,6 +12,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from PIL import Image
 
+from hpoe.normalization import deskew
 from hpoe.serving.model import LEAST_A_THREAD, DigitModel, data_url
 from hpoe.tensors import save_tensors
 from tests.unit.serving.systems import DIGITS, images, recogniser
@@ -20,7 +21,7 @@ from tests.unit.serving.systems import DIGITS, images, recogniser
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("package") / "weights.safetensors"
-    save_tensors(path, *recogniser().contents())
+    save_tensors(path, *recogniser(how="deskewed").contents())
     return path
 
 
@@ -56,7 +57,7 @@ def test_an_explanation_is_the_answer_with_what_was_seen(weights: Path) -> None:
     assert explained["looks_like_digit"] == (explained["digit_score"] >= explained["threshold"])
     assert len(explained["reconstructions"]) == len(DIGITS)
     seen = base64.b64decode(explained["seen"].partition(",")[2])
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(seen))), image)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(seen))), deskew(image[None])[0])
 
 
 def test_a_bad_record_is_named_whichever_thread_would_have_had_it(weights: Path) -> None:

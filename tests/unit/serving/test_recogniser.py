@@ -1,5 +1,6 @@
 """The packaged system beside the pipeline's own parts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from scipy.special import logsumexp, softmax
 
 from hpoe.errors import WeightsError
-from hpoe.normalization import SHIFTS, shift, soft_choice
+from hpoe.normalization import SHIFTS, Given, deskew, shift, soft_choice
 from hpoe.serving.recogniser import NO_INK, Recogniser, unit_interval
 from hpoe.tensors import load_tensors, save_tensors
 from tests.unit.serving.systems import DIGITS, SIDE, images, recogniser, seen, system
@@ -36,6 +37,25 @@ def test_scores_of_several_networks_are_averaged() -> None:
     np.testing.assert_allclose(
         both.scores(images(4)), (a.goodness(v) + b.goodness(v)) / 2, atol=1e-4
     )
+
+
+def test_networks_of_deskewed_images_are_asked_about_deskewed_ones() -> None:
+    plain, made = system(), images(7)
+    (network,) = plain.networks.values()
+    other = replace(network, images="deskewed")
+    of = replace(plain, networks={"deskewed": other})
+    upright = deskew(made)
+    assert (upright != made).any()
+    scores = of.scores(made)
+    np.testing.assert_array_equal(scores, plain.scores(upright))
+    both = replace(plain, networks={"plain": network, "deskewed": other}, offsets=((0, 0),))
+    v, w = unit_interval(made), unit_interval(upright)
+    expected = (network.goodness(v) + network.goodness(w)) / 2
+    np.testing.assert_allclose(both.scores(made), expected, atol=1e-4)
+    np.testing.assert_array_equal(
+        of.see(made, scores).pictures, plain.see(upright, scores).pictures
+    )
+    np.testing.assert_array_equal(of.reconstructions(made[0]), plain.reconstructions(upright[0]))
 
 
 def test_answers_say_what_the_parts_say() -> None:
@@ -80,8 +100,9 @@ def test_reconstructions_are_one_image_a_digit() -> None:
     assert made.dtype == np.uint8
 
 
-def test_a_recogniser_comes_back_from_its_file(tmp_path: Path) -> None:
-    of, made = recogniser(), images(20)
+@pytest.mark.parametrize("how", ["as_given", "deskewed"])
+def test_a_recogniser_comes_back_from_its_file(tmp_path: Path, how: Given) -> None:
+    of, made = recogniser(how=how), images(20)
     save_tensors(tmp_path / "weights.safetensors", *of.contents())
     back = Recogniser.load(tmp_path / "weights.safetensors")
     assert back.answer(made) == of.answer(made)

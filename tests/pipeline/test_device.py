@@ -1,0 +1,53 @@
+"""A layer stage on a GPU, which the CPU stands for, and where there is none."""
+
+import json
+
+import pytest
+import torch
+
+from tests.pipeline.project import Project
+
+pytestmark = pytest.mark.slow
+ON_A_GPU = """
+import runpy, sys
+from functools import partial
+import torch
+from hpoe import batched
+torch.cuda.is_available = lambda: True
+batched.train_together = partial(batched.train_together, device="cpu")
+sys.argv[0] = "pipelines/train_layer.py"
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_a_layer_trained_on_a_gpu_is_tracked_as_such_and_kept(project: Project) -> None:
+    project.repro("split")
+    on_a_gpu = ("python", "-c", ON_A_GPU, "1", "default")
+    said = project.run(*on_a_gpu, HPOE_DEVICE="cuda")
+    assert said.count(" trained: ") == len(project.weights()) == 10
+    before = project.weights()
+    record = json.loads((project.root / "reports/runs/train_layer1@default.json").read_text())
+    stage = record["stage"]
+    assert stage["tags"]["device"] == "cuda"
+    assert "core_seconds" not in stage["metrics"]
+    assert [digit["tags"]["device"] for digit in stage["children"]] == ["cuda"] * 10
+    assert {len(digit["curves"]["goodness_heldout"]) for digit in stage["children"]} == {4}
+    store = project.root / ".hpoe/digits"
+    trainings = {path: path.stat().st_mtime_ns for path in store.iterdir()}
+    project.run(*on_a_gpu, HPOE_DEVICE="auto")
+    assert {path: path.stat().st_mtime_ns for path in store.iterdir()} == trainings
+    project.run("python", "pipelines/train_layer.py", "1", "default", HPOE_DEVICE="cpu")
+    assert len(list(store.iterdir())) == 2 * len(trainings) == 20
+    assert not set(project.weights().values()) & set(before.values())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_one_sentence_before_anything_is_trained(
+    project: Project,
+) -> None:
+    for command in (("hpoe", "check"), ("python", "pipelines/train_layer.py", "2", "default")):
+        output = project.run(*command, expect=1, HPOE_DEVICE="cuda")
+        (error,) = [line for line in output.splitlines() if line.startswith("error: ")]
+        assert "HPOE_DEVICE is cuda, but PyTorch" in error
+        assert " trained: " not in output
+    assert project.run("hpoe", "check", HPOE_DEVICE="auto") == ""

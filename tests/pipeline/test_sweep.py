@@ -1,0 +1,102 @@
+"""`hpoe sweep`, killed and begun again: every combination is tracked, no digit is trained twice."""
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from dvc.api import read
+from mlflow import MlflowClient
+
+from tests.pipeline.project import Project
+
+pytestmark = pytest.mark.slow
+SWEEP = ("hpoe", "sweep", "other", "-S", "networks.other.epochs=2,3")
+SECONDS = 120
+"""Within which the first digits must be trained; most of it is for a busy machine."""
+
+
+def trainings(project: Project) -> dict[str, int]:
+    """When each training in the store was last written, by name."""
+    store = project.root / ".hpoe/digits"
+    return {path.name: path.stat().st_mtime_ns for path in store.glob("*.safetensors")}
+
+
+@pytest.fixture(scope="module")
+def swept(project: Project) -> Project:
+    """The project after a sweep of two combinations that was killed once digits were trained."""
+    killed = project.start(*SWEEP)
+    deadline = time.monotonic() + SECONDS
+    while len(trainings(project)) < 6:
+        assert time.monotonic() < deadline, project.log()
+        assert killed.poll() is None, project.log()
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    project.environment["COLUMNS"] = "200"  # rows of the table on one line each
+    project.run(*SWEEP)
+    return project
+
+
+def rows(text: str) -> dict[str, tuple[str, str, str, str]]:
+    """Validation and test error, run and experiment of the table's rows, by epochs."""
+    found = re.findall(r"other +│ (\d) +│ +([\d.]+%) │ +([\d.]+%) │ (\S+) +│ (\S+)", text)
+    return {epochs: (validation, test, run, name) for epochs, validation, test, run, name in found}
+
+
+def test_every_combination_is_one_run_with_its_errors_and_all_its_digits(swept: Project) -> None:
+    said = swept.log()
+    shown = rows(said)
+    assert set(shown) == {"2", "3"}
+    rates = [float(validation.rstrip("%")) for validation, *_ in shown.values()]
+    assert rates == sorted(rates)
+    store = MlflowClient(f"sqlite:///{swept.root}/mlruns/mlflow.db")
+    experiment = store.get_experiment_by_name("hpoe")
+    assert experiment is not None
+    every = store.search_runs([experiment.experiment_id], max_results=1000)
+    tops = [run for run in every if run.data.tags["kind"] == "pipeline"]
+    assert len(tops) == 2
+    for top in tops:
+        validation, test, name, revision = shown[top.data.params["networks.other.epochs"]]
+        assert top.info.run_name == name
+        assert validation == f"{top.data.metrics['validation_error_rate']:.2%}"
+        assert test == f"{top.data.metrics['test_error_rate']:.2%}"
+        assert f'"test_error_rate": {top.data.metrics["test_error_rate"]}' in read(
+            "reports/metrics.json", repo=str(swept.root), rev=revision
+        )
+        ours = [run for run in every if run.data.tags["execution"] == top.data.tags["execution"]]
+        digits = [run for run in ours if run.data.tags["kind"] == "digit"]
+        assert len(digits) == 30
+        assert all("goodness_heldout" in digit.data.metrics for digit in digits)
+
+
+def test_the_working_tree_is_as_it_was(swept: Project) -> None:
+    assert swept.run("git", "status", "--porcelain") == ""
+    assert not (swept.root / "models").exists()
+    assert swept.params()["train"] == ["default"]
+
+
+def test_the_same_sweep_again_runs_nothing_and_says_the_same(swept: Project) -> None:
+    before, said = trainings(swept), swept.run(*SWEEP)
+    assert "2 combinations, of which 2 have run already" in said
+    assert set(rows(said)) == {"2", "3"}
+    assert trainings(swept) == before
+    assert len(before) == 60
+
+
+def test_a_combination_whose_pipeline_fails_is_told_with_where_to_look(swept: Project) -> None:
+    said = swept.run("hpoe", "sweep", "-S", "split.unsupervised_per_digit=6000", expect=1)
+    errors = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "asks for 6000 + 60: ask for fewer" in errors[0]
+    script = swept.root / "pipelines/split.py"
+    text = script.read_text()
+    script.write_text("raise SystemExit('no split today')\n")
+    said = swept.run(*SWEEP[:-1], "networks.other.epochs=3", expect=1)
+    script.write_text(text)
+    (error,) = re.findall(
+        r"error: the pipeline of network=other .*epochs=3 failed: (\S+) says", said
+    )
+    assert "no split today" in Path(error).read_text()
