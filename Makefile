@@ -22,7 +22,7 @@ serve: $(VENV)/installed ## Serve the champion over REST and in a browser (HPOE_
 	@hpoe serve
 
 test: $(VENV)/installed-dev ## Run all tests
-	@pytest --numprocesses 2 --dist loadfile
+	@pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-stack: $(VENV)/installed-dev ## Build and test the services of docker-compose.yml in containers (half an hour)
 	@pytest -s tests/stack/test_stack.py

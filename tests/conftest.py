@@ -1,5 +1,7 @@
 """What all tests share: the real MNIST, and MLflow's addresses put back."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,15 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
-def own_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow writes its addresses into the environment, which later tests must not find."""
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
-        monkeypatch.setenv(name, "")
+def own_addresses() -> Iterator[None]:
+    """MLflow writes its addresses into the environment, which later tests must not find.
+
+    Nor what fixtures of a wider scope made it write before: so nothing is put back.
+    """
+    addresses = dict.fromkeys(("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"), "")
+    os.environ.update(addresses)
+    yield
+    os.environ.update(addresses)
 
 
 @pytest.fixture(scope="session")
