@@ -38,7 +38,7 @@ def register_small_model(uri: str, login: Mapping[str, str], folder: Path = ROOT
     done = subprocess.run(
         [sys.executable, "-m", "tests.stack.champions", uri],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **login},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", **login},
         capture_output=True,
         text=True,
         timeout=300,

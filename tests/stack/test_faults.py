@@ -124,6 +124,7 @@ def test_postgres_killed_while_twenty_writers_log(services: Services, tmp_path: 
             wait_until(lambda: all(len(each.acknowledged) > 100 for each in plain))
             services.postgres.service.kill()
             time.sleep(SECONDS_DOWN)
+            wait_until(lambda: any(each.refused for each in plain))
             services.postgres.service.start()
             back = [len(each.acknowledged) for each in plain]
             wait_until(
@@ -308,6 +309,7 @@ def test_the_model_server_killed_under_load(services: Services, champion: Server
             wait_until(lambda: all(client.right > 5 for client in clients))
             champion.kill()
             time.sleep(SECONDS_DOWN)
+            wait_until(lambda: any(client.refused for client in clients))
             champion.start()
             before = [client.right for client in clients]
             wait_until(
