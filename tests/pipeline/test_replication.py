@@ -1,6 +1,7 @@
 """`hpoe replicate` and `hpoe report` on networks as small as a test can wait for."""
 
 import json
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -21,7 +22,13 @@ from hpoe.results import (
 )
 from tests.pipeline.project import TINY, Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        "REPLICATION" not in os.environ,
+        reason="minutes: REPLICATION=1 pytest tests/pipeline/test_replication.py",
+    ),
+]
 NETWORKS = ("h25", "h100")
 SMALLER = f"""
 from hpoe import results
