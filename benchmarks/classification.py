@@ -52,8 +52,8 @@ def main() -> None:
     table = Table(title=f"{TEST_IMAGES:,} images under thirty models, {workers} processes")
     for heading in ("", "seconds", "median"):
         table.add_column(heading, justify="right")
-    for name in ("seconds", "seconds_products"):
-        label = {"seconds": "goodness of all layers"}.get(name, "products alone")
+    labels = {"seconds": "goodness of all layers", "seconds_products": "products alone"}
+    for name, label in labels.items():
         table.add_row(label, f"{report[name]:.2f}", f"{report[name + '_median']:.2f}")
     console.print(table)
     held = ", ".join(f"{name} {size:.0f} MiB" for name, size in peak.items())

@@ -6,6 +6,7 @@ this project. Learning rates are each library's own, for they mean different thi
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ import torch
 from hpoe.params import Recipe
 from hpoe.rbm import RBM, ContrastiveDivergence, initial_state, measure
 from hpoe.training import CURVE_SAMPLE
+
+if TYPE_CHECKING:
+    from sklearn.neural_network import BernoulliRBM
 
 HPOE = "hpoe"
 RBMS_LEARNING_RATE = 2.0
@@ -46,6 +50,12 @@ def train_hpoe(images: torch.Tensor, work: Work) -> RBM:
     return state.rbm
 
 
+def from_scikit_learn(model: "BernoulliRBM") -> RBM:
+    """A fitted model of scikit-learn's as an RBM of this project."""
+    arrays = model.components_.T, model.intercept_visible_, model.intercept_hidden_
+    return RBM(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
+
+
 def train_scikit_learn(images: torch.Tensor, work: Work) -> RBM:
     """`BernoulliRBM`, persistent chains instead of CD-1; float32, as its input is."""
     from sklearn.neural_network import BernoulliRBM
@@ -57,8 +67,7 @@ def train_scikit_learn(images: torch.Tensor, work: Work) -> RBM:
         n_iter=work.recipe.epochs,
         random_state=work.seed,
     ).fit(images.numpy())
-    arrays = model.components_.T, model.intercept_visible_, model.intercept_hidden_
-    return RBM(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
+    return from_scikit_learn(model)
 
 
 def train_rbms(images: torch.Tensor, work: Work) -> RBM:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.contenders import from_scikit_learn
 from hpoe.data.split import digits_in, load_digit
 from hpoe.hierarchy import activities, layer_goodness
 from hpoe.normalization import SHIFTS, Given, Versions, given
@@ -130,5 +131,4 @@ def _by_scikit_learn(task: Task, layer: int, data: torch.Tensor) -> RBM:
         n_iter=task.job.epochs,
         random_state=1000 * task.job.seed + 10 * task.digit + layer,
     ).fit(data.numpy())
-    arrays = model.components_.T, model.intercept_visible_, model.intercept_hidden_
-    return RBM(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
+    return from_scikit_learn(model)

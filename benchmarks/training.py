@@ -5,7 +5,7 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -57,21 +57,11 @@ def main(
     default = params.networks["default"].minibatch_size
     report = {
         "machine": machine(settings.workers),
-        "roofline_fraction": {
-            str(units): floor.network_fraction(layers, units, default) for units in UNITS
-        },
-        "speedup_over_fastest_peer": {
-            str(units): race.speedup_over_fastest_peer(results[units]) for units in UNITS
-        },
-        "core_speedup_over_fastest_peer": {
-            str(units): race.core_speedup(results[units]) for units in UNITS
-        },
+        **_figures(layers, results, default),
         "floor_repeats": FLOOR_REPEATS,
-        "layers": floor.rows(layers),
         "race": {"minibatch": paper.minibatch_size, "epochs": epochs, "repeats": repeats},
         "mean_image_error": nothing,
         "floor_images_a_second": {str(units): floors[units] for units in UNITS},
-        "contenders": {str(units): race.rows(results[units]) for units in UNITS},
     }
     write_json(REPORT, report)
     rates = {
@@ -80,6 +70,25 @@ def main(
     }
     figures.save(pictures.training(rates, floors), PICTURE)
     console.print(f"{REPORT}, {PICTURE}")
+
+
+def _figures(
+    layers: list[floor.Layer], results: dict[int, dict[str, race.Result]], minibatch: int
+) -> dict[str, Any]:
+    """What was found, by number of units; the floor's fraction with minibatches of so many."""
+    return {
+        "roofline_fraction": {
+            str(units): floor.network_fraction(layers, units, minibatch) for units in UNITS
+        },
+        "speedup_over_fastest_peer": {
+            str(units): race.speedup_over_fastest_peer(results[units]) for units in UNITS
+        },
+        "core_speedup_over_fastest_peer": {
+            str(units): race.core_speedup(results[units]) for units in UNITS
+        },
+        "layers": floor.rows(layers),
+        "contenders": {str(units): race.rows(results[units]) for units in UNITS},
+    }
 
 
 def _layers(default: Recipe, paper: Recipe, workers: int) -> list[floor.Layer]:
