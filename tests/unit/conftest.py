@@ -9,6 +9,8 @@ from hypothesis import settings
 from hpoe.data.mnist import Mnist
 from hpoe.data.split import save_digit, split
 from hpoe.params import Params, Recipe, load_params
+from hpoe.progress import Board
+from hpoe.tasks import TrainingTask
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -59,3 +61,22 @@ def split_folder(tmp_path: Path) -> Path:
     for digit, part in split(mnist, (0, 1), unsupervised=10, supervised=4, test=6):
         save_digit(tmp_path / "split", digit, part)
     return tmp_path / "split"
+
+
+@pytest.fixture
+def task(tmp_path: Path, split_folder: Path, recipe: Recipe) -> TrainingTask:
+    """Layer 1 of digit 0 of a tiny network, in a folder of its own."""
+    Board.create(tmp_path / "board")
+    return TrainingTask(
+        network="tiny",
+        recipe=recipe,
+        layer=1,
+        digit=0,
+        seed=1,
+        split=split_folder,
+        models=tmp_path / "models",
+        store=tmp_path / "store",
+        board=tmp_path / "board",
+        checkpoint_seconds=0,
+        run="first",
+    )

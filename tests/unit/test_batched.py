@@ -191,24 +191,9 @@ def test_a_digit_learns_the_same_whichever_digits_learn_beside_it(recipe: Recipe
 
 
 @pytest.fixture
-def layer(tmp_path: Path, split_folder: Path, recipe: Recipe) -> list[TrainingTask]:
+def layer(task: TrainingTask) -> list[TrainingTask]:
     """Layer 1 of two digits of a tiny network, for a GPU."""
-    Board.create(tmp_path / "board")
-    task = TrainingTask(
-        network="tiny",
-        recipe=recipe,
-        layer=1,
-        digit=0,
-        seed=1,
-        split=split_folder,
-        models=tmp_path / "models",
-        store=tmp_path / "store",
-        board=tmp_path / "board",
-        checkpoint_seconds=0,
-        run="first",
-        device="cuda",
-    )
-    return [replace(task, digit=digit) for digit in (0, 1)]
+    return [replace(task, digit=digit, device="cuda") for digit in (0, 1)]
 
 
 def changed(given: list[TrainingTask], **changes: object) -> list[TrainingTask]:

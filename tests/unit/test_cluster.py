@@ -17,7 +17,6 @@ import pytest
 
 from hpoe.errors import ClusterError, HpoeError, WeightsError, WorkerError
 from hpoe.parallel import run_tasks
-from hpoe.params import Recipe
 from hpoe.progress import Board
 from hpoe.tasks import Trained, TrainingTask, train
 from tests.unit.nodes import two_nodes
@@ -40,23 +39,11 @@ def cluster() -> Iterator[Any]:
 
 
 @pytest.fixture
-def tasks(tmp_path: Path, split_folder: Path, recipe: Recipe) -> list[TrainingTask]:
+def tasks(task: TrainingTask) -> list[TrainingTask]:
     """Layer 1 of two digits of a tiny network, with many epochs."""
-    task = TrainingTask(
-        network="tiny",
-        recipe=recipe.model_copy(update={"epochs": 8000}),
-        layer=1,
-        digit=0,
-        seed=1,
-        split=split_folder,
-        models=tmp_path / "models",
-        store=tmp_path / "store",
-        board=tmp_path / "board",
-        checkpoint_seconds=0.1,
-        run="first",
-    )
-    Board.create(task.board)
-    return [replace(task, digit=digit) for digit in (0, 1)]
+    recipe = task.recipe.model_copy(update={"epochs": 8000})
+    long = replace(task, recipe=recipe, checkpoint_seconds=0.1)
+    return [replace(long, digit=digit) for digit in (0, 1)]
 
 
 def where(task: int) -> tuple[int, str, str, list[str]]:

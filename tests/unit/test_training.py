@@ -24,25 +24,6 @@ from hpoe.training import unit_interval
 from hpoe.weights import Training, load_rbm, save_rbm, save_training, weights_path
 
 
-@pytest.fixture
-def task(tmp_path: Path, split_folder: Path, recipe: Recipe) -> TrainingTask:
-    """Layer 1 of digit 0 of a tiny network, in a folder of its own."""
-    Board.create(tmp_path / "board")
-    return TrainingTask(
-        network="tiny",
-        recipe=recipe,
-        layer=1,
-        digit=0,
-        seed=1,
-        split=split_folder,
-        models=tmp_path / "models",
-        store=tmp_path / "store",
-        board=tmp_path / "board",
-        checkpoint_seconds=0,
-        run="first",
-    )
-
-
 def elsewhere(task: TrainingTask, name: str) -> TrainingTask:
     """The same task with models and store of its own."""
     return replace(
