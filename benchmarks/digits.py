@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hpoe.data.mnist import fetch, load
-from hpoe.data.split import save_digit, split
+from hpoe.data.split import save_split
 from hpoe.params import Params
 from hpoe.settings import Settings
 from hpoe.stage import RAW
@@ -17,13 +17,4 @@ console = Console(width=110)
 def split_into(folder: Path, params: Params, settings: Settings) -> None:
     """A file a digit."""
     fetch(RAW, settings.mnist_dir, console.print)
-    cut = params.split
-    parts = split(
-        load(RAW),
-        cut.digits,
-        unsupervised=cut.unsupervised_per_digit,
-        supervised=cut.supervised_per_digit,
-        test=cut.test_images,
-    )
-    for digit, images in parts:
-        save_digit(folder, digit, images)
+    save_split(folder, load(RAW), params.split)

@@ -1,7 +1,7 @@
 """Stage split: each digit's images, unsupervised, fit, validation and test, under data/split."""
 
 from hpoe.data import mnist
-from hpoe.data.split import save_digit, split
+from hpoe.data.split import save_split
 from hpoe.stage import RAW, SPLIT, report_errors, stage
 
 
@@ -10,14 +10,7 @@ def main() -> None:
     """Cut MNIST as section 3 says."""
     with stage("split") as running:
         sizes = running.params.split
-        for digit, images in split(
-            mnist.load(RAW),
-            sizes.digits,
-            unsupervised=sizes.unsupervised_per_digit,
-            supervised=sizes.supervised_per_digit,
-            test=sizes.test_images,
-        ):
-            save_digit(SPLIT, digit, images)
+        save_split(SPLIT, mnist.load(RAW), sizes)
         running.say(
             f"{sizes.unsupervised_per_digit} unsupervised and {sizes.supervised_per_digit} "
             f"supervised images a digit, {sizes.test_images} test images"

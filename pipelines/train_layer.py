@@ -11,7 +11,14 @@ from hpoe.files import replacing
 from hpoe.progress import Board, digit_progress
 from hpoe.runs import RunRecord
 from hpoe.stage import SPLIT, Stage, console, report_errors, split_datasets, stage
-from hpoe.tasks import Device, Trained, TrainingTask, core_seconds, find_device, train_all
+from hpoe.tasks import (
+    Trained,
+    TrainingTask,
+    core_seconds,
+    find_device,
+    train_all,
+    training_task,
+)
 
 MODELS = Path("models")
 INHERITED = ("execution", "stage", "network", "layer", "device")
@@ -25,7 +32,18 @@ def main(layer: Annotated[int, typer.Argument(min=1, max=3)], network: str) -> N
         device = find_device(running.settings)
         board = running.settings.state_dir / "progress"
         tasks = {
-            digit: _task(running, layer, network, digit, board, device)
+            digit: training_task(
+                running.params,
+                running.settings,
+                network,
+                layer,
+                digit,
+                split=SPLIT,
+                models=MODELS,
+                board=board,
+                stage=running.run.uid,
+                device=device,
+            )
             for digit in digits_in(SPLIT)
         }
         epochs = running.params.networks[network].epochs
@@ -38,26 +56,6 @@ def main(layer: Annotated[int, typer.Argument(min=1, max=3)], network: str) -> N
                 seconds[trained.digit] = core_seconds(trained.timestamps)
         if device == "cpu":  # a GPU trains all digits in the same seconds
             running.run.metrics["core_seconds"] = sum(seconds.values())
-
-
-def _task(
-    running: Stage, layer: int, network: str, digit: int, board: Path, device: Device
-) -> TrainingTask:
-    settings, params = running.settings, running.params
-    return TrainingTask(
-        network=network,
-        recipe=params.networks[network],
-        layer=layer,
-        digit=digit,
-        seed=params.seed,
-        split=SPLIT,
-        models=MODELS,
-        store=settings.state_dir / "digits",
-        board=board,
-        checkpoint_seconds=settings.checkpoint_seconds,
-        run=f"{running.run.uid}.digit{digit}",
-        device=device,
-    )
 
 
 def _publish(running: Stage, task: TrainingTask, trained: Trained) -> None:

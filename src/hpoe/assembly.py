@@ -15,13 +15,13 @@ from hpoe.parallel import run_tasks
 from hpoe.params import Recipe, Refusal
 from hpoe.randomness import generator
 from hpoe.refusal import fit_digit_score, fit_edges
+from hpoe.scoring import LAYERS
 from hpoe.serving.digit_score import Seen
 from hpoe.serving.hierarchies import Network, stacked
 from hpoe.serving.recogniser import LogisticNet, Recogniser, System
 from hpoe.tensors import load_tensors
 
 REMEDY = "delete it and run `dvc repro` to make it again"
-LAYERS = (1, 2, 3)
 IMAGES_A_TASK = 500
 
 

@@ -30,6 +30,7 @@ from hpoe.results import (
     SEED_FILES,
 )
 from hpoe.runs import StageRecord, record_path
+from hpoe.scoring import LAYERS
 from hpoe.settings import Settings
 from hpoe.tasks import find_device
 
@@ -38,7 +39,7 @@ PLAIN = "networks.default.images=as_given"
 """The default recipe on images that are not deskewed, like the paper's networks."""
 COPIES, DESKEWED = 5, 3
 """Networks of the default recipe on images as given, and on deskewed ones, that are averaged."""
-DIGITS, LAYERS = range(10), (1, 2, 3)
+DIGITS = range(10)
 SIZES = (50, 150, 500, 1500, 4400)
 """Unsupervised images a digit."""
 METHODS = tuple(BASELINES)

@@ -110,9 +110,19 @@ def load_record(path: Path) -> StageRecord:
     return StageRecord.model_validate_json(path.read_bytes())
 
 
+def stage_label(stage: str, variant: str | None = None) -> str:
+    """A stage's name with its variant, as DVC writes it."""
+    return stage if variant is None else f"{stage}@{variant}"
+
+
+def stage_uid(execution: str, label: str) -> str:
+    """The uid of a stage's run in an execution."""
+    return f"{execution}.{label}"
+
+
 def record_path(stage: str, variant: str | None = None) -> Path:
     """Where the record of a stage's newest run is."""
-    return RECORDS / f"{stage if variant is None else f'{stage}@{variant}'}.json"
+    return RECORDS / f"{stage_label(stage, variant)}.json"
 
 
 def execution_uid(state: Path, params: Params, data: str | None) -> str:

@@ -30,6 +30,8 @@ from hpoe.runs import (
     pipeline_record,
     record_path,
     save_record,
+    stage_label,
+    stage_uid,
 )
 from hpoe.settings import Settings, load_settings
 
@@ -96,7 +98,7 @@ def stage(name: str, variant: str | None = None) -> Iterator[Stage]:
     params, settings = load_params(), load_settings()
     if name in PER_NETWORK and variant not in params.networks:
         raise ParamsError(f"params.yaml has no network {variant!r} under networks")
-    label = name if variant is None else f"{name}@{variant}"
+    label = stage_label(name, variant)
     if settings.restore_only:
         raise CheckoutError(
             f"the outputs of {label} are no longer in DVC's cache: `dvc repro` makes them again"
@@ -186,6 +188,8 @@ def _open_record(label: str, params: Params, settings: Settings) -> StageRecord:
                 name = upstream if network is None else f"{upstream}/{network}"
                 pipeline.tags[f"reused/{name}"] = f"uid:{earlier.stage.uid}"
     run = RunRecord(
-        uid=f"{uid}.{label}", name=label, tags={"kind": "stage", "execution": uid, "stage": label}
+        uid=stage_uid(uid, label),
+        name=label,
+        tags={"kind": "stage", "execution": uid, "stage": label},
     )
     return StageRecord(pipeline=pipeline, stage=run)

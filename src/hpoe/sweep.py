@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hpoe.data import mnist
-from hpoe.data.split import save_digit, split
+from hpoe.data.split import save_split
 from hpoe.errors import ParamsError, SweepError
 from hpoe.experiments import run_experiment, surroundings
 from hpoe.files import write_bytes
@@ -27,14 +27,21 @@ from hpoe.outages import first_line
 from hpoe.parallel import run_tasks
 from hpoe.params import Params, Split, load_params
 from hpoe.progress import Board
-from hpoe.runs import StageRecord, execution_key, execution_uid, record_path
+from hpoe.runs import (
+    StageRecord,
+    execution_key,
+    execution_uid,
+    record_path,
+    stage_label,
+    stage_uid,
+)
+from hpoe.scoring import LAYERS
 from hpoe.settings import Settings
 from hpoe.stage import RAW, split_digest
-from hpoe.tasks import TrainingTask, find_device, train
+from hpoe.tasks import TrainingTask, find_device, train, training_task
 
 TARGET = "evaluate"
 """The stage after which a combination's errors are known; the others only show or register them."""
-LAYERS = (1, 2, 3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +102,9 @@ def sweep(
     """
     every = combinations(networks, overrides)
     device = find_device(settings)
-    folder = settings.state_dir.resolve() / "sweep"
+    # Workers, and pipelines in folders of their own, find the same files.
+    settings = settings.model_copy(update={"state_dir": settings.state_dir.resolve()})
+    folder = settings.state_dir / "sweep"
     outcomes = {each: found for each in every if (found := _load(folder, each))}
     left = [each for each in every if each not in outcomes]
     say(f"{len(every)} combinations, of which {len(outcomes)} have run already")
@@ -243,14 +252,7 @@ def _train(
 def _cut(sizes: Split, folder: Path) -> Path:
     """The folder of a split's files, written as the stage of that name writes them."""
     name = hashlib.sha256(sizes.model_dump_json().encode()).hexdigest()[:12]
-    for digit, images in split(
-        mnist.load(folder / "raw"),
-        sizes.digits,
-        unsupervised=sizes.unsupervised_per_digit,
-        supervised=sizes.supervised_per_digit,
-        test=sizes.test_images,
-    ):
-        save_digit(folder / "split" / name, digit, images)
+    save_split(folder / "split" / name, mnist.load(folder / "raw"), sizes)
     return folder / "split" / name
 
 
@@ -264,19 +266,17 @@ def _chains(
         recipe = params.networks[network]
         for digit in params.split.digits:
             found[network, recipe, digit, params.seed, images] = tuple(
-                TrainingTask(
-                    network=network,
-                    recipe=recipe,
-                    layer=layer,
-                    digit=digit,
-                    seed=params.seed,
+                training_task(
+                    params,
+                    settings,
+                    network,
+                    layer,
+                    digit,
                     split=images,
                     models=Path(),  # a chain's own
-                    store=settings.state_dir.resolve() / "digits",
                     board=board,
-                    checkpoint_seconds=settings.checkpoint_seconds,
                     # The run that the stage will have, which then tracks the digit as its own.
-                    run=f"{uid}.train_layer{layer}@{network}.digit{digit}",
+                    stage=stage_uid(uid, stage_label(f"train_layer{layer}", network)),
                 )
                 for layer in LAYERS
             )

@@ -13,7 +13,7 @@ import numpy as np
 
 from hpoe.errors import SettingsError
 from hpoe.parallel import run_tasks
-from hpoe.params import Recipe
+from hpoe.params import Params, Recipe
 from hpoe.settings import Settings
 
 Device = Literal["cpu", "cuda"]
@@ -52,6 +52,36 @@ class Trained:
     curves: tuple[dict[str, float], ...]
     """A point an epoch."""
     timestamps: tuple[int, ...]
+
+
+def training_task(
+    params: Params,
+    settings: Settings,
+    network: str,
+    layer: int,
+    digit: int,
+    *,
+    split: Path,
+    models: Path,
+    board: Path,
+    stage: str,
+    device: Device = "cpu",
+) -> TrainingTask:
+    """The task of one digit in a layer stage; `stage` is the uid of the stage's run."""
+    return TrainingTask(
+        network=network,
+        recipe=params.networks[network],
+        layer=layer,
+        digit=digit,
+        seed=params.seed,
+        split=split,
+        models=models,
+        store=settings.state_dir / "digits",
+        board=board,
+        checkpoint_seconds=settings.checkpoint_seconds,
+        run=f"{stage}.digit{digit}",
+        device=device,
+    )
 
 
 def core_seconds(timestamps: Sequence[int]) -> float:

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save
 from hpoe.data.mnist import Mnist
 from hpoe.errors import DataError
 from hpoe.files import write_bytes
+from hpoe.params import Split
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,22 @@ def split(
                 test_index=tests,
             ),
         )
+
+
+def save_split(folder: Path, mnist: Mnist, sizes: Split) -> None:
+    """Cut MNIST as section 3 says and write it, a file a digit.
+
+    Raises:
+        DataError: a digit has fewer training images than asked for.
+    """
+    for digit, images in split(
+        mnist,
+        sizes.digits,
+        unsupervised=sizes.unsupervised_per_digit,
+        supervised=sizes.supervised_per_digit,
+        test=sizes.test_images,
+    ):
+        save_digit(folder, digit, images)
 
 
 def save_digit(folder: Path, digit: int, images: DigitImages) -> None:
