@@ -1,7 +1,9 @@
 """A running server: its answers are MLflow's, and it counts, logs and protects them."""
 
 import json
+import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -47,6 +49,20 @@ def model(tmp_path_factory: pytest.TempPathFactory, registry: str) -> PyFuncMode
 def answers(server: Server, *images: str) -> list[dict[str, Any]]:
     predictions: list[dict[str, Any]] = server.post({"inputs": images}).json()["predictions"]
     return predictions
+
+
+def test_an_answer_leaves_the_server_in_one_piece(server: Server) -> None:
+    """Headers that leave before the body would be half an answer, were the server killed then."""
+    body = json.dumps({"inputs": [image(1)]}).encode()
+    head = f"POST /invocations HTTP/1.1\r\nHost: localhost:{server.port}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        for _ in range(100):
+            connection.sendall(head.encode() + body)
+            headers, _, rest = connection.recv(2**16).partition(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", headers)
+            assert length is not None
+            assert len(rest) == int(length[1])
 
 
 IMAGES = st.lists(st.integers(0, 2**63).map(image), min_size=1, max_size=5)

@@ -24,14 +24,43 @@ from hpoe.serving.replies import error_reply
 LINGER_SECONDS = 2.0
 """How long an idle connection may still bring a request after the end was asked for."""
 CLOSE = (b"connection", b"close")
+HEADER_BYTES = 2**16
+"""The most that a request's line and headers may take."""
 ATTACH_FILTER = 26
 """Linux's SO_ATTACH_FILTER, which the socket module does not name."""
 IGNORE_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
 """Packet filter: load the flags of TCP; if SYN is set, drop the packet; let all others pass."""
 
 
+class _WholeResponses(h11.Connection):
+    """A response's headers leave with the first bytes of its body, in one write.
+
+    A server killed between two writes would leave half an answer, which a gateway has begun to
+    pass on and cannot take back.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(h11.SERVER, HEADER_BYTES)
+        self._held: list[bytes] = []
+
+    def send_with_data_passthrough(self, event: h11.Event) -> list[bytes] | None:
+        """The bytes to write for an event; none yet for headers."""
+        pieces = super().send_with_data_passthrough(event)
+        if pieces is None:
+            return None
+        if isinstance(event, h11.Response):
+            self._held = pieces
+            return []
+        held, self._held = self._held, []
+        return held + pieces
+
+
 class Protocol(H11Protocol):
     """HTTP/1.1, with errors in JSON also for what is no HTTP."""
+
+    def __init__(self, *of: Any, **protocol: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        super().__init__(*of, **protocol)
+        self.conn = _WholeResponses()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Answer a request that cannot be parsed, and close."""
