@@ -53,12 +53,12 @@ ui: $(VENV)/installed ## Open the MLflow UI on the tracked runs (UI_PORT=5000)
 bench: $(VENV)/installed-bench ## Measure training, workers and classification beside other libraries and the floor
 	@python -m benchmarks.training
 	@python -m benchmarks.classification
-	@python -m benchmarks.scaling
+	@python -m benchmarks.scaling --epochs 10
 
 bench-full: $(VENV)/installed-bench ## The same with more epochs and repeats, and error against seconds (an hour)
 	@python -m benchmarks.training --epochs 10 --repeats 5
 	@python -m benchmarks.classification
-	@python -m benchmarks.scaling --epochs 30 --repeats 5
+	@python -m benchmarks.scaling --repeats 5
 	@python -m benchmarks.errors
 
 bench-serve: $(VENV)/installed ## Measure the champion's answers against the server's own floor
