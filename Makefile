@@ -8,7 +8,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 UI_PORT ?= 5000
 
-.PHONY: help repro paper serve test test-stack test-faults accept lint ui bench bench-full bench-serve clean
+.PHONY: help repro paper serve test test-stack test-faults accept lint audit ui bench bench-full bench-serve clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ lint: $(VENV)/installed-dev ## Check style and types
 	@ruff check .
 	@ruff format --check .
 	@mypy
+
+audit: $(VENV)/installed-dev ## Report known vulnerabilities of the pinned dependencies
+	@pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
 ui: $(VENV)/installed ## Open the MLflow UI on the tracked runs (UI_PORT=5000)
 	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
