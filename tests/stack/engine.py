@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -134,8 +135,9 @@ def wheels() -> Path:
 @contextmanager
 def index(folder: Path) -> Iterator[str]:
     """Serve a folder to containers that are built; the server's address."""
-    form = "{{(index .IPAM.Config 0).Gateway}}"
-    host = run("docker", "network", "inspect", "bridge", "--format", form).strip()
+    form = "{{(index .IPAM.Config 0).Subnet}}"  # an engine just installed does not know its gateway
+    subnet = ip_network(run("docker", "network", "inspect", "bridge", "--format", form).strip())
+    host = str(subnet[1])
     handler = partial(_Quiet, directory=str(folder))
     server = ThreadingHTTPServer((host, INDEX_PORT), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
