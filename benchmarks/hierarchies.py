@@ -16,7 +16,7 @@ from hpoe.normalization import SHIFTS, Given, Versions, given
 from hpoe.parallel import run_tasks
 from hpoe.params import Params, Recipe
 from hpoe.randomness import generator
-from hpoe.rbm import RBM, ContrastiveDivergence, initial_state
+from hpoe.rbm import RBM, ContrastiveDivergence, initial_state, learning_rate
 from hpoe.scoring import IMAGES_AT_ONCE, LAYERS, labelled_images
 from hpoe.training import unit_interval
 
@@ -122,13 +122,18 @@ def _by_hpoe(task: Task, layer: int, data: torch.Tensor) -> RBM:
 
 
 def _by_scikit_learn(task: Task, layer: int, data: torch.Tensor) -> RBM:
+    """With the same schedule of the rate, which `BernoulliRBM` has not by itself."""
     from sklearn.neural_network import BernoulliRBM
 
+    changes = {"learning_rate": SCIKIT_LEARN_RATE, "minibatch_size": SCIKIT_LEARN_MINIBATCH}
+    recipe = task.job.recipe.model_copy(update=changes)
+    minibatches = [part.numpy() for part in torch.split(data, recipe.minibatch_size)]
     model = BernoulliRBM(
-        n_components=task.job.recipe.units[layer - 1],
-        learning_rate=SCIKIT_LEARN_RATE,
-        batch_size=SCIKIT_LEARN_MINIBATCH,
-        n_iter=task.job.epochs,
+        n_components=recipe.units[layer - 1],
         random_state=1000 * task.job.seed + 10 * task.digit + layer,
-    ).fit(data.numpy())
+    )
+    for number, minibatch in enumerate(minibatches * recipe.epochs):
+        updates = len(minibatches) * recipe.epochs
+        model.learning_rate = learning_rate(recipe, number, updates)
+        model.partial_fit(minibatch)
     return from_scikit_learn(model)
