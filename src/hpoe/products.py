@@ -1,16 +1,26 @@
 """The matrix product that training and scoring consist of, by the faster library at its size.
 
-PyTorch brings two along. What `addmm` calls on x86, Intel's MKL, leaves AVX-512 unused on other
-makers' processors, which is half their speed. oneDNN uses what the processor has, whoever made it;
-PyTorch's compiler and fused modules call it by the operation below, plain functions do not.
+PyTorch brings two along. What `addmm` calls on x86, Intel's MKL, is the faster on Intel's
+processors, and leaves AVX-512 unused on other makers', which is half their speed. oneDNN uses what
+the processor has, whoever made it; PyTorch's compiler and fused modules call it by the operation
+below, plain functions do not.
 """
+
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 LARGE = 1_500_000
 """Multiplications from which oneDNN is worth the 5 us more that a call of it takes."""
-_ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+PROCESSOR = Path("/proc/cpuinfo")
+
+
+def _made_by_intel() -> bool:
+    return PROCESSOR.exists() and "GenuineIntel" in PROCESSOR.read_text()
+
+
+_ONEDNN: bool = torch.backends.mkldnn.is_available() and not _made_by_intel()  # type: ignore[no-untyped-call]
 
 
 def affine(x: Tensor, weights: Tensor, biases: Tensor | None = None) -> Tensor:

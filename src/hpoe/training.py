@@ -26,7 +26,7 @@ from hpoe.rbm import RBM, ContrastiveDivergence, initial_state, measure
 from hpoe.tasks import Trained, TrainingTask
 from hpoe.weights import Training, load_rbm, load_training, save_rbm, save_training, weights_path
 
-VERSION = 3
+VERSION = 4
 """Version of the arithmetic of training: raised whenever the same params give other bytes."""
 CURVE_SAMPLE = 250
 """Images a set that the learning curves are measured on; 1,000 would cost 5 % of an epoch."""

@@ -1,14 +1,25 @@
 """Products: as exact as float32 whichever library makes them, and without a gradient lost."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from hpoe import products
 from hpoe.products import LARGE, affine
 
 
 def some(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(len(shape)).normal(size=shape)).to(dtype)
+
+
+@pytest.fixture(params=["oneDNN", "MKL"], autouse=True)
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each, whichever this processor would have."""
+    if request.param == "oneDNN" and not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        pytest.skip("this PyTorch is built without oneDNN")
+    monkeypatch.setattr(products, "_ONEDNN", request.param == "oneDNN")
 
 
 @pytest.mark.parametrize("shape", [(50, 784, 500), (50, 100, 100), (1, 3, 2), (4400, 784, 25)])
@@ -34,3 +45,13 @@ def test_large_products_keep_the_gradient_and_the_digits_of_float64() -> None:
     double = some(50, 784, dtype=torch.float64)
     exact = double @ weights.double()
     torch.testing.assert_close(affine(double, weights.double()), exact, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("vendor", "intel"), [("GenuineIntel", True), ("AuthenticAMD", False)])
+def test_the_maker_of_the_processor_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vendor: str, intel: bool
+) -> None:
+    monkeypatch.setattr(products, "PROCESSOR", tmp_path / "cpuinfo")
+    assert not products._made_by_intel()
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nvendor_id\t: {vendor}\n")
+    assert products._made_by_intel() == intel
