@@ -22,9 +22,9 @@ from hpoe.training import unit_interval
 
 HPOE, SCIKIT_LEARN = METHODS = ("hpoe", "scikit-learn")
 IMAGES: tuple[Given, ...] = ("as_given", "deskewed")
-SCIKIT_LEARN_RATE = 0.05
+SCIKIT_LEARN_RATE = 0.1
 SCIKIT_LEARN_MINIBATCH = 50
-"""What did best on validation of what was tried, 20 epochs (docs/lab-notes.md)."""
+"""What did best on validation of what was tried, with a falling rate (docs/lab-notes.md)."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ Shapes: D digits, K images or hidden units. Inputs are not modified.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -298,8 +298,13 @@ def shift_temperatures(
         x, y = "temperature", f"{part}_error_rate"
         axes.plot(table[x], 100 * table[y], "o-", color=BLUE, markersize=3)
         axes.plot(ringed[x], 100 * ringed[y], "o", color=ORANGE, mec="black", markersize=8)
-        _draw_level(axes, 100 * given, ":", "no shifts", "right")
-        _draw_level(axes, 100 * best, "--", "best of the five versions (T → 0)", "left")
+        for name, level, dash in (
+            ("no shifts", given, ":"),
+            ("best of the five versions (T → 0)", best, "--"),
+        ):
+            label = f"{name}: {100 * level:.2f}"
+            axes.axhline(100 * level, linestyle=dash, color=GREY, linewidth=1, label=label)
+        axes.legend(loc="best")
         axes.set(xscale="log", xlabel="Temperature T (nats)", title=f"{part.capitalize()} images")
         axes.xaxis.set_major_formatter("{x:,g}")
     panels[0].set_ylabel("Error rate (%)")
@@ -407,15 +412,6 @@ def _draw_curves(
         axes.plot(of_digit["epoch"], of_digit[quantity], dash, color=colour, lw=0.6, alpha=0.45)
     mean = curves.groupby("epoch")[quantity].mean()
     axes.plot(mean.index, mean, dash, color=colour, lw=2, label=label)
-
-
-def _draw_level(
-    axes: Axes, level: float, dash: str, name: str, side: Literal["left", "right"]
-) -> None:
-    """A line across the panel, its name and value at one end so that two do not collide."""
-    axes.axhline(level, linestyle=dash, color=GREY, linewidth=1)
-    end, text = 0.01 if side == "left" else 0.99, f"{name}: {level:.2f}\n"
-    axes.text(end, level, text, ha=side, va="center", transform=axes.get_yaxis_transform())
 
 
 def _percent(fraction: float) -> str:
