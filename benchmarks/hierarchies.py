@@ -122,18 +122,22 @@ def _by_hpoe(task: Task, layer: int, data: torch.Tensor) -> RBM:
 
 
 def _by_scikit_learn(task: Task, layer: int, data: torch.Tensor) -> RBM:
-    """With the same schedule of the rate, which `BernoulliRBM` has not by itself."""
+    """With hpoe's schedule of the rate, which `BernoulliRBM` has not by itself."""
     from sklearn.neural_network import BernoulliRBM
 
     changes = {"learning_rate": SCIKIT_LEARN_RATE, "minibatch_size": SCIKIT_LEARN_MINIBATCH}
     recipe = task.job.recipe.model_copy(update=changes)
-    minibatches = [part.numpy() for part in torch.split(data, recipe.minibatch_size)]
+    constant = recipe.epochs // 2
     model = BernoulliRBM(
         n_components=recipe.units[layer - 1],
-        random_state=1000 * task.job.seed + 10 * task.digit + layer,
-    )
-    for number, minibatch in enumerate(minibatches * recipe.epochs):
-        updates = len(minibatches) * recipe.epochs
+        learning_rate=recipe.learning_rate,
+        batch_size=recipe.minibatch_size,
+        n_iter=constant,
+        random_state=np.random.RandomState(1000 * task.job.seed + 10 * task.digit + layer),
+    ).fit(data.numpy())
+    minibatches = [part.numpy() for part in torch.split(data, recipe.minibatch_size)]
+    updates = recipe.epochs * len(minibatches)
+    for number in range(constant * len(minibatches), updates):
         model.learning_rate = learning_rate(recipe, number, updates)
-        model.partial_fit(minibatch)
+        model.partial_fit(minibatches[number % len(minibatches)])
     return from_scikit_learn(model)
