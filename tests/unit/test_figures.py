@@ -367,9 +367,10 @@ def test_the_temperature_chosen_is_marked_and_the_other_rates_are_levels() -> No
         _, ring, *lines = axes.lines
         np.testing.assert_allclose(values(ring), [[10.0], [mark]])
         np.testing.assert_allclose([values(line)[1] for line in lines], np.c_[levels, levels])
-        assert [text.get_text().split(": ")[1].strip() for text in axes.texts] == [
-            f"{level:.2f}" for level in levels
-        ]
+        legend = axes.get_legend()
+        assert legend is not None
+        named = [text.get_text().split(": ")[1] for text in legend.get_texts()]
+        assert named == [f"{level:.2f}" for level in levels]
 
 
 def test_the_title_of_the_temperatures_has_the_test_error_of_the_chosen_one() -> None:
