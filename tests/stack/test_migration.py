@@ -54,7 +54,8 @@ def test_runs_points_versions_aliases_and_predictions_arrive_once(
     assert len(versions(services.mlflow.uri)) == len(already) + 2
     rows = services.postgres.query("SELECT count(*) FROM metrics")
     output = push(embedded, services)
-    assert output == f"0 of {len(here)} runs pushed, the others were there\n"
+    assert output.startswith(f"0 of {len(here)} runs pushed, the others were there\n")
+    assert "pushed as version" not in output
     assert services.postgres.query("SELECT count(*) FROM metrics") == rows
     assert len(versions(services.mlflow.uri)) == len(already) + 2
     if not already:
@@ -62,7 +63,12 @@ def test_runs_points_versions_aliases_and_predictions_arrive_once(
 
 
 def versions(uri: str) -> list[str]:
-    return [each.version for each in MlflowClient(uri).search_model_versions("name='hpoe-digits'")]
+    return [each.version for each in registry(uri).search_model_versions("name='hpoe-digits'")]
+
+
+def registry(uri: str) -> MlflowClient:
+    """A client of this registry, whichever an earlier test has left in the environment."""
+    return MlflowClient(uri, registry_uri=uri)
 
 
 def contents(uri: str) -> dict[str, dict[str, Any]]:
@@ -98,7 +104,7 @@ def content(client: MlflowClient, run: Any, uids: dict[str, str]) -> dict[str, A
 def assert_the_same_model(embedded: Project, services: Services, folder: Path) -> None:
     """Aliases, the order of champions, and what the champion answers."""
     here, there = (
-        MlflowClient(uri).get_registered_model("hpoe-digits")
+        registry(uri).get_registered_model("hpoe-digits")
         for uri in (store(embedded), services.mlflow.uri)
     )
     numbers = [
