@@ -25,6 +25,8 @@ from hpoe.rbm import ContrastiveDivergence, initial_state
 IMAGES = 4400
 """Of an epoch; what a few updates took is scaled to that."""
 VISIBLE = 784
+REPEATS = 50
+"""Of all works in turn."""
 IN_A_ROW = 4
 """Timings of one work before it is the others' turn."""
 FLOP = 1e9

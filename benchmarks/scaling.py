@@ -28,7 +28,6 @@ from hpoe.stage import report_errors
 from tests.unit.nodes import NODES, two_nodes
 
 REPORT = Path("reports/benchmarks/scaling.json")
-FLOOR_REPEATS = 50
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,7 @@ def main(
                 seconds = _time(every, Path(folder), recipe, repeats)
         else:
             seconds = _time(ways, Path(folder), recipe, repeats)
-    floors = [
-        floor.measure_layer(recipe, floor.VISIBLE, recipe.units[0], workers, FLOOR_REPEATS)
-        for workers in (1, NODES)
-    ]
-    products = floors[1].gflops_products / floors[0].gflops_products
+    products = _products_over_one(recipe)
     least = {name: min(each) for name, each in seconds.items()}
     two = least[f"{NODES} workers"]
     report = {
@@ -96,6 +91,15 @@ def _time(
             list(run_tasks(hierarchies.train_first_layer, tasks, way.workers, way.ray_address))
             seconds[name].append(time.perf_counter() - start)
     return seconds
+
+
+def _products_over_one(recipe: Recipe) -> float:
+    """How much faster two processes make a layer's products than one."""
+    one, two = (
+        floor.measure_layer(recipe, floor.VISIBLE, recipe.units[0], workers, floor.REPEATS)
+        for workers in (1, NODES)
+    )
+    return two.gflops_products / one.gflops_products
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ from hpoe.stage import report_errors
 
 REPORT, PICTURE = (Path(f"reports/benchmarks/training.{kind}") for kind in ("json", "png"))
 UNITS = (500, 100)
-FLOOR_REPEATS = 50
 
 
 @report_errors
@@ -58,7 +57,7 @@ def main(
     report = {
         "machine": machine(settings.workers),
         **_figures(layers, results, default),
-        "floor_repeats": FLOOR_REPEATS,
+        "floor_repeats": floor.REPEATS,
         "race": {"minibatch": paper.minibatch_size, "epochs": epochs, "repeats": repeats},
         "mean_image_error": nothing,
         "floor_images_a_second": {str(units): floors[units] for units in UNITS},
@@ -97,7 +96,7 @@ def _layers(default: Recipe, paper: Recipe, workers: int) -> list[floor.Layer]:
     ]
     recipes = {each.minibatch_size: each for each in (default, paper)}.values()
     return [
-        floor.measure_layer(recipe, *shape, workers, FLOOR_REPEATS)
+        floor.measure_layer(recipe, *shape, workers, floor.REPEATS)
         for recipe in recipes
         for shape in shapes
     ]

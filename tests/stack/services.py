@@ -1,7 +1,9 @@
 """The stack's services as processes: Postgres, the MLflow server with logins, the gateway."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -33,9 +35,15 @@ class Services:
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """Postgres, the MLflow server and the gateway."""
+    with running(tmp_path_factory.mktemp("services")) as services:
+        yield services
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Services]:
+    """The services, with an empty database; all that they held is deleted in the end."""
     if reason := missing():
         pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("services")
     for name in ("mlflow", "gateway"):
         (folder / name).mkdir()
     postgres, model_port = Postgres(), free_port()

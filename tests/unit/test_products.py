@@ -14,7 +14,7 @@ def some(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(len(shape)).normal(size=shape)).to(dtype)
 
 
-@pytest.fixture(params=["oneDNN", "MKL"], autouse=True)
+@pytest.fixture(params=["oneDNN", "MKL"])
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each, whichever this processor would have."""
     if request.param == "oneDNN" and not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
@@ -22,6 +22,7 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(products, "_ONEDNN", request.param == "oneDNN")
 
 
+@pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("shape", [(50, 784, 500), (50, 100, 100), (1, 3, 2), (4400, 784, 25)])
 @pytest.mark.parametrize("with_biases", [True, False])
 @pytest.mark.parametrize("transposed", [True, False])
@@ -37,6 +38,7 @@ def test_products_of_any_size_are_those_of_float64(
     torch.testing.assert_close(found.double(), exact, rtol=0, atol=2e-5 * visible**0.5)
 
 
+@pytest.mark.usefixtures("library")
 def test_large_products_keep_the_gradient_and_the_digits_of_float64() -> None:
     x, weights, biases = some(50, 784), some(784, 500), some(500)
     assert x.numel() * 500 >= LARGE
