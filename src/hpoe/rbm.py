@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from hpoe.params import Recipe
 from hpoe.products import affine
-from hpoe.randomness import fill_uniform
+from hpoe.randomness import uniform_minibatches
+
+BLOCK = 200_000
+"""Weights of which statistics are made and, while these are in the caches, taken up; at most."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class ContrastiveDivergence:
     """CD-1 updates in place: five matrix products each, and as little else as can be.
 
     The two products of the statistics, v0'p_h0 and -v1'p_h1, are one of the stacked pairs. What
-    eq. 7 does to weights and increments is one pass over both.
+    eq. 7 does to weights and increments is one pass over both, a block of rows after the other.
     """
 
     def __init__(self, state: TrainingState, recipe: Recipe) -> None:
@@ -123,6 +125,9 @@ class ContrastiveDivergence:
         self._increments = state.increments
         self._weight_decay = recipe.weight_decay
         self._weights_t = state.rbm.weights.t()
+        self._blocks = -(-state.rbm.weights.numel() // BLOCK)
+        matrices = state.rbm.weights, state.increments.weights
+        self._rows = tuple(zip(*(each.chunk(self._blocks) for each in matrices), strict=True))
         self._buffers: dict[int, _Buffers] = {}
 
     def update(
@@ -141,7 +146,7 @@ class ContrastiveDivergence:
         """
         size, rbm, increments = len(v0), self._rbm, self._increments
         if size not in self._buffers:
-            self._buffers[size] = _Buffers(size, *rbm.weights.shape)
+            self._buffers[size] = _Buffers(size, rbm.weights.shape, self._blocks)
         its = self._buffers[size]
 
         its.v_pos.copy_(v0)
@@ -153,13 +158,13 @@ class ContrastiveDivergence:
 
         torch.mul(its.signs, learning_rate / size, out=its.steps)
         its.h_pair.mul_(its.steps)  # the smaller factor of all statistics
-        gradient = affine(its.v_pair_t, its.h_pair)
         visible = torch.mv(its.difference_t, its.visible_steps)
         hidden = torch.mv(its.h_pair_t, its.ones)
         biases = [rbm.visible_biases, rbm.hidden_biases]
         last = [increments.visible_biases, increments.hidden_biases]
         decay = learning_rate * self._weight_decay
-        _climb([rbm.weights], [gradient], [increments.weights], momentum, decay)
+        for v_pair_t, (weights, increment) in zip(its.v_pair_blocks, self._rows, strict=True):
+            _climb([weights], [affine(v_pair_t, its.h_pair)], [increment], momentum, decay)
         _climb(biases, [visible, hidden], last, momentum)
         return torch.dot(its.flat_difference, its.flat_difference)
 
@@ -172,15 +177,14 @@ class ContrastiveDivergence:
         """One pass over the data [N, V] in fixed order; the mean squared error an image."""
         minibatches = torch.split(data, recipe.minibatch_size)
         updates = recipe.epochs * len(minibatches)
+        numbered = enumerate(minibatches, start=epoch * len(minibatches))
         shape = recipe.minibatch_size, self._rbm.weights.shape[1]
-        uniform: NDArray[np.float32] = np.empty(shape, np.float32)
+        drawn = uniform_minibatches(rng, len(minibatches), shape)
         error = torch.zeros(())
-        for number, v0 in enumerate(minibatches, start=epoch * len(minibatches)):
-            drawn = uniform[: len(v0)]
-            fill_uniform(rng, drawn)
+        for (number, v0), uniform in zip(numbered, drawn, strict=True):
             error += self.update(
                 v0,
-                torch.from_numpy(drawn),
+                uniform[: len(v0)],
                 learning_rate=learning_rate(recipe, number, updates),
                 momentum=recipe.momentum if number >= recipe.momentum_start else 0.0,
             )
@@ -190,13 +194,14 @@ class ContrastiveDivergence:
 class _Buffers:
     """Intermediates of minibatches of one size, made once, and the views that an update needs."""
 
-    def __init__(self, size: int, visible: int, hidden: int) -> None:
+    def __init__(self, size: int, shape: torch.Size, blocks: int) -> None:
+        visible, hidden = shape
         v_pair, self.h_pair = torch.empty(2 * size, visible), torch.empty(2 * size, hidden)
         self.v_pos, self.v_neg = torch.split(v_pair, size)
         self.h_pos, self.h_neg = torch.split(self.h_pair, size)
         self.h_states, difference = torch.empty(size, hidden), torch.empty(size, visible)
         self.difference, self.flat_difference = difference, difference.view(-1)
-        self.v_pair_t, self.h_pair_t = v_pair.t(), self.h_pair.t()
+        self.v_pair_blocks, self.h_pair_t = v_pair.t().chunk(blocks), self.h_pair.t()
         self.difference_t = difference.t()
         self.ones = torch.ones(2 * size)
         self.signs = torch.cat([torch.ones(size, 1), -torch.ones(size, 1)])

@@ -16,7 +16,7 @@ from hpoe.data.split import load_digit, save_digit
 from hpoe.errors import SettingsError, WorkerError
 from hpoe.params import Recipe
 from hpoe.progress import Board
-from hpoe.randomness import fill_uniform
+from hpoe.randomness import uniform_minibatches
 from hpoe.rbm import (
     ContrastiveDivergence,
     EpochCurves,
@@ -126,10 +126,12 @@ def test_epochs_and_curves_are_the_references(
     together = BatchedDivergence(states(recipe), recipe, "cpu")
     for epoch in range(recipe.epochs):
         seeds = [100 * epoch + digit for digit in range(DIGITS)]
-        drawn = torch.from_numpy(np.empty((DIGITS, IMAGES, HIDDEN), np.float32))
+        drawn = torch.empty(DIGITS, IMAGES, HIDDEN)
         for random, row in zip(map(np.random.default_rng, seeds), drawn, strict=True):
-            for part in torch.split(row, minibatch):
-                fill_uniform(random, part.numpy())
+            parts = torch.split(row, minibatch)
+            uniform = uniform_minibatches(random, len(parts), (minibatch, HIDDEN))
+            for part, numbers in zip(parts, uniform, strict=True):
+                part.copy_(numbers[: len(part)])
         errors = together.epoch(data, drawn, epoch)
         points = together.measure(errors, data[:, :7], heldout)
         for digit, state in enumerate(references):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from hpoe.randomness import fill_uniform, generator
+from hpoe.randomness import generator, uniform_minibatches
 
 
 class Key(TypedDict):
@@ -118,9 +118,8 @@ def test_two_streams_are_not_correlated() -> None:
 @pytest.mark.parametrize("size", [1, 3, 4, 5, 20_000])
 def test_uniform_numbers_have_sixteen_bits_of_their_own_and_eight_in_common(size: int) -> None:
     rng = np.random.Generator(np.random.SFC64(0))
-    for _ in range(3):
-        numbers = np.full(size, np.nan, np.float32)
-        fill_uniform(rng, numbers)
+    for minibatch in uniform_minibatches(rng, 3, (1, size)):
+        numbers = minibatch.numpy()
         whole = numbers.astype(np.float64) * 2**24
         assert (whole == np.floor(whole)).all()
         assert (numbers >= 0).all()
@@ -132,10 +131,8 @@ def test_uniform_numbers_have_sixteen_bits_of_their_own_and_eight_in_common(size
 def test_uniform_numbers_are_uniform_and_independent() -> None:
     """Chi-square of pairs on 16 x 16 cells and of the common bits: with another seed 1 in 10^6."""
     rng, drawn, common = np.random.Generator(np.random.SFC64(1)), [], []
-    for _ in range(5000):
-        numbers = np.empty((10, 8), np.float32)
-        fill_uniform(rng, numbers)
-        drawn.append(numbers)
+    for numbers in uniform_minibatches(rng, 5000, (10, 8)):
+        drawn.append(numbers.numpy().copy())
         common.append(int(numbers[0, 0] * 2**24) % 256)
     one, other = np.stack(drawn).reshape(-1, 2).T
     cells = (one * 16).astype(int) * 16 + (other * 16).astype(int)

@@ -16,7 +16,7 @@ from sklearn.neural_network import BernoulliRBM
 from torch import Tensor
 
 from hpoe.params import Params, Recipe
-from hpoe.randomness import fill_uniform
+from hpoe.randomness import uniform_minibatches
 from hpoe.rbm import (
     RBM,
     ContrastiveDivergence,
@@ -355,14 +355,14 @@ def test_epochs_are_the_slow_ones_in_fixed_order(
     updates, update = 5 * len(batches), 0
     for epoch in range(5):
         found = divergence.epoch(data, np.random.default_rng(epoch), recipe, epoch)
-        rng, total = np.random.default_rng(epoch), 0.0
+        drawn = uniform_minibatches(np.random.default_rng(epoch), len(batches), (minibatch, 3))
+        total = 0.0
         for batch in batches:
             falling = schedule == "constant_then_linear" and update >= updates / 2
             rate = 0.2 * (updates - update) / (updates / 2) if falling else 0.2
             mu = 0.0 if update < momentum_start else 0.9
-            uniform = np.empty((len(batch), 3), np.float32)
-            fill_uniform(rng, uniform)
-            total += slow.update(batch, uniform.tolist(), rate, mu, decay=0.01)
+            uniform = next(drawn)[: len(batch)].tolist()
+            total += slow.update(batch, uniform, rate, mu, decay=0.01)
             update += 1
         assert found == pytest.approx(total / 13, rel=1e-5)
         slow.agrees_with(state)
