@@ -1,7 +1,7 @@
-"""Goodness of many images under the hierarchies of a network, from files, a task a digit."""
+"""Goodness of many images under the hierarchies of a network, from files, some images a task."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,20 +19,22 @@ if TYPE_CHECKING:
 LAYERS = (1, 2, 3)
 """Layers of a hierarchy, from the image up."""
 IMAGES_AT_ONCE = 1000
-"""Images a matrix product: enough to be fast, few enough to keep memory low."""
+"""Images a task and matrix product: enough to be fast, few enough for the processor's caches."""
 SETS = ("fit", "validation", "test")
 """The sets that are scored: the supervised set's halves, and the test set."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Score all labelled images, in some versions, under one digit's models."""
+    """Score some images [N, rows, columns], in some versions, under all models of a network."""
 
     network: str
-    digit: int
-    split: Path
+    digits: tuple[int, ...]
     models: Path
     versions: Versions
+    first: int
+    """Place of the first image among all."""
+    images: NDArray[np.uint8]
 
 
 def labelled_images(split: Path) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
@@ -59,14 +61,14 @@ def score_network(
 
     M counts digits, then layers, in the order of `score_names`.
     """
-    return _of_all_digits(_score, Task(network, 0, split, models, versions), workers)
+    return _of_all_images(_score, network, split, models, workers, versions)
 
 
 def score_warped(
     network: str, split: Path, models: Path, workers: int, how: Given
 ) -> NDArray[np.float64]:
     """Goodness of every labelled image warped as each model likes, nats: [lengths, N, M]."""
-    return _of_all_digits(_score_warped, Task(network, 0, split, models, Versions(how)), workers)
+    return _of_all_images(_score_warped, network, split, models, workers, Versions(how))
 
 
 def score_names(split: Path) -> list[str]:
@@ -77,12 +79,22 @@ def score_names(split: Path) -> list[str]:
 Scored = tuple[int, NDArray[np.float64]]
 
 
-def _of_all_digits(
-    score: Callable[[Task], Scored], task: Task, workers: int
+def _of_all_images(
+    score: Callable[[Task], Scored],
+    network: str,
+    split: Path,
+    models: Path,
+    workers: int,
+    versions: Versions,
 ) -> NDArray[np.float64]:
-    digits = digits_in(task.split)
-    scores = dict(run_tasks(score, [replace(task, digit=digit) for digit in digits], workers))
-    return np.concatenate([scores[digit] for digit in digits], axis=2)
+    digits, (_, images) = tuple(digits_in(split)), labelled_images(split)
+    parts = range(0, len(images), IMAGES_AT_ONCE)
+    tasks = [
+        Task(network, digits, models, versions, first, images[first : first + IMAGES_AT_ONCE])
+        for first in parts
+    ]
+    scores = dict(run_tasks(score, tasks, workers))
+    return np.concatenate([scores[first] for first in parts], axis=1)
 
 
 def _score(task: Task) -> Scored:
@@ -92,14 +104,13 @@ def _score(task: Task) -> Scored:
     from hpoe.training import unit_interval
 
     torch.set_num_threads(1)
-    hierarchy = _hierarchy(task)
-    _, images = labelled_images(task.split)
+    hierarchies = _hierarchies(task)
     scores = []
-    for version in task.versions.of(images):
+    for version in task.versions.of(task.images):
         v = unit_interval(version)
-        parts = [layer_goodness(hierarchy, part).numpy() for part in torch.split(v, IMAGES_AT_ONCE)]
-        scores.append(np.concatenate(parts))
-    return task.digit, np.stack(scores)
+        goodness = [layer_goodness(hierarchy, v) for hierarchy in hierarchies]
+        scores.append(torch.cat(goodness, dim=1).numpy())
+    return task.first, np.stack(scores)
 
 
 def _score_warped(task: Task) -> Scored:
@@ -109,16 +120,16 @@ def _score_warped(task: Task) -> Scored:
     from hpoe.warping import warped_goodness
 
     torch.set_num_threads(1)
-    hierarchy = _hierarchy(task)
-    (images,) = task.versions.of(labelled_images(task.split)[1])
+    (images,) = task.versions.of(task.images)
     v = unit_interval(images).reshape(images.shape)
-    parts = [warped_goodness(hierarchy, part).numpy() for part in torch.split(v, IMAGES_AT_ONCE)]
-    return task.digit, np.concatenate(parts, axis=1)
+    goodness = [warped_goodness(hierarchy, v) for hierarchy in _hierarchies(task)]
+    return task.first, torch.cat(goodness, dim=2).numpy()
 
 
-def _hierarchy(task: Task) -> "list[RBM]":
+def _hierarchies(task: Task) -> "list[list[RBM]]":
     from hpoe.weights import load_rbm, weights_path
 
     return [
-        load_rbm(weights_path(task.models, task.network, layer, task.digit)) for layer in LAYERS
+        [load_rbm(weights_path(task.models, task.network, layer, digit)) for layer in LAYERS]
+        for digit in task.digits
     ]
