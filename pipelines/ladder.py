@@ -28,7 +28,7 @@ def main() -> None:
         )
         climbed = []
         for rung in steps:
-            climbed.append(climb(rung, params.classifier, images))
+            climbed.append(climb(rung, params.classifier, images, workers))
             rates = climbed[-1].outcome.rates
             running.say(
                 f"{rung.step}: validation error {rates['validation_error_rate']:.2%}, "

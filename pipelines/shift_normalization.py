@@ -14,7 +14,7 @@ from hpoe.files import replacing, write_json
 from hpoe.nets import averaged, save_fit
 from hpoe.normalization import SHIFTS, Versions, chosen_versions, maximum_choice
 from hpoe.params import Params
-from hpoe.refitting import Outcome, best, refit, soft_choices
+from hpoe.refitting import Outcome, best, refit_each, soft_choices
 from hpoe.scoring import labelled_images, score_network
 from hpoe.stage import SPLIT, Stage, report_errors, stage
 
@@ -40,13 +40,13 @@ class Experiment:
 def main() -> None:
     """Refit the classifier on normalised scores; report errors before and after."""
     with stage("shift_normalization") as running:
-        params = running.params
+        params, workers = running.params, running.settings.workers
         versions = {
             name: score_network(
                 name,
                 SPLIT,
                 MODELS,
-                running.settings.workers,
+                workers,
                 Versions(params.networks[name].images, SHIFTS),
             )
             for name in params.train
@@ -55,13 +55,13 @@ def main() -> None:
         for networks in params.score_sources:
             table = read_goodness(GOODNESS, networks)
             mean = np.mean([versions[name] for name in networks], axis=0)
-            experiment = _experiment(params, table, mean)
+            experiment = _experiment(params, table, mean, workers)
             experiments[networks] = experiment
             if networks == params.classifier.networks:
                 _write_choices(table, mean)
             metrics[averaged(networks)] = _metrics(experiment)
             if set(SEVEN_OR_NINE) <= set(params.split.digits):
-                two_digits = _experiment(params, *_restrict(table, mean))
+                two_digits = _experiment(params, *_restrict(table, mean), workers)
                 metrics[averaged(networks)]["seven_or_nine"] = _metrics(two_digits)
         all_digits = experiments[params.classifier.networks]
         chosen_metrics = metrics[averaged(params.classifier.networks)]
@@ -96,14 +96,14 @@ def _report(running: Stage, all_digits: Experiment) -> None:
         )
 
 
-def _experiment(params: Params, table: pd.DataFrame, versions: NDArray[np.float64]) -> Experiment:
+def _experiment(
+    params: Params, table: pd.DataFrame, versions: NDArray[np.float64], workers: int
+) -> Experiment:
     """Fit and evaluate each choice; `versions` are the scores [S, N, M] of the table's images."""
     softened = soft_choices(versions, params.shift_normalization.temperatures)
-    return Experiment(
-        refit(params.classifier, table, versions[SHIFTS.index((0, 0))]),
-        refit(params.classifier, table, maximum_choice(versions)),
-        {t: refit(params.classifier, table, scores) for t, scores in softened.items()},
-    )
+    choices = [versions[SHIFTS.index((0, 0))], maximum_choice(versions), *softened.values()]
+    as_given, maximum, *soft = refit_each(params.classifier, table, choices, workers)
+    return Experiment(as_given, maximum, dict(zip(softened, soft, strict=True)))
 
 
 def _restrict(

@@ -13,7 +13,7 @@ import pandas as pd
 from hpoe.evaluation import IMAGE_COLUMNS
 from hpoe.normalization import SHEARS, SHIFTS, maximum_choice
 from hpoe.params import Classifier
-from hpoe.refitting import Outcome, Scores, best, refit, soft_choices
+from hpoe.refitting import Outcome, Scores, best, refit_each, soft_choices
 from hpoe.warping import penalties
 
 SHIFTED = slice(len(SHIFTS))
@@ -96,9 +96,10 @@ def rungs(
     ]
 
 
-def climb(rung: Rung, params: Classifier, images: pd.DataFrame) -> Climbed:
+def climb(rung: Rung, params: Classifier, images: pd.DataFrame, workers: int) -> Climbed:
     """Fit a classifier on each of a rung's candidates; the best on validation counts."""
-    outcomes = {number: refit(params, images, s) for number, s in rung.candidates.items()}
+    refitted = refit_each(params, images, rung.candidates.values(), workers)
+    outcomes = dict(zip(rung.candidates, refitted, strict=True))
     chosen = best(outcomes)
     return Climbed(rung, chosen, outcomes[chosen])
 

@@ -3,7 +3,7 @@
 Shapes: S versions of an image, N images, M models.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hpoe.classifier import Fit, fit
 from hpoe.evaluation import IMAGE_COLUMNS, error_rates, predict, scores_and_labels
 from hpoe.normalization import soft_choice
+from hpoe.parallel import run_tasks
 from hpoe.params import Classifier
 
 Scores = NDArray[np.float64]
@@ -36,6 +37,15 @@ def refit(params: Classifier, images: pd.DataFrame, scores: Scores) -> Outcome:
     return Outcome(fitted, predictions, error_rates(predictions))
 
 
+def refit_each(
+    params: Classifier, images: pd.DataFrame, choices: Iterable[Scores], workers: int
+) -> list[Outcome]:
+    """The same for the scores of each of some choices, by several processes."""
+    tasks = [(number, params, images, scores) for number, scores in enumerate(choices)]
+    outcomes = dict(run_tasks(_refit, tasks, workers))
+    return [outcomes[number] for number in range(len(tasks))]
+
+
 def soft_choices(versions: Scores, temperatures: tuple[float, ...]) -> dict[float, Scores]:
     """Scores [N, M] after the soft choice among versions [S, N, M], by temperature."""
     return {t: soft_choice(versions, t) for t in sorted(temperatures)}
@@ -44,3 +54,8 @@ def soft_choices(versions: Scores, temperatures: tuple[float, ...]) -> dict[floa
 def best(outcomes: Mapping[float, Outcome]) -> float:
     """The number whose classifier does best on validation: errors, then log loss."""
     return min(outcomes, key=lambda number: outcomes[number].fit.validation_loss)
+
+
+def _refit(task: tuple[int, Classifier, pd.DataFrame, Scores]) -> tuple[int, Outcome]:
+    number, params, images, scores = task
+    return number, refit(params, images, scores)

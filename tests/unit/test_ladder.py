@@ -70,7 +70,7 @@ def test_warps_are_the_likeliest_of_their_lengths_under_the_prior(networks: list
 def test_validation_chooses_numbers_and_rungs(networks: list[Scores], images: pd.DataFrame) -> None:
     warped = np.zeros((len(LENGTHS), IMAGES, MODELS))
     steps = rungs(networks[:3], networks[3:], warped, TEMPERATURES)
-    climbed = [climb(rung, classifier(), images) for rung in steps]
+    climbed = [climb(rung, classifier(), images, workers=1) for rung in steps]
     told = summary(climbed)
     losses = {each.rung.name: each.outcome.fit.validation_loss for each in climbed}
     assert told["chosen"] == min(losses, key=lambda name: losses[name])
