@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from hpoe.assembly import assemble, see, teach_refusal
+from hpoe.assembly import assemble, in_parts, see, teach_refusal, together
 from hpoe.data.split import load_digit
 from hpoe.errors import RegistryError
 from hpoe.evaluation import error_rates
@@ -110,7 +110,7 @@ def _refusal(recogniser: Recogniser, workers: int) -> dict[str, float]:
     """The share of test images said not to look like digits; the threshold has not seen them."""
     system = recogniser.system
     images = np.concatenate([load_digit(SPLIT, digit).test[::EVERY] for digit in system.digits])
-    seen = see(system, images, workers)
+    seen = together(see(system, in_parts(images), workers))
     return {"refused_test_images": refused(recogniser.digit_score, seen)}
 
 

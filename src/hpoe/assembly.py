@@ -1,16 +1,16 @@
 """The served system, put together from the pipeline's files."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hpoe.classifier import Fit
 from hpoe.data.split import digits_in, load_digit
 from hpoe.normalization import SHIFTS, Given
-from hpoe.outliers import Source, outliers, redrawn
+from hpoe.outliers import KINDS, Images, Source, outliers, redrawn
 from hpoe.parallel import run_tasks
 from hpoe.params import Recipe, Refusal
 from hpoe.randomness import generator
@@ -27,11 +27,11 @@ IMAGES_A_TASK = 500
 
 @dataclass(frozen=True)
 class Task:
-    """Score some images."""
+    """Ask the models about some images."""
 
     system: System
     position: int
-    images: NDArray[np.uint8]
+    images: Images
 
 
 def assemble(
@@ -79,11 +79,16 @@ def teach_refusal(
     )
     labels = np.repeat(np.arange(len(arrays)), [len(each.fit) for each in arrays])
     source = Source(first, labels, generator(seed, "register", 0, 0, "outliers"))
-    made = outliers(source, params.outliers_per_kind)
     more = [each.unsupervised[: params.digits_per_class] for each in arrays]
-    digits = np.concatenate([first, *more])
-    fitted = see(system, np.concatenate([digits, redrawn(digits, source.rng)]), workers)
-    strangers, held_out = see(system, made, workers), see(system, second, workers)
+    digits, validation = in_parts(np.concatenate([first, *more])), in_parts(second)
+    # Made while the models are asked about what is there already.
+    made = outliers(source, params.outliers_per_kind)
+    again = (redrawn(part, source.rng) for part in digits)
+    seen = iter(see(system, chain(validation, digits, made, again), workers))
+    held_out = together(islice(seen, len(validation)))
+    as_they_are = [*islice(seen, len(digits))]
+    strangers = together(islice(seen, len(KINDS)))
+    fitted = together([*as_they_are, *seen])
     edges = fit_edges([system.seen(each.unsupervised) for each in arrays])
     score = fit_digit_score(params, edges, fitted, strangers, held_out, seed)
     own = np.concatenate(
@@ -97,16 +102,31 @@ def teach_refusal(
     return Recogniser(system, typical, score)
 
 
-def see(system: System, images: NDArray[np.uint8], workers: int) -> Seen:
-    """What the models say of images [N, rows, columns], by several processes."""
-    parts = np.array_split(images, max(1, len(images) // IMAGES_A_TASK))
-    tasks = [Task(system, position, part) for position, part in enumerate(parts)]
-    scores = dict(run_tasks(_score, tasks, workers))
-    return system.see(images, np.concatenate([scores[at] for at in range(len(parts))]))
+def see(system: System, images: Iterable[Images], workers: int) -> list[Seen]:
+    """What the models say of each of some arrays [N, rows, columns], by several processes.
+
+    They are asked for one by one, as processes are free.
+    """
+    tasks = (Task(system, position, part) for position, part in enumerate(images))
+    seen = dict(run_tasks(_see, tasks, workers))
+    return [seen[position] for position in range(len(seen))]
 
 
-def _score(task: Task) -> tuple[int, NDArray[np.float64]]:
-    return task.position, task.system.scores(task.images)
+def in_parts(images: Images) -> list[Images]:
+    """Images [N, rows, columns] in arrays that suit a task."""
+    return np.array_split(images, max(1, len(images) // IMAGES_A_TASK))
+
+
+def together(parts: Iterable[Seen]) -> Seen:
+    """What the models say of the images of all parts."""
+    every = [*parts]
+    return Seen(
+        *(np.concatenate([getattr(part, field.name) for part in every]) for field in fields(Seen))
+    )
+
+
+def _see(task: Task) -> tuple[int, Seen]:
+    return task.position, task.system.see(task.images, task.system.scores(task.images))
 
 
 def _network(folder: Path, digits: Sequence[int], images: Given) -> Network:

@@ -6,7 +6,7 @@ are others than those on which refusal is tested (letters, shapes, strokes, symb
 Shapes: N images of R rows and C columns, uint8; digits are the positions of their labels, [N].
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,9 +51,10 @@ class Source:
         return rotated
 
 
-def outliers(source: Source, count: int) -> Images:
-    """`count` images of every kind, placed as digits are, [kinds x count, R, C]."""
-    return np.stack([placed(kind(source)) for kind in KINDS for _ in range(count)])
+def outliers(source: Source, count: int) -> Iterator[Images]:
+    """`count` images of every kind, placed as digits are, [count, R, C] a kind."""
+    for kind in KINDS:
+        yield np.stack([placed(kind(source)) for _ in range(count)])
 
 
 def redrawn(digits: Images, rng: np.random.Generator) -> Images:
@@ -278,7 +279,8 @@ def specks(source: Source) -> Picture:
     return sheet
 
 
-KINDS: tuple[Callable[[Source], Picture], ...] = (
+Kind = Callable[[Source], Picture]
+KINDS: tuple[Kind, ...] = (
     *(halves, overlaid, side_by_side, mirrored, upside_down, doubled, symmetric),
     *(shuffled_quarters, cut, fragment, collage, warped, transposed, spliced, touching, heap),
     *(crossed, shards, skewed, outlined, filled, negative, blobs, mixed, specks),
