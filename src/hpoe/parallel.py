@@ -18,6 +18,9 @@ from hpoe.errors import WorkerError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+STARTED_BY = "STARTED_BY_PROCESS"
+"""In the environment: the id of the process that started `dvc`, with which its stages end too."""
+
 
 def run_tasks(
     function: Callable[[Task], Result],
@@ -67,10 +70,10 @@ def end_with_parent(seconds: float = 0.2) -> None:
     if _watching.is_set():
         return
     _watching.set()
-    starters = _starters()
+    starters, first = _starters(), int(os.environ.get(STARTED_BY, os.getpid()))
 
     def watch() -> None:
-        while _starters() == starters:
+        while _starters() == starters and psutil.pid_exists(first):
             time.sleep(seconds)
         os._exit(1)
 

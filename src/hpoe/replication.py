@@ -108,7 +108,7 @@ def replicate(
         if names and experiment.name not in names:
             continue
         say(f"{experiment.name}: {', '.join(experiment.changes) or 'the params as they are'}")
-        _run(experiment, root, environment)
+        _run(experiment, root, settings.state_dir, environment)
         keep(experiment, root)
 
 
@@ -168,9 +168,16 @@ def _digests(experiment: Experiment, root: Path) -> dict[str, str]:
     }
 
 
-def _run(experiment: Experiment, root: Path, environment: dict[str, str]) -> None:
-    name, changes, targets = _revision(experiment), experiment.changes, experiment.targets
-    if not run_experiment(name, changes, targets, root=root, environment=environment):
+def _run(experiment: Experiment, root: Path, state_dir: Path, environment: dict[str, str]) -> None:
+    ended = run_experiment(
+        _revision(experiment),
+        experiment.changes,
+        experiment.targets,
+        root=root,
+        folder=state_dir / "experiments",
+        environment=environment,
+    )
+    if not ended:
         raise ReplicationError(
             f"{experiment.name} failed: the lines above say why; the same command goes on from the "
             "last checkpoint"

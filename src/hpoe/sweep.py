@@ -3,13 +3,14 @@
 DVC runs the stages of a pipeline one after another, and a layer stage has ten digits. But a digit's
 layers need those below them and nothing else: the digits of all combinations are independent, and
 as many workers as there are digits have work. Once those of a combination are trained, its pipeline
-runs as a DVC experiment, finds them in the store, and does the rest.
+runs as a DVC experiment, beside those of others, finds them in the store, and does the rest.
 """
 
 import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from rich.table import Table
 from hpoe.data import mnist
 from hpoe.data.split import save_split
 from hpoe.errors import ParamsError, SweepError
-from hpoe.experiments import run_experiment, surroundings
+from hpoe.experiments import read_result, run_experiment, surroundings
 from hpoe.files import write_bytes
 from hpoe.outages import first_line
 from hpoe.parallel import run_tasks
@@ -119,13 +120,16 @@ def sweep(
     environment.pop("HPOE_RAY_ADDRESS", None)  # what is left to do finds its digits trained
     mnist.fetch(folder / "raw", _source(settings), say)
     trained = _train(left, settings, folder, say) if device == "cpu" else iter(left)
-    for combination in trained:
-        outcome = outcomes[combination] = _run(combination, root, folder, environment)
-        say(
-            f"{combination}: validation error {outcome.validation_error_rate:.2%}, "
-            f"test error {outcome.test_error_rate:.2%}"
-        )
-    return outcomes
+    pool = ThreadPoolExecutor(settings.workers if device == "cpu" else 1)
+    running: dict[Combination, Future[Outcome]] = {}
+    try:
+        for each in trained:
+            running[each] = pool.submit(_run, each, root, folder, environment, say)
+            for done in filter(Future.done, running.values()):
+                done.result()  # raises what made it fail
+        return outcomes | {each: done.result() for each, done in running.items()}
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def combinations(networks: Sequence[str], overrides: Sequence[str]) -> list[Combination]:
@@ -290,15 +294,17 @@ def _work(chain: Chain) -> int:
 
 
 def _run(
-    combination: Combination, root: Path, folder: Path, environment: Mapping[str, str]
+    combination: Combination,
+    root: Path,
+    folder: Path,
+    environment: Mapping[str, str],
+    say: Callable[[str], None],
 ) -> Outcome:
-    """Run a combination's pipeline and keep its outcome.
+    """Run a combination's pipeline, keep its outcome and tell it.
 
     Raises:
         SweepError: it failed.
     """
-    from dvc.api import read
-
     name, log = combination.experiment, folder / f"{combination.experiment}.log"
     with log.open("w") as output:
         ended = run_experiment(
@@ -306,6 +312,7 @@ def _run(
             combination.changes,
             [TARGET],
             root=root,
+            folder=folder / "experiments",
             environment=environment,
             output=output,
         )
@@ -315,12 +322,15 @@ def _run(
             "there, what was finished is kept"
         )
     metrics, record = (
-        read(str(path), repo=str(root), rev=name)
-        for path in (Path("reports/metrics.json"), record_path(TARGET))
+        read_result(path, name, root) for path in ("reports/metrics.json", record_path(TARGET))
     )
     run = StageRecord.model_validate_json(record).pipeline.name
     outcome = Outcome.model_validate({**json.loads(metrics), "run": run})
     write_bytes(folder / f"{name}.json", outcome.model_dump_json().encode())
+    say(
+        f"{combination}: validation error {outcome.validation_error_rate:.2%}, "
+        f"test error {outcome.test_error_rate:.2%}"
+    )
     return outcome
 
 

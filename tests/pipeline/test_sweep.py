@@ -2,10 +2,12 @@
 
 import os
 import re
-import signal
+import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from dvc.api import read
 from mlflow import MlflowClient
@@ -24,6 +26,37 @@ def trainings(project: Project) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in store.glob("*.safetensors")}
 
 
+def of_session(leader: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """What a command started, and what that started."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError):
+            if os.getsid(process.pid) == leader.pid:
+                found.append(process)
+    return found
+
+
+def await_silence(killed: "subprocess.Popen[str]") -> None:
+    """Wait until nothing is left of a command that was killed by itself."""
+    killed.wait()
+    deadline = time.monotonic() + SECONDS
+    while left := [each for each in of_session(killed) if alive(each)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def alive(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def command(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
+
+
 @pytest.fixture(scope="module")
 def swept(project: Project) -> Project:
     """The project after a sweep of two combinations that was killed once digits were trained."""
@@ -33,8 +66,8 @@ def swept(project: Project) -> Project:
         assert time.monotonic() < deadline, project.log()
         assert killed.poll() is None, project.log()
         time.sleep(0.01)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    killed.kill()
+    await_silence(killed)
     project.environment["COLUMNS"] = "200"  # rows of the table on one line each
     project.run(*SWEEP)
     return project
@@ -84,6 +117,23 @@ def test_the_same_sweep_again_runs_nothing_and_says_the_same(swept: Project) -> 
     assert set(rows(said)) == {"2", "3"}
     assert trainings(swept) == before
     assert len(before) == 60
+
+
+def test_pipelines_run_side_by_side_and_end_with_the_sweep(swept: Project) -> None:
+    sweep = swept.start(*SWEEP[:-1], "networks.other.epochs=1,4", HPOE_WORKERS="2")
+    deadline = time.monotonic() + SECONDS
+    while sum("dvc exp run" in command(each) for each in of_session(sweep)) < 2:
+        assert time.monotonic() < deadline, swept.log()
+        assert sweep.poll() is None, swept.log()
+        time.sleep(0.01)
+    while not any("python pipelines/" in command(each) for each in of_session(sweep)):
+        assert time.monotonic() < deadline, swept.log()
+        time.sleep(0.01)
+    sweep.kill()
+    await_silence(sweep)
+    copies = [*(swept.root / ".hpoe/sweep/experiments").iterdir()]
+    assert len(copies) == 2
+    assert not any((copy / "reports/runs/evaluate.json").exists() for copy in copies)
 
 
 def test_a_combination_whose_pipeline_fails_is_told_with_where_to_look(swept: Project) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hpoe.errors import DownloadError, HpoeError, WeightsError, WorkerError
-from hpoe.parallel import end_with_parent, run_tasks
+from hpoe.parallel import STARTED_BY, end_with_parent, run_tasks
 
 SECONDS = 30
 """Within which an orphan must have ended; most of it is for a busy machine."""
@@ -155,9 +155,13 @@ list(run_tasks(hold, [sys.argv[1]] * 2, 2))
 """
 
 
-def start(code: str, *arguments: object) -> "subprocess.Popen[bytes]":
+def start(
+    code: str, *arguments: object, environment: dict[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    )
 
 
 def test_a_process_ends_when_its_parent_is_killed(pipe: tuple[Path, int]) -> None:
@@ -181,6 +185,25 @@ def test_a_stage_ends_when_dvc_is_killed_though_the_shell_between_them_lives(
         parent.kill()
         parent.wait()
         assert read(reader) == b""
+
+
+def test_a_stage_ends_when_what_started_dvc_is_killed_or_was_before(
+    pipe: tuple[Path, int],
+) -> None:
+    """Between the two is `dvc`, which lives on."""
+    path, reader = pipe
+    child = CHILD.format(watch="end_with_parent(seconds=0.01)")
+    with start("input()") as first:
+        environment = {**os.environ, STARTED_BY: str(first.pid)}
+        with start(START_CHILD, path, child, environment=environment) as dvc:
+            assert int(read(reader))
+            first.kill()
+            first.wait()
+            assert read(reader) == b""
+            assert dvc.poll() is None
+            dvc.kill()
+    after = [sys.executable, "-c", CHILD.format(watch="end_with_parent(seconds=0.01)"), str(path)]
+    assert subprocess.run(after, env=environment, timeout=SECONDS).returncode == 1
 
 
 def test_workers_end_when_the_process_that_started_them_is_killed(pipe: tuple[Path, int]) -> None:
