@@ -25,13 +25,15 @@ app = typer.Typer(
 def check() -> None:
     """Check params.yaml and the HPOE_* settings, without running anything."""
     from hpoe.cluster import reach
+    from hpoe.parallel import check_memory
     from hpoe.tasks import find_device
 
     load_params()
     settings = load_settings()
     if settings.ray_address is not None:
         reach(settings.ray_address)
-    find_device(settings)
+    elif find_device(settings) == "cpu":
+        check_memory(settings.workers)
 
 
 @app.command()

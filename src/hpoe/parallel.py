@@ -6,6 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import cache
+from math import inf
+from pathlib import Path
 from typing import TypeVar
 
 import psutil
@@ -18,6 +21,9 @@ from hpoe.errors import WorkerError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+WORKER_BYTES = 400 * 2**20
+"""What a worker takes at most, training or scoring with the default network."""
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 STARTED_BY = "STARTED_BY_PROCESS"
 """In the environment: the id of the process that started `dvc`, with which its stages end too."""
 
@@ -33,12 +39,15 @@ def run_tasks(
     With the address of a Ray cluster, from as many such processes as that has cores.
 
     Raises:
-        WorkerError: a worker was killed, most often for want of memory.
+        WorkerError: memory does not hold the workers, and nothing has been started; or a worker was
+            killed, most often for want of memory.
         ClusterError: the Ray cluster cannot be used.
     """
     if ray_address is not None:
         yield from run_on_cluster(function, tasks, ray_address)
         return
+    if workers > 1:
+        check_memory(workers)
     try:
         with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
             yield from Parallel(return_as="generator_unordered")(
@@ -49,6 +58,30 @@ def run_tasks(
             "a worker process was killed, most often for want of memory: set HPOE_WORKERS to fewer "
             "and run the same command again, what was finished is kept"
         ) from None
+
+
+@cache  # the workers that it let start have taken what it found free
+def check_memory(workers: int) -> None:
+    """See that so many workers find room, once a process.
+
+    Raises:
+        WorkerError: they do not.
+    """
+    free = min(psutil.virtual_memory().available, _limit())
+    room = int(free // WORKER_BYTES)
+    if workers > room:
+        raise WorkerError(
+            f"{workers} workers take some {workers * WORKER_BYTES / 2**30:.1f} GiB of memory, and "
+            f"{free / 2**30:.1f} GiB are free: set HPOE_WORKERS to {max(1, room)} or fewer"
+        )
+
+
+def _limit() -> float:
+    """Bytes that a container lets its processes take; infinity outside one."""
+    try:
+        return float(CONTAINER_LIMIT.read_text().replace("max", "inf"))
+    except OSError:
+        return inf
 
 
 def _run_in_worker(function: Callable[[Task], Result], task: Task, parent: int) -> Result:

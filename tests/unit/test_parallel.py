@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -11,10 +12,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from hpoe import parallel
 from hpoe.errors import DownloadError, HpoeError, WeightsError, WorkerError
-from hpoe.parallel import STARTED_BY, end_with_parent, run_tasks
+from hpoe.parallel import STARTED_BY, check_memory, end_with_parent, run_tasks
 
 SECONDS = 30
 """Within which an orphan must have ended; most of it is for a busy machine."""
@@ -100,6 +103,38 @@ def test_a_killed_worker_is_told_with_what_to_do_and_the_next_tasks_run() -> Non
     with pytest.raises(WorkerError, match=r"a worker process was killed.*HPOE_WORKERS to fewer"):
         list(run_tasks(die, range(4), 2))
     assert sorted(run_tasks(square, range(3), 2)) == [0, 1, 4]
+
+
+def test_more_workers_than_memory_holds_are_told_before_anything_is_started() -> None:
+    before = len(psutil.Process().children())
+    with pytest.raises(WorkerError) as caught:
+        list(run_tasks(square, range(3), 1_000_000))
+    assert re.fullmatch(
+        r"1000000 workers take some 390625\.0 GiB of memory, and [\d.]+ GiB are free: "
+        r"set HPOE_WORKERS to \d+ or fewer",
+        str(caught.value),
+    )
+    assert len(psutil.Process().children()) == before
+
+
+@pytest.mark.parametrize("limit", ["max\n", None])
+def test_what_a_container_may_take_counts(
+    limit: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 1.2 GiB 400 MiB are two workers' room; without a limit the machine's memory counts."""
+    monkeypatch.setattr(parallel, "CONTAINER_LIMIT", tmp_path / "memory.max")
+    if limit is not None:
+        (tmp_path / "memory.max").write_text(limit)
+    check_memory.cache_clear()
+    check_memory(2)
+    check_memory.cache_clear()
+    (tmp_path / "memory.max").write_text(f"{1199 * 2**20}\n")
+    check_memory(2)
+    with pytest.raises(
+        WorkerError, match=r"4 workers take some 1\.6 GiB .* 1\.2 GiB are free.* 2 or"
+    ):
+        check_memory(4)
+    check_memory.cache_clear()
 
 
 # Orphans: real processes that hold the writing end of a named pipe, which the kernel closes with
