@@ -2,32 +2,36 @@
 
 Ray's cluster is real, with a head without cores and two nodes of one core each, on this machine.
 Every way is timed in turn, as a stage meets it: no worker has started yet, and a cluster is not
-connected. What two cores can at best do more than one here, the layer's products alone tell.
+connected; what that takes is timed by itself as well. One worker is this process, which has
+started. What two cores can at best do more than one here, the layer's products alone tell.
 """
 
-import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from joblib.externals.loky import get_reusable_executor
 from rich.table import Table
 
-from benchmarks import floor, hierarchies
+from benchmarks import floor
 from benchmarks.digits import console, split_into
 from benchmarks.machine import machine
 from hpoe.data.split import digits_in
 from hpoe.files import write_json
 from hpoe.parallel import run_tasks
-from hpoe.params import Recipe, load_params
-from hpoe.settings import load_settings
+from hpoe.params import Params, Recipe, load_params
+from hpoe.progress import Board
+from hpoe.settings import Settings, load_settings
 from hpoe.stage import report_errors
+from hpoe.tasks import TrainingTask, train, training_task
 from tests.unit.nodes import NODES, two_nodes
 
 REPORT = Path("reports/benchmarks/scaling.json")
+Task = TypeVar("Task")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,14 @@ class Way:
 
     workers: int
     ray_address: str | None = None
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """What one way takes to train, and of that to start, by repeat."""
+
+    whole: list[float]
+    start: list[float]
 
 
 @report_errors
@@ -47,50 +59,91 @@ def main(
     """Print and keep seconds by way."""
     params, settings = load_params(), load_settings()
     recipe = params.networks["default"].model_copy(update={"epochs": epochs})
+    params = params.model_copy(update={"networks": {"default": recipe}})
     ways = {"1 worker": Way(1), f"{NODES} workers": Way(NODES)}
     with TemporaryDirectory() as folder:
         split_into(Path(folder), params, settings)
         if ray:
             with two_nodes() as cluster:
                 every = {**ways, f"Ray, {NODES} nodes": Way(NODES, cluster.address)}
-                seconds = _time(every, Path(folder), recipe, repeats)
+                seconds = _time(every, Path(folder), params, repeats)
         else:
-            seconds = _time(ways, Path(folder), recipe, repeats)
+            seconds = _time(ways, Path(folder), params, repeats)
     products = _products_over_one(recipe)
-    least = {name: min(each) for name, each in seconds.items()}
-    two = least[f"{NODES} workers"]
+    least = {name: min(each.whole) for name, each in seconds.items()}
+    start = {name: min(each.start) for name, each in seconds.items()}
+    one, two = least["1 worker"], least[f"{NODES} workers"]
     report = {
         "machine": machine(NODES),
         "epochs": epochs,
-        "seconds": seconds,
-        "two_workers_over_one": least["1 worker"] / two,
+        "seconds": {name: each.whole for name, each in seconds.items()},
+        "seconds_to_start": {name: each.start for name, each in seconds.items()},
+        "two_workers_over_one": one / two,
+        "two_started_workers_over_one": one / (two - start[f"{NODES} workers"]),
         "products_alone_over_one": products,
         "ray_over_joblib": least[f"Ray, {NODES} nodes"] / two if ray else None,
     }
     write_json(REPORT, report)
     table = Table(title=f"Ten digits' first layers, {epochs} epochs")
-    for heading in ("", "seconds", "median", "over one worker"):
+    for heading in (
+        "",
+        "seconds",
+        "median",
+        "of these to start",
+        "over one worker",
+        "once started",
+    ):
         table.add_column(heading, justify="right")
     for name, each in seconds.items():
-        times = least["1 worker"] / least[name]
-        table.add_row(name, f"{least[name]:.2f}", f"{median(each):.2f}", f"{times:.2f}")
-    table.add_row(f"(products alone, {NODES} processes)", "", "", f"{products:.2f}")
+        figures = (least[name], median(each.whole), start[name])
+        ratios = (one / least[name], one / (least[name] - start[name]))
+        table.add_row(name, *(f"{figure:.2f}" for figure in (*figures, *ratios)))
+    table.add_row(f"(products alone, {NODES} processes)", "", "", "", "", f"{products:.2f}")
     console.print(table)
 
 
-def _time(
-    ways: dict[str, Way], split: Path, recipe: Recipe, repeats: int
-) -> dict[str, list[float]]:
-    job = hierarchies.Job(hierarchies.HPOE, recipe, seed=1)
-    tasks = [hierarchies.Task(job, split, digit) for digit in digits_in(split)]
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+def _time(ways: dict[str, Way], split: Path, params: Params, repeats: int) -> dict[str, Seconds]:
+    seconds = {name: Seconds([], []) for name in ways}
     for _ in range(repeats):
         for name, way in ways.items():
-            get_reusable_executor().shutdown(wait=True)  # joblib's, which it would keep
-            start = time.perf_counter()
-            list(run_tasks(hierarchies.train_first_layer, tasks, way.workers, way.ray_address))
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].start.append(_seconds(way, _begin, range(way.workers)))
+            with TemporaryDirectory() as folder:
+                seconds[name].whole.append(
+                    _seconds(way, train, _tasks(params, split, Path(folder)))
+                )
     return seconds
+
+
+def _tasks(params: Params, split: Path, folder: Path) -> list[TrainingTask]:
+    """Those of a layer stage whose store is empty."""
+    settings = Settings(state_dir=folder)
+    board = folder / "board"
+    Board.create(board)
+    return [
+        training_task(
+            params,
+            settings,
+            "default",
+            1,
+            digit,
+            split=split,
+            models=folder / "models",
+            board=board,
+            stage="benchmark",
+        )
+        for digit in digits_in(split)
+    ]
+
+
+def _seconds(way: Way, function: Callable[[Task], object], tasks: Sequence[Task]) -> float:
+    """What tasks take where no worker has started."""
+    get_reusable_executor().shutdown(wait=True)  # joblib's, which it would keep
+    return floor.seconds_of(lambda: list(run_tasks(function, tasks, way.workers, way.ray_address)))
+
+
+def _begin(_: int) -> None:
+    """Nothing, in a worker that has imported what trains."""
+    import hpoe.training  # noqa: F401
 
 
 def _products_over_one(recipe: Recipe) -> float:
