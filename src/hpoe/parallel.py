@@ -46,8 +46,7 @@ def run_tasks(
     if ray_address is not None:
         yield from run_on_cluster(function, tasks, ray_address)
         return
-    if workers > 1:
-        check_memory(workers)
+    check_memory(workers)
     try:
         with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
             yield from Parallel(return_as="generator_unordered")(
@@ -62,17 +61,17 @@ def run_tasks(
 
 @cache  # the workers that it let start have taken what it found free
 def check_memory(workers: int) -> None:
-    """See that so many workers find room, once a process.
+    """See that so many workers find room, once a process; one always does.
 
     Raises:
         WorkerError: they do not.
     """
     free = min(psutil.virtual_memory().available, _limit())
-    room = int(free // WORKER_BYTES)
+    room = max(1, int(free // WORKER_BYTES))
     if workers > room:
         raise WorkerError(
             f"{workers} workers take some {workers * WORKER_BYTES / 2**30:.1f} GiB of memory, and "
-            f"{free / 2**30:.1f} GiB are free: set HPOE_WORKERS to {max(1, room)} or fewer"
+            f"{free / 2**30:.1f} GiB are free: set HPOE_WORKERS to {room} or fewer"
         )
 
 
