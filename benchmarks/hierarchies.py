@@ -13,7 +13,7 @@ from benchmarks.contenders import from_scikit_learn
 from hpoe.data.split import digits_in, load_digit
 from hpoe.hierarchy import activities, layer_goodness
 from hpoe.normalization import SHIFTS, Given, Versions, given
-from hpoe.parallel import run_tasks
+from hpoe.parallel import run_in_order
 from hpoe.params import Params, Recipe
 from hpoe.randomness import generator
 from hpoe.rbm import RBM, ContrastiveDivergence, initial_state, learning_rate
@@ -55,7 +55,7 @@ class Task:
     digit: int
 
 
-Trained = tuple[int, float, NDArray[np.float64]]
+Trained = tuple[float, NDArray[np.float64]]
 
 
 def jobs(
@@ -74,21 +74,12 @@ def jobs(
 def train(job: Job, split: Path, workers: int) -> tuple[float, NDArray[np.float64]]:
     """Seconds of the processors' time, and goodness of all labelled images [S, N, M]."""
     tasks = [Task(job, split, digit) for digit in digits_in(split)]
-    trained = sorted(run_tasks(_train, tasks, workers), key=lambda each: each[0])
-    scores = np.concatenate([each[2] for each in trained], axis=2)
-    return sum(each[1] for each in trained), scores
-
-
-def train_first_layer(task: Task) -> int:
-    """Train the first layer of a digit, and nothing else; the digit."""
-    torch.set_num_threads(1)
-    images = load_digit(task.split, task.digit).unsupervised
-    _by_hpoe(task, 1, unit_interval(given(images, task.job.images)))
-    return task.digit
+    seconds, scores = zip(*run_in_order(_train, tasks, workers), strict=True)
+    return sum(seconds), np.concatenate(scores, axis=2)
 
 
 def _train(task: Task) -> Trained:
-    """The digit, its seconds, and goodness of all labelled images in all versions."""
+    """A digit's seconds, and goodness of all labelled images in all versions."""
     torch.set_num_threads(1)
     start = process_time()
     images = load_digit(task.split, task.digit).unsupervised
@@ -103,7 +94,7 @@ def _train(task: Task) -> Trained:
         torch.cat([layer_goodness(hierarchy, part) for part in _parts(version)]).numpy()
         for version in Versions(task.job.images, SHIFTS).of(labelled)
     ]
-    return task.digit, seconds, np.stack(scores)
+    return seconds, np.stack(scores)
 
 
 def _parts(images: NDArray[np.uint8]) -> Sequence[torch.Tensor]:

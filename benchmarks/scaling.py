@@ -84,22 +84,25 @@ def main(
         "ray_over_joblib": least[f"Ray, {NODES} nodes"] / two if ray else None,
     }
     write_json(REPORT, report)
-    table = Table(title=f"Ten digits' first layers, {epochs} epochs")
-    for heading in (
-        "",
-        "seconds",
-        "median",
-        "of these to start",
-        "over one worker",
-        "once started",
-    ):
+    table = _table(seconds, least, start, f"Ten digits' first layers, {epochs} epochs")
+    table.add_row(f"(products alone, {NODES} processes)", "", "", "", "", f"{products:.2f}")
+    console.print(table)
+
+
+def _table(
+    seconds: dict[str, Seconds], least: dict[str, float], start: dict[str, float], title: str
+) -> Table:
+    """A row a way."""
+    table = Table(title=title)
+    headings = ("", "seconds", "median", "of these to start", "over one worker", "once started")
+    for heading in headings:
         table.add_column(heading, justify="right")
+    one = least["1 worker"]
     for name, each in seconds.items():
         figures = (least[name], median(each.whole), start[name])
         ratios = (one / least[name], one / (least[name] - start[name]))
         table.add_row(name, *(f"{figure:.2f}" for figure in (*figures, *ratios)))
-    table.add_row(f"(products alone, {NODES} processes)", "", "", "", "", f"{products:.2f}")
-    console.print(table)
+    return table
 
 
 def _time(ways: dict[str, Way], split: Path, params: Params, repeats: int) -> dict[str, Seconds]:

@@ -11,7 +11,7 @@ from hpoe.classifier import Fit
 from hpoe.data.split import digits_in, load_digit
 from hpoe.normalization import SHIFTS, Given
 from hpoe.outliers import KINDS, Images, Source, outliers, redrawn
-from hpoe.parallel import run_tasks
+from hpoe.parallel import run_in_order
 from hpoe.params import Recipe, Refusal
 from hpoe.randomness import generator
 from hpoe.refusal import fit_digit_score, fit_edges
@@ -30,7 +30,6 @@ class Task:
     """Ask the models about some images."""
 
     system: System
-    position: int
     images: Images
 
 
@@ -107,9 +106,7 @@ def see(system: System, images: Iterable[Images], workers: int) -> list[Seen]:
 
     They are asked for one by one, as processes are free.
     """
-    tasks = (Task(system, position, part) for position, part in enumerate(images))
-    seen = dict(run_tasks(_see, tasks, workers))
-    return [seen[position] for position in range(len(seen))]
+    return run_in_order(_see, (Task(system, part) for part in images), workers)
 
 
 def in_parts(images: Images) -> list[Images]:
@@ -125,8 +122,8 @@ def together(parts: Iterable[Seen]) -> Seen:
     )
 
 
-def _see(task: Task) -> tuple[int, Seen]:
-    return task.position, task.system.see(task.images, task.system.scores(task.images))
+def _see(task: Task) -> Seen:
+    return task.system.see(task.images, task.system.scores(task.images))
 
 
 def _network(folder: Path, digits: Sequence[int], images: Given) -> Network:

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from hpoe.errors import DataError
 from hpoe.files import replacing
-from hpoe.parallel import run_tasks
+from hpoe.parallel import run_in_order
 from hpoe.registry import Registry
 
 IMAGE, ERROR = "image", "error"
@@ -51,7 +51,6 @@ BUFFER = 2**20
 class Task:
     """Images for one process, and where the model lies that it asks."""
 
-    position: int
     model: Path
     texts: list[str | None]
 
@@ -170,9 +169,8 @@ def _sizes(metadata: pq.FileMetaData, workers: int) -> tuple[int, int]:
 def _answers(rows: pa.Table, model: Path, workers: int) -> pa.Table:
     """The answers to a window, in the order of its rows."""
     parts = rows.column(IMAGE).chunks
-    tasks = [Task(at, model, part.to_pylist()) for at, part in enumerate(parts)]
-    found = dict(run_tasks(_score, tasks, workers))
-    return pa.Table.from_batches([found[at] for at in range(len(parts))], schema=ANSWER)
+    tasks = [Task(model, part.to_pylist()) for part in parts]
+    return pa.Table.from_batches(run_in_order(_score, tasks, workers), schema=ANSWER)
 
 
 def _count(outcome: Outcome, answers: pa.Table) -> None:
@@ -185,9 +183,8 @@ def _count(outcome: Outcome, answers: pa.Table) -> None:
     outcome.rows += len(answers)
 
 
-def _score(task: Task) -> tuple[int, pa.RecordBatch]:
-    answers = ask(_loaded(task.model), task.texts)
-    return task.position, pa.RecordBatch.from_pylist(answers, schema=ANSWER)
+def _score(task: Task) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(ask(_loaded(task.model), task.texts), schema=ANSWER)
 
 
 def ask(model: Any, texts: list[str | None]) -> list[dict[str, Any]]:  # noqa: ANN401 - pyfunc

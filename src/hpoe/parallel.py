@@ -59,6 +59,24 @@ def run_tasks(
         ) from None
 
 
+def run_in_order(
+    function: Callable[[Task], Result], tasks: Iterable[Task], workers: int
+) -> list[Result]:
+    """The results of all tasks in the order of these, which are asked for as processes are free.
+
+    Raises:
+        WorkerError: as by `run_tasks`.
+    """
+    numbered = ((function, number, task) for number, task in enumerate(tasks))
+    found = dict(run_tasks(_numbered, numbered, workers))
+    return [found[number] for number in range(len(found))]
+
+
+def _numbered(job: tuple[Callable[[Task], Result], int, Task]) -> tuple[int, Result]:
+    function, number, task = job
+    return number, function(task)
+
+
 @cache  # the workers that it let start have taken what it found free
 def check_memory(workers: int) -> None:
     """See that so many workers find room, once a process; one always does.

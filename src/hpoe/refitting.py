@@ -5,6 +5,7 @@ Shapes: S versions of an image, N images, M models.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from hpoe.classifier import Fit, fit
 from hpoe.evaluation import IMAGE_COLUMNS, error_rates, predict, scores_and_labels
 from hpoe.normalization import soft_choice
-from hpoe.parallel import run_tasks
+from hpoe.parallel import run_in_order
 from hpoe.params import Classifier
 
 Scores = NDArray[np.float64]
@@ -41,9 +42,7 @@ def refit_each(
     params: Classifier, images: pd.DataFrame, choices: Iterable[Scores], workers: int
 ) -> list[Outcome]:
     """The same for the scores of each of some choices, by several processes."""
-    tasks = [(number, params, images, scores) for number, scores in enumerate(choices)]
-    outcomes = dict(run_tasks(_refit, tasks, workers))
-    return [outcomes[number] for number in range(len(tasks))]
+    return run_in_order(partial(refit, params, images), choices, workers)
 
 
 def soft_choices(versions: Scores, temperatures: tuple[float, ...]) -> dict[float, Scores]:
@@ -54,8 +53,3 @@ def soft_choices(versions: Scores, temperatures: tuple[float, ...]) -> dict[floa
 def best(outcomes: Mapping[float, Outcome]) -> float:
     """The number whose classifier does best on validation: errors, then log loss."""
     return min(outcomes, key=lambda number: outcomes[number].fit.validation_loss)
-
-
-def _refit(task: tuple[int, Classifier, pd.DataFrame, Scores]) -> tuple[int, Outcome]:
-    number, params, images, scores = task
-    return number, refit(params, images, scores)

@@ -14,7 +14,7 @@ from typing import Any
 from hpoe.baselines import BASELINES
 from hpoe.data import usps
 from hpoe.errors import DataError, ReplicationError
-from hpoe.experiments import run_experiment, surroundings
+from hpoe.experiments import read_result, run_experiment, surroundings
 from hpoe.files import write_bytes, write_json
 from hpoe.params import Params, Recipe
 from hpoe.results import (
@@ -143,12 +143,10 @@ def keep(experiment: Experiment, root: Path) -> None:
 
 def _core_seconds(experiment: Experiment, root: Path) -> dict[str, Any]:
     """Seconds that one core needs for each layer of each network, and what it is."""
-    from dvc.api import read
-
     seconds: dict[str, Any] = {}
     for network in experiment.timed:
         paths = [record_path(f"train_layer{layer}", network) for layer in LAYERS]
-        texts = [read(str(path), repo=str(root), rev=_revision(experiment)) for path in paths]
+        texts = [read_result(path, _revision(experiment), root) for path in paths]
         records = [StageRecord.model_validate_json(text) for text in texts]
         seconds[network] = [record.stage.metrics["core_seconds"] for record in records]
         processor = records[0].pipeline.tags["processor"]

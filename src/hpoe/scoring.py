@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hpoe.data.split import digits_in, load_digit
 from hpoe.normalization import Given, Versions
-from hpoe.parallel import run_tasks
+from hpoe.parallel import run_in_order
 
 if TYPE_CHECKING:
     from hpoe.rbm import RBM
@@ -32,8 +32,6 @@ class Task:
     digits: tuple[int, ...]
     models: Path
     versions: Versions
-    first: int
-    """Place of the first image among all."""
     images: NDArray[np.uint8]
 
 
@@ -76,11 +74,8 @@ def score_names(split: Path) -> list[str]:
     return [f"digit{digit}_layer{layer}" for digit in digits_in(split) for layer in LAYERS]
 
 
-Scored = tuple[int, NDArray[np.float64]]
-
-
 def _of_all_images(
-    score: Callable[[Task], Scored],
+    score: Callable[[Task], NDArray[np.float64]],
     network: str,
     split: Path,
     models: Path,
@@ -88,16 +83,14 @@ def _of_all_images(
     versions: Versions,
 ) -> NDArray[np.float64]:
     digits, (_, images) = tuple(digits_in(split)), labelled_images(split)
-    parts = range(0, len(images), IMAGES_AT_ONCE)
     tasks = [
-        Task(network, digits, models, versions, first, images[first : first + IMAGES_AT_ONCE])
-        for first in parts
+        Task(network, digits, models, versions, images[first : first + IMAGES_AT_ONCE])
+        for first in range(0, len(images), IMAGES_AT_ONCE)
     ]
-    scores = dict(run_tasks(score, tasks, workers))
-    return np.concatenate([scores[first] for first in parts], axis=1)
+    return np.concatenate(run_in_order(score, tasks, workers), axis=1)
 
 
-def _score(task: Task) -> Scored:
+def _score(task: Task) -> NDArray[np.float64]:
     import torch  # by the workers: the stage itself does without
 
     from hpoe.hierarchy import layer_goodness
@@ -110,10 +103,10 @@ def _score(task: Task) -> Scored:
         v = unit_interval(version)
         goodness = [layer_goodness(hierarchy, v) for hierarchy in hierarchies]
         scores.append(torch.cat(goodness, dim=1).numpy())
-    return task.first, np.stack(scores)
+    return np.stack(scores)
 
 
-def _score_warped(task: Task) -> Scored:
+def _score_warped(task: Task) -> NDArray[np.float64]:
     import torch
 
     from hpoe.training import unit_interval
@@ -123,7 +116,8 @@ def _score_warped(task: Task) -> Scored:
     (images,) = task.versions.of(task.images)
     v = unit_interval(images).reshape(images.shape)
     goodness = [warped_goodness(hierarchy, v) for hierarchy in _hierarchies(task)]
-    return task.first, torch.cat(goodness, dim=2).numpy()
+    scores: NDArray[np.float64] = torch.cat(goodness, dim=2).numpy()
+    return scores
 
 
 def _hierarchies(task: Task) -> "list[list[RBM]]":

@@ -17,7 +17,7 @@ import pytest
 
 from hpoe import parallel
 from hpoe.errors import DownloadError, HpoeError, WeightsError, WorkerError
-from hpoe.parallel import STARTED_BY, check_memory, end_with_parent, run_tasks
+from hpoe.parallel import STARTED_BY, check_memory, end_with_parent, run_in_order, run_tasks
 
 SECONDS = 30
 """Within which an orphan must have ended; most of it is for a busy machine."""
@@ -97,6 +97,18 @@ def test_an_error_of_a_task_arrives_as_it_was(workers: int, error: HpoeError) ->
         list(run_tasks(fail, [None, error, None], workers))
     assert type(caught.value) is type(error)
     assert str(caught.value) == str(error)
+
+
+def late(task: int) -> int:
+    """Slower for the earlier tasks, so that they are ready in another order."""
+    time.sleep(0.2 / (1 + task))
+    return -task
+
+
+@one_or_two
+def test_results_can_be_had_in_the_order_of_the_tasks(workers: int) -> None:
+    assert run_in_order(late, iter(range(7)), workers) == [-task for task in range(7)]
+    assert run_in_order(late, [], workers) == []
 
 
 def test_a_killed_worker_is_told_with_what_to_do_and_the_next_tasks_run() -> None:
