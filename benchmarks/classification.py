@@ -16,15 +16,16 @@ from rich.table import Table
 from benchmarks.digits import console
 from benchmarks.floor import IMAGES, VISIBLE, seconds_of
 from benchmarks.machine import machine
+from hpoe.compute.parallel import run_tasks
+from hpoe.evaluation.scoring import IMAGES_AT_ONCE
+from hpoe.execution.stage import report_errors
 from hpoe.files import write_json
-from hpoe.hierarchy import layer_goodness
-from hpoe.parallel import run_tasks
-from hpoe.params import Recipe, load_params
-from hpoe.products import affine
-from hpoe.rbm import RBM, ContrastiveDivergence, initial_state
-from hpoe.scoring import IMAGES_AT_ONCE
+from hpoe.method.hierarchy import layer_goodness
+from hpoe.method.products import affine
+from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state
+from hpoe.method.recipe import Recipe
+from hpoe.params import load_params
 from hpoe.settings import load_settings
-from hpoe.stage import report_errors
 
 REPORT = Path("reports/benchmarks/classification.json")
 TEST_IMAGES, DIGITS, REPEATS = 10_000, 10, 60
@@ -33,7 +34,7 @@ TEST_IMAGES, DIGITS, REPEATS = 10_000, 10, 60
 @report_errors
 def main() -> None:
     """Print and keep what classification takes here."""
-    recipe, workers = load_params().networks["default"], load_settings().workers
+    recipe, workers = load_params().networks["default"].recipe, load_settings().workers
     seconds = np.array(list(run_tasks(_measure, [recipe] * workers, workers)))  # [workers, 2, N]
     shares = TEST_IMAGES / IMAGES_AT_ONCE * DIGITS / workers
     least, median = seconds.min(axis=2).mean(axis=0), np.median(seconds, axis=2).mean(axis=0)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from hpoe.params import Recipe
-from hpoe.rbm import RBM, ContrastiveDivergence, initial_state, measure
-from hpoe.training import CURVE_SAMPLE
+from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, measure
+from hpoe.method.recipe import Recipe
+from hpoe.training.digit import CURVE_SAMPLE
 
 if TYPE_CHECKING:
     from sklearn.neural_network import BernoulliRBM

@@ -6,9 +6,9 @@ from rich.console import Console
 
 from hpoe.data.mnist import fetch, load
 from hpoe.data.split import save_split
+from hpoe.execution.stage import RAW
 from hpoe.params import Params
 from hpoe.settings import Settings
-from hpoe.stage import RAW
 
 console = Console(width=110)
 """Wide enough for the tables, also where the output is not a terminal."""

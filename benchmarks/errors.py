@@ -23,14 +23,14 @@ from rich.table import Table
 from benchmarks import hierarchies, pictures
 from benchmarks.digits import console, split_into
 from benchmarks.machine import machine
-from hpoe import figures
+from hpoe.evaluation import figures
+from hpoe.evaluation.refitting import best, refit, soft_choices
+from hpoe.evaluation.scoring import labelled_images
+from hpoe.execution.stage import report_errors
 from hpoe.files import write_json
 from hpoe.params import Params, load_params
-from hpoe.refitting import best, refit, soft_choices
-from hpoe.scoring import labelled_images
 from hpoe.settings import load_settings
-from hpoe.stage import report_errors
-from hpoe.training import VERSION
+from hpoe.training.digit import VERSION
 
 REPORT, PICTURE = (Path(f"reports/benchmarks/errors.{kind}") for kind in ("json", "png"))
 TEMPERATURES = (5.0, 10.0, 20.0)

@@ -9,7 +9,7 @@ the floor is the fastest of them.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 
 import numpy as np
@@ -17,10 +17,10 @@ import torch
 from scipy.linalg.blas import sgemm
 from threadpoolctl import threadpool_limits
 
-from hpoe.parallel import run_tasks
-from hpoe.params import Recipe
-from hpoe.products import onednn
-from hpoe.rbm import ContrastiveDivergence, initial_state
+from hpoe.compute.parallel import run_tasks
+from hpoe.method.products import onednn
+from hpoe.method.rbm import ContrastiveDivergence, initial_state
+from hpoe.method.recipe import Recipe
 
 IMAGES = 4400
 """Of an epoch; what a few updates took is scaled to that."""
@@ -63,7 +63,7 @@ class _Task:
 
 def measure_layer(recipe: Recipe, visible: int, hidden: int, workers: int, repeats: int) -> Layer:
     """Train a layer in all workers at once, and its products alone."""
-    sized = recipe.model_copy(update={"units": (hidden, hidden, hidden)})
+    sized = replace(recipe, units=(hidden, hidden, hidden))
     tasks = [_Task(sized, visible, repeats, worker) for worker in range(workers)]
     measured = list(run_tasks(_measure, tasks, workers))
     epoch = IMAGES / (_updates(tasks[0]) * recipe.minibatch_size)

@@ -1,7 +1,7 @@
 """Thirty RBMs of three layers, trained by this project or by scikit-learn, and what they score."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import process_time
 
@@ -10,18 +10,18 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.contenders import from_scikit_learn
+from hpoe.compute.parallel import run_in_order
 from hpoe.data.split import digits_in, load_digit
-from hpoe.hierarchy import activities, layer_goodness
-from hpoe.normalization import SHIFTS, Given, Versions, given
-from hpoe.parallel import run_in_order
-from hpoe.params import Params, Recipe
-from hpoe.randomness import generator
-from hpoe.rbm import RBM, ContrastiveDivergence, initial_state, learning_rate
-from hpoe.scoring import IMAGES_AT_ONCE, LAYERS, labelled_images
-from hpoe.training import unit_interval
+from hpoe.evaluation.scoring import IMAGES_AT_ONCE, LAYERS, labelled_images
+from hpoe.method.hierarchy import activities, layer_goodness
+from hpoe.method.randomness import generator
+from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, learning_rate, visible_units
+from hpoe.method.recipe import Recipe
+from hpoe.params import Params
+from hpoe_recognition.normalization import SHIFTS, Preparation, Versions, prepare
 
 HPOE, SCIKIT_LEARN = METHODS = ("hpoe", "scikit-learn")
-IMAGES: tuple[Given, ...] = ("as_given", "deskewed")
+IMAGES: tuple[Preparation, ...] = ("as_given", "deskewed")
 SCIKIT_LEARN_RATE = 0.1
 SCIKIT_LEARN_MINIBATCH = 50
 """What did best on validation of what was tried, with a falling rate (docs/lab-notes.md)."""
@@ -36,7 +36,7 @@ class Job:
     seed: int
 
     @property
-    def images(self) -> Given:
+    def images(self) -> Preparation:
         """What it is trained on and asked about."""
         return self.recipe.images
 
@@ -66,8 +66,8 @@ def jobs(
         for seed in seeds:
             for method in methods:
                 for images in IMAGES if method == HPOE else IMAGES[:1]:
-                    changes = {"epochs": count, "images": images}
-                    recipe = params.networks["default"].model_copy(update=changes)
+                    default = params.networks["default"].recipe
+                    recipe = replace(default, epochs=count, images=images)
                     yield Job(method, recipe, seed)
 
 
@@ -83,7 +83,7 @@ def _train(task: Task) -> Trained:
     torch.set_num_threads(1)
     start = process_time()
     images = load_digit(task.split, task.digit).unsupervised
-    data, hierarchy = unit_interval(given(images, task.job.images)), []
+    data, hierarchy = visible_units(prepare(images, task.job.images)), []
     for layer in LAYERS:
         fit = _by_hpoe if task.job.method == HPOE else _by_scikit_learn
         hierarchy.append(fit(task, layer, data))
@@ -98,7 +98,7 @@ def _train(task: Task) -> Trained:
 
 
 def _parts(images: NDArray[np.uint8]) -> Sequence[torch.Tensor]:
-    return torch.split(unit_interval(images), IMAGES_AT_ONCE)
+    return torch.split(visible_units(images), IMAGES_AT_ONCE)
 
 
 def _by_hpoe(task: Task, layer: int, data: torch.Tensor) -> RBM:
@@ -116,8 +116,11 @@ def _by_scikit_learn(task: Task, layer: int, data: torch.Tensor) -> RBM:
     """With hpoe's schedule of the rate, which `BernoulliRBM` has not by itself."""
     from sklearn.neural_network import BernoulliRBM
 
-    changes = {"learning_rate": SCIKIT_LEARN_RATE, "minibatch_size": SCIKIT_LEARN_MINIBATCH}
-    recipe = task.job.recipe.model_copy(update=changes)
+    recipe = replace(
+        task.job.recipe,
+        learning_rate=SCIKIT_LEARN_RATE,
+        minibatch_size=SCIKIT_LEARN_MINIBATCH,
+    )
     constant = recipe.epochs // 2
     model = BernoulliRBM(
         n_components=recipe.units[layer - 1],

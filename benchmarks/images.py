@@ -21,7 +21,7 @@ from PIL import Image
 
 from hpoe.data.mnist import load
 from hpoe.files import replacing
-from hpoe.normalization import shift
+from hpoe_recognition.normalization import shift
 
 RAW = Path("data/raw")
 ROWS_AT_ONCE = 10_000

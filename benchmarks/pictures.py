@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from benchmarks.contenders import HPOE, PEERS
-from hpoe.figures import BLUE, GREY, ORANGE, WIDTH, number, plain_figure, styled
+from hpoe.evaluation.figures import BLUE, GREY, ORANGE, WIDTH, number, plain_figure, styled
 
 
 @styled

@@ -18,10 +18,10 @@ from PIL.Image import Resampling
 from rich.console import Console
 from rich.table import Table
 
-from hpoe import figures
 from hpoe.data.mnist import load
+from hpoe.evaluation import figures
 from hpoe.files import write_json
-from hpoe.serving.images import Limits, read_image
+from hpoe_recognition.images import Limits, read_image
 
 RAW, REPORT = Path("data/raw"), Path("reports/benchmarks/preprocessing.json")
 PICTURE = Path("docs/images/preprocessing.png")

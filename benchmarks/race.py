@@ -20,10 +20,9 @@ from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
 
 from benchmarks.contenders import CONTENDERS, HPOE, PEERS, Work
+from hpoe.compute.parallel import run_tasks
 from hpoe.data.split import digits_in, load_digit
-from hpoe.parallel import run_tasks
-from hpoe.rbm import RBM, hidden_probabilities, visible_probabilities
-from hpoe.training import unit_interval
+from hpoe.method.rbm import RBM, hidden_probabilities, visible_probabilities, visible_units
 
 Way = Literal["processes", "threads"]
 Taken = tuple[float, float]
@@ -100,7 +99,7 @@ def mean_image_error(split: Path) -> float:
     errors = []
     for digit in digits_in(split):
         images = load_digit(split, digit)
-        train, heldout = unit_interval(images.unsupervised), unit_interval(images.validation)
+        train, heldout = visible_units(images.unsupervised), visible_units(images.validation)
         errors.append(float((heldout - train.mean(0)).square().sum(1).mean()))
     return float(np.mean(errors))
 
@@ -149,7 +148,7 @@ def _train(task: _Task) -> float:
     """Seconds of the processors' time that it takes, the reading of images included."""
     start = time.process_time()
     torch.set_num_threads(task.threads)
-    images = unit_interval(load_digit(task.split, task.digit).unsupervised)
+    images = visible_units(load_digit(task.split, task.digit).unsupervised)
     rbm = CONTENDERS[task.contender](images, task.work)
     save_file({name: part.numpy() for name, part in vars(rbm).items()}, _path(task))
     return time.process_time() - start
@@ -161,6 +160,6 @@ def _path(task: _Task) -> Path:
 
 def _error(task: _Task) -> float:
     parts = {name: torch.from_numpy(array) for name, array in load_file(_path(task)).items()}
-    rbm, v = RBM(**parts), unit_interval(load_digit(task.split, task.digit).validation)
+    rbm, v = RBM(**parts), visible_units(load_digit(task.split, task.digit).validation)
     again = visible_probabilities(rbm, hidden_probabilities(rbm, v))
     return float((again - v).square().sum(1).mean())

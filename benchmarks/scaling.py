@@ -7,7 +7,7 @@ started. What two cores can at best do more than one here, the layer's products 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -20,14 +20,16 @@ from rich.table import Table
 from benchmarks import floor
 from benchmarks.digits import console, split_into
 from benchmarks.machine import machine
+from hpoe.compute.parallel import run_tasks
+from hpoe.compute.progress import Board
 from hpoe.data.split import digits_in
+from hpoe.execution.stage import report_errors
 from hpoe.files import write_json
-from hpoe.parallel import run_tasks
-from hpoe.params import Params, Recipe, load_params
-from hpoe.progress import Board
+from hpoe.method.recipe import Recipe
+from hpoe.params import Params, load_params
 from hpoe.settings import Settings, load_settings
-from hpoe.stage import report_errors
-from hpoe.tasks import TrainingTask, train, training_task
+from hpoe.training.dispatch import train
+from hpoe.training.tasks import TrainingTask, training_task
 from tests.unit.nodes import NODES, two_nodes
 
 REPORT = Path("reports/benchmarks/scaling.json")
@@ -58,7 +60,7 @@ def main(
 ) -> None:
     """Print and keep seconds by way."""
     params, settings = load_params(), load_settings()
-    recipe = params.networks["default"].model_copy(update={"epochs": epochs})
+    recipe = replace(params.networks["default"].recipe, epochs=epochs)
     params = params.model_copy(update={"networks": {"default": recipe}})
     ways = {"1 worker": Way(1), f"{NODES} workers": Way(NODES)}
     with TemporaryDirectory() as folder:
@@ -146,7 +148,7 @@ def _seconds(way: Way, function: Callable[[Task], object], tasks: Sequence[Task]
 
 def _begin(_: int) -> None:
     """Nothing, in a worker that has imported what trains."""
-    import hpoe.training  # noqa: F401
+    import hpoe.training.digit  # noqa: F401
 
 
 def _products_over_one(recipe: Recipe) -> float:

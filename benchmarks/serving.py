@@ -34,10 +34,10 @@ from rich.table import Table
 
 from hpoe.data.mnist import fetch, load
 from hpoe.errors import ServingError
+from hpoe.execution.stage import report_errors
 from hpoe.files import write_json
 from hpoe.settings import load_settings
-from hpoe.stage import report_errors
-from hpoe.tracking import tracking_uri
+from hpoe.tracking.store import tracking_uri
 
 REPORT = Path("reports/benchmarks/serving.json")
 STAND_IN = Path(__file__).parents[1] / "tests" / "serving" / "stand_in.py"

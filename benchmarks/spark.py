@@ -16,9 +16,9 @@ import typer
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import struct
 
-from hpoe.registry import CHAMPION, NAME
+from hpoe.registration.registry import CHAMPION, NAME
 from hpoe.settings import load_settings
-from hpoe.tracking import tracking_uri
+from hpoe.tracking.store import tracking_uri
 
 IMAGES_A_BATCH = 1000
 """Of images that Spark hands to Python at once: few, for memory."""

@@ -3,6 +3,7 @@
 `--epochs` and `--repeats` make it more exact; the defaults take a few minutes on two cores.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -14,11 +15,12 @@ from benchmarks import floor, pictures, race
 from benchmarks.contenders import HPOE, Work
 from benchmarks.digits import console, split_into
 from benchmarks.machine import machine
-from hpoe import figures
+from hpoe.evaluation import figures
+from hpoe.execution.stage import report_errors
 from hpoe.files import write_json
-from hpoe.params import Recipe, load_params
+from hpoe.method.recipe import Recipe
+from hpoe.params import load_params
 from hpoe.settings import load_settings
-from hpoe.stage import report_errors
 
 REPORT, PICTURE = (Path(f"reports/benchmarks/training.{kind}") for kind in ("json", "png"))
 UNITS = (500, 100)
@@ -31,14 +33,14 @@ def main(
 ) -> None:
     """Print, draw and keep what training costs here."""
     params, settings = load_params(), load_settings()
-    paper = params.networks["h500"].model_copy(update={"epochs": epochs})
-    layers = _layers(params.networks["default"], paper, settings.workers)
+    paper = replace(params.networks["h500"].recipe, epochs=epochs)
+    layers = _layers(params.networks["default"].recipe, paper, settings.workers)
     console.print(_layer_table(layers, settings.workers))
     with TemporaryDirectory() as folder:
         split_into(Path(folder), params, settings)
         results = {
             units: race.race(
-                Work(paper.model_copy(update={"units": (units,) * 3}), params.seed),
+                Work(replace(paper, units=(units,) * 3), params.seed),
                 Path(folder),
                 Path(folder),
                 settings.workers,

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from hpoe.data.mnist import load
 from hpoe.data.split import digits_in, load_digit
 from hpoe.errors import ParamsError
+from hpoe.execution.stage import RAW, SPLIT, report_errors, stage
 from hpoe.files import write_json
-from hpoe.serving.recogniser import unit_interval
-from hpoe.stage import RAW, SPLIT, report_errors, stage
+from hpoe_recognition.normalization import unit_interval
 
 REPORTS = Path("reports/paper")
 Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
@@ -21,7 +21,7 @@ Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
 @report_errors
 def main(method: str) -> None:
     """Train on both sets, test on the test images, and keep the figures."""
-    from hpoe.baselines import BASELINES
+    from hpoe.paper.baselines import BASELINES
 
     if method not in BASELINES:
         raise ParamsError(f"there is no baseline {method!r}: there are {', '.join(BASELINES)}")

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from hpoe import figures
 from hpoe.data.split import digits_in
-from hpoe.evaluation import (
+from hpoe.evaluation import figures
+from hpoe.evaluation.fits import FEWER_LAYERS, averaged, load_fit
+from hpoe.evaluation.measures import (
     calibration,
     calibration_error,
     confusion,
@@ -18,11 +19,10 @@ from hpoe.evaluation import (
     read_curves,
     read_goodness,
 )
+from hpoe.evaluation.scoring import LAYERS, labelled_images
+from hpoe.execution.stage import SPLIT, report_errors, stage
 from hpoe.files import replacing, write_json
-from hpoe.nets import FEWER_LAYERS, averaged, load_fit
 from hpoe.params import METHODS, Params
-from hpoe.scoring import LAYERS, labelled_images
-from hpoe.stage import SPLIT, report_errors, stage
 from hpoe.tensors import load_tensors
 
 GOODNESS, MODELS, REPORTS = Path("data/goodness"), Path("models"), Path("reports")

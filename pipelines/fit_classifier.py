@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from hpoe.classifier import Fit, fit
-from hpoe.evaluation import lowest_layers, read_goodness, scores_and_labels
-from hpoe.nets import FEWER_LAYERS, averaged, save_fit
-from hpoe.params import METHODS, Method, Params
-from hpoe.stage import report_errors, stage
+from hpoe.evaluation.fits import FEWER_LAYERS, averaged, save_fit
+from hpoe.evaluation.measures import lowest_layers, read_goodness
+from hpoe.evaluation.refitting import fit_table
+from hpoe.execution.stage import report_errors, stage
+from hpoe.params import METHODS
 
 GOODNESS, CLASSIFIER = Path("data/goodness"), Path("models/classifier")
 
@@ -17,15 +15,14 @@ GOODNESS, CLASSIFIER = Path("data/goodness"), Path("models/classifier")
 def main() -> None:
     """Fit both methods for each choice of networks, and the chosen one on fewer layers."""
     with stage("fit_classifier") as running:
+        params = running.params.classifier
         for networks in running.params.score_sources:
             table = read_goodness(GOODNESS, networks)
             for name, layers in FEWER_LAYERS.items():
-                fewer = _fitted(
-                    running.params, running.params.classifier.method, lowest_layers(table, layers)
-                )
+                fewer = fit_table(params.method, params, lowest_layers(table, layers))
                 save_fit(CLASSIFIER / averaged(networks) / f"{name}.safetensors", fewer)
             for method in METHODS:
-                fitted = _fitted(running.params, method, table)
+                fitted = fit_table(method, params, table)
                 save_fit(CLASSIFIER / averaged(networks) / f"{method}.safetensors", fitted)
                 errors, log_loss = fitted.validation_loss
                 what = "C" if method == "logistic_regression" else "epochs"
@@ -41,12 +38,6 @@ def main() -> None:
                     f"{averaged(networks)}, {method}: validation error {errors:.2%} with "
                     f"{what} = {fitted.chosen:g}"
                 )
-
-
-def _fitted(params: Params, method: Method, table: pd.DataFrame) -> Fit:
-    """The net fitted on a table of goodness."""
-    halves = [scores_and_labels(table, name) for name in ("fit", "validation")]
-    return fit(method, params.classifier, halves[0], halves[1])
 
 
 if __name__ == "__main__":

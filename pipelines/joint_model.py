@@ -5,13 +5,13 @@ from pathlib import Path
 import torch
 import typer
 
-from hpoe.evaluation import error_rates
+from hpoe.evaluation.measures import error_rates
+from hpoe.evaluation.scoring import labelled_images
+from hpoe.execution.stage import DATA_SETS, DataSet, report_errors, stage
 from hpoe.files import write_json
+from hpoe.method.rbm import visible_units
+from hpoe.paper.section_six import Key, joint_predictions, pooled, train_joint
 from hpoe.params import load_section_six
-from hpoe.scoring import labelled_images
-from hpoe.section_six import Key, joint_predictions, pooled, train_joint
-from hpoe.stage import DATA_SETS, DataSet, report_errors, stage
-from hpoe.training import unit_interval
 
 REPORTS = Path("reports/paper")
 
@@ -25,7 +25,7 @@ def main(data_set: DataSet) -> None:
         torch.set_num_threads(running.settings.workers)
         rbm = train_joint(recipe, *pooled(split, seed), Key(seed, f"joint {data_set}"))
         table, images = labelled_images(split)
-        rates = error_rates(joint_predictions(rbm, table, unit_interval(images)))
+        rates = error_rates(joint_predictions(rbm, table, visible_units(images)))
         running.run.metrics |= rates
         running.say(f"{data_set}, joint model: test error {rates['test_error_rate']:.2%}")
         write_json(REPORTS / f"joint_model_{data_set}.json", rates)

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from hpoe.errors import ParamsError
+from hpoe.evaluation.refitting import Scores
+from hpoe.evaluation.scoring import labelled_images, score_network, score_warped
+from hpoe.execution.stage import SPLIT, Stage, report_errors, stage
 from hpoe.files import replacing, write_json
-from hpoe.ladder import climb, predictions, rungs, summary
-from hpoe.normalization import SHEARS, SHIFTS, Given, Versions
-from hpoe.refitting import Scores
-from hpoe.scoring import labelled_images, score_network, score_warped
-from hpoe.stage import SPLIT, Stage, report_errors, stage
+from hpoe.paper.ladder import climb, predictions, rungs, summary
+from hpoe_recognition.normalization import SHEARS, SHIFTS, Preparation, Versions
 
 MODELS, REPORTS = Path("models"), Path("reports/paper")
 
@@ -40,7 +40,7 @@ def main() -> None:
             predictions(climbed).to_csv(path, index=False)
 
 
-def _networks(running: Stage, how: Given) -> list[str]:
+def _networks(running: Stage, how: Preparation) -> list[str]:
     """The trained networks whose images are given in one way."""
     recipes = running.params.networks
     names = [name for name in running.params.train if recipes[name].images == how]

@@ -8,13 +8,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hpoe import figures, paper_figures
 from hpoe.data.split import digits_in, load_digit
-from hpoe.evaluation import read_goodness
-from hpoe.normalization import given
+from hpoe.evaluation import figures
+from hpoe.evaluation.measures import read_goodness
+from hpoe.execution.stage import SPLIT, report_errors, stage
+from hpoe.method.randomness import generator
+from hpoe.paper import figures as paper_figures
 from hpoe.params import Params
-from hpoe.randomness import generator
-from hpoe.stage import SPLIT, report_errors, stage
+from hpoe_recognition.normalization import prepare
 
 GOODNESS, MODELS, FIGURES = Path("data/goodness"), Path("models"), Path("reports/figures/paper")
 STEPS = (0, 1, 10, 100, 1000)
@@ -65,22 +66,22 @@ def _by_size(params: Params) -> list[str]:
 
 
 def _chains(params: Params, held_out: dict[int, NDArray[np.uint8]], network: str) -> Figure:
-    from hpoe.fantasies import gibbs_chain
-    from hpoe.training import unit_interval
-    from hpoe.weights import load_rbm, weights_path
+    from hpoe.method.fantasies import gibbs_chain
+    from hpoe.method.rbm import visible_units
+    from hpoe.training.weights import load_rbm, weights_path
 
     strips = []
     for digit, images in held_out.items():
         rbm = load_rbm(weights_path(MODELS, network, 1, digit))
         rng = generator(params.seed, network, 1, digit, "fantasies")
-        start = given(images[:1], params.networks[network].images)
-        seen = gibbs_chain(rbm, unit_interval(start), STEPS, rng)
+        start = prepare(images[:1], params.networks[network].images)
+        seen = gibbs_chain(rbm, visible_units(start), STEPS, rng)
         strips.append(np.stack([p.numpy().reshape(images.shape[1:]) for p in seen]))
     return paper_figures.chains(np.stack(strips), list(held_out), STEPS, network)
 
 
 def _fields(params: Params, digit: int, shape: tuple[int, ...]) -> Figure:
-    from hpoe.weights import load_rbm, weights_path
+    from hpoe.training.weights import load_rbm, weights_path
 
     panels = {}
     for network in _by_size(params):
@@ -100,17 +101,16 @@ def _hinton_diagram(validation: pd.DataFrame, network: str) -> Figure:
 def _reconstructions(
     params: Params, held_out: dict[int, NDArray[np.uint8]], pair: tuple[int, int]
 ) -> Figure:
-    from hpoe.rbm import hidden_probabilities, visible_probabilities
-    from hpoe.training import unit_interval
-    from hpoe.weights import load_rbm, weights_path
+    from hpoe.method.rbm import hidden_probabilities, visible_probabilities, visible_units
+    from hpoe.training.weights import load_rbm, weights_path
 
     blocks: dict[str, dict[int, NDArray[np.float32]]] = {}
     for network in _by_size(params):
         rbms = [load_rbm(weights_path(MODELS, network, 1, digit)) for digit in pair]
         blocks[network] = {}
         for digit in pair:
-            images = given(held_out[digit][:IMAGES_SHOWN], params.networks[network].images)
-            v = unit_interval(images)
+            images = prepare(held_out[digit][:IMAGES_SHOWN], params.networks[network].images)
+            v = visible_units(images)
             first, second = (visible_probabilities(r, hidden_probabilities(r, v)) for r in rbms)
             lines = np.stack([first.numpy(), v.numpy(), second.numpy()])
             blocks[network][digit] = lines.reshape(3, *images.shape)

@@ -10,17 +10,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from hpoe.assembly import assemble, in_parts, see, teach_refusal, together
 from hpoe.data.split import load_digit
 from hpoe.errors import RegistryError
-from hpoe.evaluation import error_rates
+from hpoe.evaluation.fits import load_fit
+from hpoe.evaluation.measures import error_rates
+from hpoe.execution.stage import SPLIT, Stage, report_errors, split_digest, stage
 from hpoe.files import write_json
-from hpoe.nets import load_fit
-from hpoe.refusal import refused
-from hpoe.registry import NAME, Registry, judge
-from hpoe.serving.recogniser import Recogniser
-from hpoe.stage import SPLIT, Stage, report_errors, split_digest, stage
+from hpoe.registration.assembly import assemble, in_parts, see, teach_refusal, together
+from hpoe.registration.refusal import refused
+from hpoe.registration.registry import NAME, Registry, judge
 from hpoe.tensors import save_tensors
+from hpoe_recognition.recogniser import Recogniser
 
 MODELS, REPORTS = Path("models"), Path("reports")
 EVERY = 5

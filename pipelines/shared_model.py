@@ -7,20 +7,20 @@ import torch
 import typer
 
 from hpoe.data.split import digits_in, load_digit
+from hpoe.evaluation.refitting import refit
+from hpoe.evaluation.scoring import LAYERS, labelled_images
+from hpoe.execution.stage import DATA_SETS, DataSet, report_errors, stage
 from hpoe.files import write_json
-from hpoe.hierarchy import activities
-from hpoe.params import load_section_six
-from hpoe.refitting import refit
-from hpoe.scoring import LAYERS, labelled_images
-from hpoe.section_six import (
+from hpoe.method.hierarchy import activities
+from hpoe.method.rbm import visible_units
+from hpoe.paper.section_six import (
     Key,
     class_specificity,
     layer_one_goodness,
     pooled,
     train_layers,
 )
-from hpoe.stage import DATA_SETS, DataSet, report_errors, stage
-from hpoe.training import unit_interval
+from hpoe.params import load_section_six
 
 REPORTS = Path("reports/paper")
 
@@ -33,11 +33,11 @@ def main(data_set: DataSet) -> None:
         split, seed, params = DATA_SETS[data_set], running.params.seed, running.params.classifier
         torch.set_num_threads(running.settings.workers)
         table, images = labelled_images(split)
-        v = unit_interval(images)
+        v = visible_units(images)
         separate = [
             train_layers(
                 recipes.separate,
-                unit_interval(load_digit(split, digit).unsupervised),
+                visible_units(load_digit(split, digit).unsupervised),
                 1,
                 Key(seed, f"separate {data_set}", digit),
             )[0]

@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hpoe import figures
-from hpoe.evaluation import IMAGE_COLUMNS, read_goodness
+from hpoe.evaluation import figures
+from hpoe.evaluation.fits import averaged, save_fit
+from hpoe.evaluation.measures import IMAGE_COLUMNS, read_goodness
+from hpoe.evaluation.refitting import Outcome, best, refit_each, soft_choices
+from hpoe.evaluation.scoring import labelled_images, score_network
+from hpoe.execution.stage import SPLIT, Stage, report_errors, stage
 from hpoe.files import replacing, write_json
-from hpoe.nets import averaged, save_fit
-from hpoe.normalization import SHIFTS, Versions, chosen_versions, maximum_choice
 from hpoe.params import Params
-from hpoe.refitting import Outcome, best, refit_each, soft_choices
-from hpoe.scoring import labelled_images, score_network
-from hpoe.stage import SPLIT, Stage, report_errors, stage
+from hpoe_recognition.normalization import SHIFTS, Versions, chosen_versions, maximum_choice
 
 GOODNESS, MODELS, REPORTS = Path("data/goodness"), Path("models"), Path("reports")
 SEVEN_OR_NINE = (7, 9)

@@ -2,7 +2,7 @@
 
 from hpoe.data import mnist
 from hpoe.data.split import save_split
-from hpoe.stage import RAW, SPLIT, report_errors, stage
+from hpoe.execution.stage import RAW, SPLIT, report_errors, stage
 
 
 @report_errors

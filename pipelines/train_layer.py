@@ -1,24 +1,19 @@
 """Stages train_layer1, 2 and 3: one layer of a network, all its digits side by side."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import typer
 
+from hpoe.compute.progress import Board, digit_progress
 from hpoe.data.split import digits_in
+from hpoe.execution.stage import SPLIT, Stage, console, report_errors, split_datasets, stage
 from hpoe.files import replacing
-from hpoe.progress import Board, digit_progress
-from hpoe.runs import RunRecord
-from hpoe.stage import SPLIT, Stage, console, report_errors, split_datasets, stage
-from hpoe.tasks import (
-    Trained,
-    TrainingTask,
-    core_seconds,
-    find_device,
-    train_all,
-    training_task,
-)
+from hpoe.tracking.records import RunRecord
+from hpoe.training.dispatch import find_device, train_all
+from hpoe.training.tasks import Trained, TrainingTask, core_seconds, training_task
 
 MODELS = Path("models")
 INHERITED = ("execution", "stage", "network", "layer", "device")
@@ -85,7 +80,7 @@ def _publish(running: Stage, task: TrainingTask, trained: Trained) -> None:
             "digit": str(task.digit),
             "fingerprint": trained.fingerprint,
         },
-        params={key: str(value) for key, value in task.recipe.model_dump().items()},
+        params={key: str(value) for key, value in asdict(task.recipe).items()},
         curves={str(column): curves[column].tolist() for column in curves},
         timestamps=list(trained.timestamps),
         datasets=split_datasets([task.digit], "training"),

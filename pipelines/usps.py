@@ -4,8 +4,8 @@ from pathlib import Path
 
 from hpoe.data import usps
 from hpoe.data.split import save_digit
+from hpoe.execution.stage import USPS, report_errors, stage
 from hpoe.params import load_section_six
-from hpoe.stage import USPS, report_errors, stage
 
 RAW = Path("data/usps/raw")
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from hpoe.execution.stage import console, report_errors
 from hpoe.params import load_params
 from hpoe.settings import load_settings
-from hpoe.stage import console, report_errors
 
 RUNS_PAGE = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
 
@@ -24,9 +24,9 @@ app = typer.Typer(
 @report_errors
 def check() -> None:
     """Check params.yaml and the HPOE_* settings, without running anything."""
-    from hpoe.cluster import reach
-    from hpoe.parallel import check_memory
-    from hpoe.tasks import find_device
+    from hpoe.compute.cluster import reach
+    from hpoe.compute.parallel import check_memory
+    from hpoe.training.dispatch import find_device
 
     load_params()
     settings = load_settings()
@@ -40,7 +40,7 @@ def check() -> None:
 @report_errors
 def summary() -> None:
     """Show the results of the last execution: errors, seconds a stage, where to look."""
-    from hpoe.summary import error_table, stage_table
+    from hpoe.execution.summary import error_table, stage_table
 
     console.print(stage_table(load_params()))
     console.print(error_table())
@@ -52,8 +52,8 @@ def summary() -> None:
 @report_errors
 def sync() -> None:
     """Deliver the runs that a tracking server missed while it was down."""
-    from hpoe.delivery import deliver_kept
-    from hpoe.tracking import Tracker
+    from hpoe.tracking.delivery import deliver_kept
+    from hpoe.tracking.store import Tracker
 
     settings = load_settings()
     delivered = deliver_kept(settings.state_dir, Tracker(settings.tracking_uri))
@@ -64,7 +64,7 @@ def sync() -> None:
 @report_errors
 def push_runs() -> None:
     """Copy the runs and models of mlruns/mlflow.db to the server of MLFLOW_TRACKING_URI."""
-    from hpoe.migration import push
+    from hpoe.registration.migration import push
 
     push(load_settings().tracking_uri, console.print)
 
@@ -75,7 +75,7 @@ def checkout(
     run: Annotated[str, typer.Argument(help="MLflow's id of a run, or of one under it.")],
 ) -> None:
     """Restore the commit, params and outputs that made a run; refuse where work would be lost."""
-    from hpoe.checkout import restore
+    from hpoe.execution.checkout import restore
 
     restore(run, load_settings(), console.print)
 
@@ -88,7 +88,7 @@ def replicate(
     ] = None,
 ) -> None:
     """Run the paper's experiments: hours; the same command goes on where it ended."""
-    from hpoe import replication
+    from hpoe.paper import replication
 
     params = load_params()
     replication.replicate(names or [], load_settings(), params, Path.cwd(), console.print)
@@ -110,7 +110,7 @@ def sweep(
 
     The digits of all of them are trained side by side. The same command goes on where it ended.
     """
-    from hpoe.sweep import outcome_table, sweep
+    from hpoe.execution.sweep import outcome_table, sweep
 
     say = partial(console.print, markup=False)
     outcomes = sweep(networks or [], set_param or [], load_settings(), Path.cwd(), say)
@@ -121,8 +121,8 @@ def sweep(
 @report_errors
 def report() -> None:
     """Write docs/replication.md from the kept results, without training."""
-    from hpoe.report import write_report
-    from hpoe.results import RESULTS, load_results
+    from hpoe.paper.report import write_report
+    from hpoe.paper.results import RESULTS, load_results
 
     write_report(load_results(Path.cwd()), load_params(), Path.cwd())
     console.print(f"docs/replication.md: from the results in {RESULTS}")
@@ -132,8 +132,8 @@ def report() -> None:
 @report_errors
 def models() -> None:
     """Show the versions of the registered model: aliases, errors, where they come from."""
-    from hpoe.registry import Registry
-    from hpoe.summary import version_table
+    from hpoe.execution.summary import version_table
+    from hpoe.registration.registry import Registry
 
     console.print(version_table(Registry(load_settings().tracking_uri).versions()))
 
@@ -147,7 +147,7 @@ def promote(
 
     Servers take it at their next start; those that run with --follow, at once.
     """
-    from hpoe.registry import Registry
+    from hpoe.registration.registry import Registry
 
     Registry(load_settings().tracking_uri).promote(version)
     console.print(f"version {version} is the champion")
@@ -157,7 +157,7 @@ def promote(
 @report_errors
 def rollback() -> None:
     """Make the previous champion the champion again."""
-    from hpoe.registry import Registry
+    from hpoe.registration.registry import Registry
 
     version = Registry(load_settings().tracking_uri).rollback()
     console.print(f"version {version} is the champion again")
@@ -170,8 +170,8 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of a table.")] = False,
 ) -> None:
     """Recognise digits in image files with the champion."""
-    from hpoe.prediction import answer_table, answers, image_files, json_lines
-    from hpoe.registry import Registry
+    from hpoe.registration.registry import Registry
+    from hpoe.serving.files import answer_table, answers, image_files, json_lines
 
     files = image_files(paths)
     found = answers(Registry(load_settings().tracking_uri), files)
@@ -189,9 +189,9 @@ def score(
     target: Annotated[Path, typer.Argument(help="Parquet file to write.")],
 ) -> None:
     """Recognise the images of a Parquet file with the champion, in bounded memory."""
-    from hpoe.batch import score_file
-    from hpoe.progress import row_progress
-    from hpoe.registry import Registry
+    from hpoe.compute.progress import row_progress
+    from hpoe.registration.registry import Registry
+    from hpoe.serving.parquet import score_file
 
     settings, start = load_settings(), time.monotonic()
     registry = Registry(settings.tracking_uri)

@@ -11,7 +11,6 @@ HpoeError
 ├── TrackingError         the tracking store cannot be used
 │   └── UnreachableError  the tracking server does not answer
 ├── RegistryError         the registered model lacks what was asked of it
-├── ImageError            an image that was sent is not one, or is beyond the limits
 ├── CheckoutError         a run's state cannot be restored, or work would be lost
 ├── ReplicationError      kept results of the paper's experiments are missing or cannot be used
 ├── SweepError            a pipeline of a sweep failed
@@ -60,10 +59,6 @@ class UnreachableError(TrackingError):
 
 class RegistryError(HpoeError):
     """The registered model, or a version of it, is not there or cannot be compared."""
-
-
-class ImageError(HpoeError):
-    """An image that was sent is not one, is damaged, or is beyond the limits."""
 
 
 class CheckoutError(HpoeError):

@@ -9,7 +9,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from hpoe.errors import ParamsError
-from hpoe.normalization import Given
+from hpoe.method.recipe import Recipe, Schedule
+from hpoe_recognition.normalization import Preparation
 
 Units = Annotated[int, Field(ge=1, le=100_000)]
 Positive = Annotated[float, Field(gt=0)]
@@ -26,10 +27,10 @@ class Block(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Recipe(Block):
+class Network(Block):
     """How the three RBMs of every digit of one network are trained (sections 1 and 3)."""
 
-    images: Given
+    images: Preparation
     """Training images `as_given`, or each `deskewed`: its principal axis vertical (section 2)."""
     units: tuple[Units, Units, Units] = Field(strict=False)
     """Hidden units of layers 1, 2 and 3; the paper: the same in each, 25 to 500."""
@@ -39,7 +40,7 @@ class Recipe(Block):
     """Images per update; the last minibatch of an epoch may be smaller. The paper: 100."""
     learning_rate: float = Field(gt=0, le=10)
     """Rate of eq. 7, for gradients averaged over the minibatch; the paper: 0.1."""
-    learning_rate_schedule: Literal["constant", "constant_then_linear"]
+    learning_rate_schedule: Schedule
     """`constant` (the paper), or constant for the first half of the updates, then linear to 0."""
     weight_decay: float = Field(ge=0, le=1)
     """Coefficient of -W in eq. 7 (inside the learning rate); the paper: 0.0001."""
@@ -49,6 +50,11 @@ class Recipe(Block):
     """Updates made with momentum 0 before `momentum` applies; the paper: 50."""
     initial_standard_deviation: float = Field(ge=0, le=10)
     """Of the initial weights, zero-mean Gaussian; not in the paper, 0.01 reproduces its results."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """The same values for the method, which knows nothing of files."""
+        return Recipe(**self.model_dump())
 
 
 class Split(Block):
@@ -144,7 +150,7 @@ class Params(Block):
     classifier: Classifier
     shift_normalization: ShiftNormalization
     registration: Registration
-    networks: dict[str, Recipe]
+    networks: dict[str, Network]
     """Recipes by network name."""
 
     @property
@@ -183,11 +189,11 @@ class Params(Block):
 class Alternatives(Block):
     """The models that section 6 compares on one data set."""
 
-    separate: Recipe
+    separate: Network
     """One model a digit; its first layer alone is trained."""
-    shared: Recipe
+    shared: Network
     """One model for all digits, of three layers."""
-    joint: Recipe
+    joint: Network
     """One model of pixels and labels; its first layer alone is trained."""
 
 

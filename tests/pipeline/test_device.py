@@ -12,7 +12,7 @@ ON_A_GPU = """
 import runpy, sys
 from functools import partial
 import torch
-from hpoe import batched
+from hpoe.training import gpu as batched
 torch.cuda.is_available = lambda: True
 batched.train_together = partial(batched.train_together, device="cpu")
 sys.argv[0] = "pipelines/train_layer.py"

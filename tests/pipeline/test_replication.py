@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from hpoe.replication import FIGURES
-from hpoe.results import (
+from hpoe.paper.replication import FIGURES
+from hpoe.paper.results import (
     DIGESTS,
     LADDER_FILES,
     PAIR_FILES,
@@ -31,9 +31,9 @@ pytestmark = [
 ]
 NETWORKS = ("h25", "h100")
 SMALLER = f"""
-from hpoe import results
+from hpoe.paper import results
 results.NETWORKS, results.AVERAGED = {NETWORKS}, {NETWORKS[1:]}
-from hpoe import replication
+from hpoe.paper import replication
 replication.SEEDS, replication.SIZES, replication.METHODS = (2,), (50,), ("linear",)
 replication.COPIES, replication.DESKEWED = 2, 1
 from hpoe.cli import app

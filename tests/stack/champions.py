@@ -20,10 +20,10 @@ from mlflow import MlflowClient
 from numpy.typing import NDArray
 from PIL import Image
 
-from hpoe.registry import Registry
-from hpoe.tracking import Tracker
+from hpoe.registration.registry import Registry
+from hpoe.tracking.store import Tracker
 from tests.serving.running import JSON, exchange
-from tests.unit.serving.systems import images, recogniser
+from tests.unit.recognition.systems import images, recogniser
 
 ROOT = Path(__file__).parents[2]
 IMAGES = 12

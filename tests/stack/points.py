@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from hpoe.runs import RunRecord, StageRecord
-from hpoe.tracking import UID
+from hpoe.tracking.records import RunRecord, StageRecord
+from hpoe.tracking.store import UID
 from tests.stack.processes import Postgres
 
 Point = tuple[str, str, int, int, float]

@@ -17,10 +17,10 @@ from threading import Event
 import pytest
 from mlflow import MlflowClient
 
-from hpoe.delivery import deliver_kept
-from hpoe.runs import load_record
 from hpoe.tensors import load_tensors
-from hpoe.tracking import Tracker
+from hpoe.tracking.delivery import deliver_kept
+from hpoe.tracking.records import load_record
+from hpoe.tracking.store import Tracker
 from tests.pipeline.project import SMALL, TINY, Project
 from tests.serving.running import Server, wait_until
 from tests.stack.champions import (

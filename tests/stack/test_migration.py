@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from hpoe.tracking import UID
+from hpoe.tracking.store import UID
 from tests.pipeline.project import SMALL, Project
 from tests.stack.champions import as_png, register_small_model
 from tests.stack.services import Services, running
-from tests.unit.serving.systems import images
+from tests.unit.recognition.systems import images
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
-from hpoe.delivery import Delivery
-from hpoe.runs import RunRecord, StageRecord, now
+from hpoe.tracking.delivery import Delivery
+from hpoe.tracking.records import RunRecord, StageRecord, now
 from tests.stack.points import Point
 
 POINTS_A_BATCH = 25

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from hpoe.compute.progress import Board
 from hpoe.data.mnist import Mnist
 from hpoe.data.split import save_digit, split
-from hpoe.params import Params, Recipe, load_params
-from hpoe.progress import Board
-from hpoe.tasks import TrainingTask
+from hpoe.method.recipe import Recipe
+from hpoe.params import Params, load_params
+from hpoe.training.tasks import TrainingTask
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -1,144 +1,137 @@
-"""Imports: without side effects, as light as each module's work, and one way only."""
+"""Imports: one way only, without side effects, and as light as each module's work."""
 
 import ast
 import json
 import subprocess
 import sys
-from graphlib import TopologicalSorter
+from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 import hpoe
 
-PACKAGE = Path(hpoe.__file__).parent
-MODULES = sorted(
-    ".".join(("hpoe", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
-    for path in PACKAGE.rglob("*.py")
-)
-
-ORDER = (
-    (
-        *("hpoe", "hpoe.baselines", "hpoe.errors", "hpoe.randomness", "hpoe.normalization"),
-        "hpoe.report.text",
-    ),
-    (
-        *("hpoe.files", "hpoe.outages", "hpoe.params", "hpoe.settings", "hpoe.cluster"),
-        *("hpoe.progress", "hpoe.products"),
-    ),
-    (
-        *("hpoe.data", "hpoe.data.idx", "hpoe.data.mirrors", "hpoe.tensors", "hpoe.figures"),
-        "hpoe.parallel",
-    ),
-    ("hpoe.data.mnist", "hpoe.rbm", "hpoe.classifier", "hpoe.runs"),
-    (
-        *("hpoe.data.split", "hpoe.hierarchy", "hpoe.evaluation", "hpoe.weights", "hpoe.nets"),
-        "hpoe.joint",
-    ),
-    (
-        *("hpoe.data.usps", "hpoe.fantasies", "hpoe.paper_figures", "hpoe.report_figures"),
-        *("hpoe.refitting", "hpoe.warping"),
-    ),
-    ("hpoe.tasks", "hpoe.scoring", "hpoe.ladder", "hpoe.tracking", "hpoe.results"),
-    ("hpoe.training", "hpoe.delivery", "hpoe.experiments"),
-    (
-        *("hpoe.batched", "hpoe.section_six", "hpoe.replication", "hpoe.report.claims"),
-        "hpoe.report.networks",
-    ),
-    (
-        *("hpoe.serving", "hpoe.serving.preprocessing", "hpoe.serving.hierarchies"),
-        "hpoe.serving.edges",
-    ),
-    ("hpoe.serving.images", "hpoe.serving.digit_score", "hpoe.outliers"),
-    ("hpoe.serving.recogniser", "hpoe.refusal"),
-    ("hpoe.assembly", "hpoe.registry"),
-    (
-        *("hpoe.stage", "hpoe.checkout", "hpoe.summary", "hpoe.prediction", "hpoe.batch"),
-        "hpoe.migration",
-    ),
-    ("hpoe.sweep",),
-    (
-        *("hpoe.report.best", "hpoe.report.calibration", "hpoe.report.section_six"),
-        *("hpoe.report.shifts", "hpoe.report.sizes", "hpoe.report.table_one"),
-        *("hpoe.report.table_two", "hpoe.report.training"),
-    ),
-    ("hpoe.report",),
-    ("hpoe.serving.logs", "hpoe.serving.metrics", "hpoe.serving.records"),
-    ("hpoe.serving.champion", "hpoe.serving.edge", "hpoe.serving.replies", "hpoe.serving.watched"),
-    ("hpoe.serving.draining", "hpoe.serving.handover"),
-    ("hpoe.serving.app", "hpoe.serving.waiting", "hpoe.serving.workers"),
-    ("hpoe.serving.following",),
-    ("hpoe.serving.server", "hpoe.serving.model"),
-    ("hpoe.cli",),
-)
-"""Modules from the ground up: each imports only from the rows before its own. A module that is not
-named here is an entry point, which may import any of them."""
-
-OWN_NEED = {
-    name: ["matplotlib"] for name in ("hpoe.figures", "hpoe.paper_figures", "hpoe.report_figures")
+ROOT = Path(__file__).parents[2]
+SOURCES = Path(hpoe.__file__).parents[1]
+MODULES = {
+    ".".join(path.relative_to(SOURCES).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in ("hpoe", "hpoe_recognition")
+    for path in sorted((SOURCES / package).rglob("*.py"))
 }
-"""What a module must load at once of the libraries that take long; MLflow even tracking does not
-before it tracks."""
+ROWS = (
+    ("errors", "hpoe_recognition"),
+    ("method",),
+    ("hpoe", "files", "params", "settings", "compute"),
+    ("tensors", "data", "tracking"),
+    ("training",),
+    ("evaluation",),
+    ("registration",),
+    ("execution", "serving"),
+    ("paper",),
+    ("cli",),
+)
+"""Packages, and the files beside them: each imports only from the rows before its own."""
+MEANS = {"hpoe", "errors", "files", "params", "settings", "compute", "tracking", "execution"}
+"""Packages that decide how results are made and kept, never what they are."""
 
-MATHS = ("rbm", "hierarchy", "classifier", "normalization", "randomness", "joint", "warping")
-NOT_MATHS = {"pathlib", "os", "dvc", "mlflow", "pandas", "pydantic", "hpoe.files", "hpoe.settings"}
 
-
-def imported_by(module: str, *, lazily: bool = True) -> set[str]:
-    """What a module imports, by the names in its source; with what its functions import."""
-    path = PACKAGE.joinpath(*module.split(".")[1:])
-    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    tree = ast.parse(source.read_text())
-    nodes = ast.walk(tree) if lazily else iter(tree.body)
+@cache
+def imported_by(path: Path) -> frozenset[str]:
+    """The modules of hpoe that a file imports, at its head or within functions."""
     names = set()
-    for node in nodes:
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module} has a relative import"
-            assert node.module is not None
+            assert node.level == 0, f"{path} has a relative import"
             parts = {f"{node.module}.{alias.name}" for alias in node.names}
-            names |= (parts & set(MODULES)) or {node.module}
-    return names
+            names |= (parts & set(MODULES)) or {str(node.module)}
+    return frozenset(names & set(MODULES))
 
 
-def own(names: set[str]) -> set[str]:
-    return names & set(MODULES)
+def package(module: str) -> str:
+    """The package, or the file beside the packages, to which a module belongs."""
+    first, _, rest = module.partition(".")
+    return rest.partition(".")[0] if rest and first == "hpoe" else first
 
 
-def test_imports_go_round_nowhere() -> None:
-    """Not even through the imports within functions; but tasks, which travel to the workers, name
-    the function that works there."""
-    graph = {module: own(imported_by(module)) for module in MODULES}
-    graph["hpoe.tasks"] -= {"hpoe.training", "hpoe.batched"}
-    order = list(TopologicalSorter(graph).static_order())
-    assert sorted(order) == MODULES
+@pytest.mark.parametrize("module", MODULES)
+def test_a_package_imports_only_from_the_rows_before_its_own(module: str) -> None:
+    before: set[str] = set()
+    for row in ROWS:
+        if package(module) in row:
+            break
+        before |= set(row)
+    allowed = before | {package(module)}
+    assert {package(name) for name in imported_by(MODULES[module])} <= allowed
 
 
-def test_imports_of_modules_go_round_nowhere() -> None:
-    graph = {module: own(imported_by(module, lazily=False)) for module in MODULES}
-    assert sorted(TopologicalSorter(graph).static_order()) == MODULES
+# What a stage depends on, as DVC is told.
 
 
-@pytest.mark.parametrize("module", [module for row in ORDER for module in row])
-def test_a_module_imports_only_from_the_rows_before_its_own(module: str) -> None:
-    rows = [set(row) for row in ORDER]
-    (at,) = [number for number, row in enumerate(rows) if module in row]
-    assert own(imported_by(module, lazily=False)) <= set[str]().union(*rows[:at])
+def stage_entries() -> list[tuple[str, Path, list[str]]]:
+    """Each stage's name, its entry point, and the sources that dvc.yaml says it depends on."""
+    found = []
+    for path in (ROOT / "dvc.yaml", ROOT / "paper/dvc.yaml"):
+        for name, stage in yaml.safe_load(path.read_text())["stages"].items():
+            stage = stage.get("do", stage)
+            entry = stage["cmd"].split()[1]
+            assert entry in stage["deps"]
+            sources = [path for path in stage["deps"] if path.startswith("src/")]
+            found.append((name, ROOT / entry, sources))
+    return found
 
 
-@pytest.mark.parametrize("name", MATHS)
-def test_the_maths_knows_no_files_no_dvc_no_mlflow_and_no_tables(name: str) -> None:
-    names = imported_by(f"hpoe.{name}")
-    roots = {part.split(".")[0] for part in names} | names
-    assert not roots & NOT_MATHS
+def deciding_sources(entry: Path) -> set[str]:
+    """The files that decide a stage's results: all that it imports, through whatever it imports."""
+    found: set[str] = set()
+    left = [*imported_by(entry)]
+    while left:
+        module = left.pop()
+        if module not in found and package(module) not in MEANS:
+            found.add(module)
+            left += imported_by(MODULES[module])
+    return {str(MODULES[module].relative_to(ROOT)) for module in found}
+
+
+@pytest.mark.parametrize(("name", "entry", "listed"), stage_entries())
+def test_dvc_runs_a_stage_again_when_code_that_decides_its_results_changes(
+    name: str, entry: Path, listed: list[str]
+) -> None:
+    """What a stage imports is listed as its dependency, and nothing else is."""
+    needed = deciding_sources(entry)
+    covers = {
+        path: {each for each in needed if each == path or each.startswith(f"{path}/")}
+        for path in listed
+    }
+    assert needed <= set().union(*covers.values()), name
+    assert all(covers.values()), name
+
+
+CYTHON = {"cython_runtime", "_cython_3_2_4"}
+"""What numpy's own compiled generators bring along."""
+
+
+def test_the_mathematics_loads_numpy_and_torch_and_no_other_library() -> None:
+    """Not even indirectly; scikit-learn is loaded when a classifier is fitted."""
+    modules = [name for name in MODULES if name.startswith("hpoe.method")]
+    script = (
+        "import importlib, sys; import numpy.random, torch; before = set(sys.modules);"
+        "[importlib.import_module(name) for name in sys.argv[1:]];"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    command = [sys.executable, "-c", script, *modules]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    own = {"hpoe", "hpoe_recognition", "numpy"}
+    assert set(done.stdout.split()) - sys.stdlib_module_names - own <= CYTHON
 
 
 # Side effects. A process with the libraries but none of hpoe forks one child a module: as good as
 # fresh, and without a second of torch for each.
 
 SERVER = """
-import importlib, json, os, sys, warnings
+import importlib, json, os, psutil, sys, warnings
 libraries, modules = json.load(sys.stdin)
 for name in libraries:
     importlib.import_module(name)
@@ -168,7 +161,7 @@ for module in modules:
         "environment": dict(os.environ) == before,
         "heavy": [name for name in ("mlflow", "matplotlib") if name in sys.modules],
         "pyplot": "matplotlib.pyplot" in sys.modules,
-        "threads": len(os.listdir("/proc/self/task")),
+        "threads": psutil.Process().num_threads(),
     }
     os.write(write, json.dumps(report).encode())
     os._exit(0)
@@ -185,6 +178,8 @@ LIBRARIES = [
     *("starlette.applications", "torch", "typer", "uvicorn", "yaml"),
 ]
 """Loaded beforehand, for they take seconds."""
+FIGURES = {name for name in MODULES if name.endswith(".figures")}
+"""Modules that need matplotlib at once; the others load it, and MLflow, where they use them."""
 Reports = dict[str, dict[str, object]]
 
 
@@ -193,7 +188,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
     """What the import of each module did, in an empty folder."""
     done = subprocess.run(
         [sys.executable, "-c", SERVER],
-        input=json.dumps([LIBRARIES, MODULES]),
+        input=json.dumps([LIBRARIES, [*MODULES]]),
         cwd=tmp_path_factory.mktemp("empty"),
         stdout=subprocess.PIPE,
         text=True,
@@ -203,7 +198,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
     return dict(zip(MODULES, found, strict=True))
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - {"hpoe.serving.model"}))
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"hpoe_recognition.pyfunc"}))
 def test_importing_a_module_does_nothing_else(reports: Reports, module: str) -> None:
     """No file, no warning, no variable, no thread, and no library that only others need; but the
     packaged model, which MLflow runs."""
@@ -212,7 +207,7 @@ def test_importing_a_module_does_nothing_else(reports: Reports, module: str) -> 
         "warnings": [],
         "files": [],
         "environment": True,
-        "heavy": OWN_NEED.get(module, []),
+        "heavy": ["matplotlib"] if module in FIGURES else [],
         "pyplot": False,
         "threads": 1,
     }
@@ -221,9 +216,12 @@ def test_importing_a_module_does_nothing_else(reports: Reports, module: str) -> 
 @pytest.mark.parametrize(
     ("modules", "without"),
     [
-        (("hpoe.cli", "hpoe.stage", "hpoe.tasks"), ("torch", "sklearn", "mlflow", "matplotlib")),
-        (("hpoe.scoring",), ("torch", "sklearn", "mlflow", "matplotlib")),
-        (("hpoe.files", "hpoe.errors", "hpoe.parallel"), ("torch", "pandas", "pydantic")),
+        (
+            ("hpoe.cli", "hpoe.execution.stage", "hpoe.training.tasks"),
+            ("torch", "sklearn", "mlflow", "matplotlib"),
+        ),
+        (("hpoe.evaluation.scoring",), ("torch", "sklearn", "mlflow", "matplotlib")),
+        (("hpoe.files", "hpoe.errors", "hpoe.compute.parallel"), ("torch", "pandas", "pydantic")),
     ],
 )
 def test_what_only_hands_work_out_does_without_the_heavy_libraries(

@@ -22,11 +22,11 @@ from starlette.types import ASGIApp
 from threadpoolctl import threadpool_limits
 
 from hpoe.errors import RequestError
-from hpoe.serving.edge import AccessLog, SecureHeaders
 from hpoe.serving.handover import score
 from hpoe.serving.metrics import Metrics
-from hpoe.serving.records import image_in, images_in
+from hpoe.serving.middleware import AccessLog, SecureHeaders
 from hpoe.serving.replies import error_reply
+from hpoe.serving.requests import image_in, images_in
 from hpoe.serving.watched import Model, WatchedModel
 from hpoe.settings import Settings
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from hpoe.errors import ServingError
-from hpoe.outages import ask_health, first_line
-from hpoe.registry import CHAMPION, NAME
+from hpoe.registration.registry import CHAMPION, NAME
 from hpoe.settings import Settings
-from hpoe.tracking import STORE, check_address, quieten_mlflow, tracking_uri
+from hpoe.tracking.mlflow_errors import ask_health, first_line
+from hpoe.tracking.store import STORE, check_address, quieten_mlflow, tracking_uri
 
 
 @dataclass(frozen=True)

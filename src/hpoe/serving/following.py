@@ -16,11 +16,11 @@ from tempfile import mkdtemp
 import uvicorn
 
 from hpoe.errors import ServingError, TrackingError
-from hpoe.outages import first_line
 from hpoe.serving.champion import Champion, fetch_champion, find_champion, served
 from hpoe.serving.waiting import Waiting
 from hpoe.serving.workers import Workers, close_to_new, end_request
 from hpoe.settings import Settings
+from hpoe.tracking.mlflow_errors import first_line
 
 SECONDS_BETWEEN_LOOKS = 2.0
 """How long after a promotion the registry may be asked for the champion."""

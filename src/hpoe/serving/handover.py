@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message
 
 from hpoe.errors import RequestError
-from hpoe.serving.records import JSON
+from hpoe.serving.requests import JSON
 from hpoe.serving.watched import FAULT, Outcome, outcome_of_request
 
 SENTENCES = {504: "the answer took too long: send fewer records a request"}

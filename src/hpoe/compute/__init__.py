@@ -1,0 +1,1 @@
+"""Where tasks run: processes, Ray clusters, and what they show of their progress."""

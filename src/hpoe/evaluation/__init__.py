@@ -1,0 +1,1 @@
+"""Scoring images, fitting classifiers on the scores, measuring and drawing errors."""

@@ -1,0 +1,1 @@
+"""A pipeline's run: stages, sweeps, checkouts and summaries."""

@@ -1,0 +1,79 @@
+"""Back to the state that made a run: its commit, its params, and its outputs from DVC's cache."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from hpoe.errors import CheckoutError
+from hpoe.files import write_bytes
+from hpoe.params import load_params
+from hpoe.settings import Settings
+from hpoe.tracking.records import execution_key
+from hpoe.tracking.store import Tracker
+
+REGENERATED = ("dvc.lock", "reports/metrics.json", "reports/shift_normalization.json")
+"""Committed files that `dvc repro` writes: changes to them are no work of the user's."""
+
+
+def restore(run: str, settings: Settings, report: Callable[[str], None]) -> None:
+    """Restore the state of a run.
+
+    The commit is checked out (detached), uncommitted changes to the code that the run had are
+    applied, params.yaml is written, and `dvc repro` takes all outputs from DVC's cache.
+
+    Raises:
+        CheckoutError: uncommitted work would be lost, or the run's state is not complete here.
+        TrackingError: the run is not in the tracking store.
+    """
+    found = Tracker(settings.tracking_uri).top_level_run(run)
+    _refuse_to_lose_work(settings)
+    with tempfile.TemporaryDirectory() as scratch:
+        files = found.download(Path(scratch))
+        here = _git("rev-parse", "--abbrev-ref", "HEAD").strip()
+        _git("switch", "--detach", "--quiet", "--discard-changes", found.commit)
+        if (files / "code.patch").exists():
+            _git("apply", str(files / "code.patch"))
+        write_bytes(Path("params.yaml"), (files / "params.yaml").read_bytes())
+    report(f"commit {found.commit[:12]} and params of run {found.name} restored")
+    # The committed lock may name outputs of another execution, made elsewhere; without it DVC looks
+    # up each stage's own outputs by what they were made from.
+    Path("dvc.lock").unlink(missing_ok=True)
+    done = subprocess.run(["dvc", "repro"], env={**os.environ, "HPOE_RESTORE_ONLY": "true"})
+    if done.returncode:
+        raise CheckoutError("code and params are restored, but not all outputs (see above)")
+    report(f"outputs restored; `git switch --discard-changes {here}` and then `dvc repro` go back")
+
+
+def _refuse_to_lose_work(settings: Settings) -> None:
+    changed = _git("status", "--porcelain", "--untracked-files=no").splitlines()
+    files = [line[3:] for line in changed if line[3:] not in REGENERATED]
+    executions = settings.state_dir / "executions"
+    if "params.yaml" in files and (executions / f"{execution_key(load_params())}.json").exists():
+        files.remove("params.yaml")  # these params have a run, from which they can be restored
+    if files:
+        raise CheckoutError(
+            f"{', '.join(files)} changed since the last commit and would be lost: commit or stash "
+            "first (`git stash`)"
+        )
+    status = subprocess.run(
+        ["dvc", "data", "status", "--json"], capture_output=True, text=True, check=True
+    )
+    uncommitted = json.loads(status.stdout or "{}").get("uncommitted", {})
+    outputs = [path for paths in uncommitted.values() for path in paths if Path(path).exists()]
+    if outputs:
+        raise CheckoutError(
+            f"{', '.join(sorted(map(str, outputs)))} changed since DVC saved it and would be lost: "
+            "run `dvc commit` to keep it, or `dvc repro` to make it again"
+        )
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise CheckoutError(
+            f"`git {' '.join(arguments)}` failed: {' '.join(done.stderr.split())[:300]}"
+        )
+    return done.stdout

@@ -1,0 +1,94 @@
+"""The end of `make repro`: what was found, and where the seconds went."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from hpoe.errors import DataError
+from hpoe.params import Params
+from hpoe.registration.registry import Version
+from hpoe.tracking.records import STAGES, load_record, record_path
+
+REPORTS = Path("reports")
+
+
+def error_table() -> Table:
+    """Validation and test errors of the fitted classifiers.
+
+    Raises:
+        DataError: the pipeline has not run to its end.
+    """
+    metrics, shifts = (_read(name) for name in ("metrics.json", "shift_normalization.json"))
+    table = Table(title="Errors")
+    table.add_column("classifier")
+    for heading in ("validation", "test", "95 % interval"):
+        table.add_column(heading, justify="right")
+    compared = {name: methods for name, methods in metrics.items() if isinstance(methods, dict)}
+    for networks, methods in compared.items():
+        for method, rates in methods.items():
+            table.add_row(f"{networks}, {method.replace('_', ' ')}", *_percentages(rates))
+    table.add_section()
+    table.add_row("chosen, no shifts", *_percentages(shifts["as_given"]))
+    table.add_row("chosen, maximum over shifts", *_percentages(shifts["maximum"]))
+    temperature = shifts["soft"]["temperature"]
+    table.add_row(f"chosen, soft shifts (T = {temperature:g})", *_percentages(shifts["soft"]))
+    return table
+
+
+def stage_table(params: Params) -> Table:
+    """Seconds that each stage took when it last ran."""
+    table = Table(title="Stages")
+    table.add_column("stage")
+    table.add_column("seconds", justify="right")
+    total = 0.0
+    for stage in STAGES:
+        for network in (None, *params.train):
+            path = record_path(stage, network)
+            if not path.exists():
+                continue
+            run = load_record(path).stage
+            seconds = ((run.end or run.start) - run.start) / 1000
+            total += seconds
+            table.add_row(run.name, f"{seconds:.1f}")
+    table.add_section()
+    table.add_row("all", f"{total:.1f}")
+    return table
+
+
+def version_table(versions: Sequence[Version]) -> Table:
+    """The registered model's versions: which is served, how they err, what made them."""
+    table = Table(title="hpoe-digits")
+    for heading in ("version", "aliases", "networks", "validation", "test", "registered", "commit"):
+        table.add_column(heading, justify="right" if heading in ("validation", "test") else "left")
+    for each in versions:
+        rates = (each.tags.get(f"{name}_error_rate") for name in ("validation", "test"))
+        table.add_row(
+            str(each.number),
+            ", ".join(sorted(each.aliases)),
+            each.tags.get("networks", ""),
+            *(f"{float(rate):.2%}" if rate else "" for rate in rates),
+            f"{datetime.fromtimestamp(each.created / 1000):%Y-%m-%d %H:%M}",
+            each.tags.get("mlflow.source.git.commit", "")[:7],
+        )
+    return table
+
+
+def _read(name: str) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads((REPORTS / name).read_text())
+    except FileNotFoundError:
+        raise DataError(f"{REPORTS / name} is missing: run `make repro` first") from None
+    return content
+
+
+def _percentages(rates: dict[str, float]) -> tuple[str, str, str]:
+    low, high = rates["test_error_rate_low"], rates["test_error_rate_high"]
+    return (
+        f"{rates['validation_error_rate']:.2%}",
+        f"{rates['test_error_rate']:.2%}",
+        f"{low:.2%} to {high:.2%}",
+    )

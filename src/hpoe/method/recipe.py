@@ -1,0 +1,28 @@
+"""What decides how a network's RBMs are trained, in plain values."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hpoe_recognition.normalization import Preparation
+
+Schedule = Literal["constant", "constant_then_linear"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the three RBMs of every class of one network are trained (sections 1 and 3).
+
+    The fields, their ranges and the paper's values are described in `hpoe.params.Network`, which
+    checks them.
+    """
+
+    images: Preparation
+    units: tuple[int, int, int]
+    epochs: int
+    minibatch_size: int
+    learning_rate: float
+    learning_rate_schedule: Schedule
+    weight_decay: float
+    momentum: float
+    momentum_start: int
+    initial_standard_deviation: float

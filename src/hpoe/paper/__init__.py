@@ -1,0 +1,1 @@
+"""The paper's own experiments, and the report on their replication."""

@@ -1,0 +1,1 @@
+"""Assembling, judging and registering the served model."""

@@ -1,0 +1,210 @@
+"""From the embedded store to a tracking server: its runs, and the versions of its model.
+
+What is copied is found again on the server, by a run's uid or a version's tag: copying again adds
+nothing, and goes on where it was interrupted.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hpoe.errors import TrackingError
+from hpoe.registration.registry import CANDIDATE, CHAMPION, HISTORY, NAME
+from hpoe.tracking.mlflow_errors import explained
+from hpoe.tracking.store import (
+    EXPERIMENT,
+    POINTS_A_CALL,
+    STORE,
+    TAGS_A_CALL,
+    UID,
+    Tracker,
+    tracking_uri,
+)
+
+PARENT = "mlflow.parentRunId"
+REUSED = "reused/"
+PUSHED = "hpoe.pushed_from"
+"""Tag of a copied version: the model that it is a copy of."""
+
+
+def push(configured_uri: str, report: Callable[[str], None]) -> None:
+    """Copy the embedded store's runs and model versions to the server.
+
+    Raises:
+        TrackingError: no server is named, there is no embedded store, or the server refuses.
+        UnreachableError: the server does not answer; the same command goes on later.
+    """
+    if not configured_uri:
+        raise TrackingError(
+            "MLFLOW_TRACKING_URI names no server: set it to the one that the runs are to go to"
+        )
+    if not (STORE / "mlflow.db").exists():
+        raise TrackingError(
+            f"{STORE / 'mlflow.db'} is missing: there are no runs to push from here"
+        )
+    tracker = Tracker(configured_uri)
+    with explained(configured_uri):
+        copy = _Copy(tracker, configured_uri)
+        copied, all_runs = copy.runs()
+        report(f"{copied} of {all_runs} runs pushed, the others were there")
+        for line in copy.versions():
+            report(line)
+
+
+class _Copy:
+    """One copying, which knows what each run is called on either side."""
+
+    def __init__(self, tracker: Tracker, uri: str) -> None:
+        from mlflow import MlflowClient
+
+        self._tracker = tracker
+        self._here = MlflowClient(tracking_uri(""), tracking_uri(""))
+        self._there = MlflowClient(uri, uri)
+        self._uri = uri
+        self._ids: dict[str, str] = {}
+
+    def runs(self) -> tuple[int, int]:
+        """Copy the runs; how many were copied now, and how many there are."""
+        found = sorted(self._all_runs(), key=lambda run: int(run.info.start_time))
+        for run in found:
+            self._ids[run.info.run_id] = self._find_or_create(run)
+        incomplete = [run for run in found if not self._is_complete(run)]
+        for run in incomplete:
+            self._fill(run)
+        return len(incomplete), len(found)
+
+    def _all_runs(self) -> Iterator[Any]:
+        experiment = self._here.get_experiment_by_name(EXPERIMENT)
+        token = None
+        while experiment is not None:
+            page = self._here.search_runs([experiment.experiment_id], page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _find_or_create(self, run: Any) -> str:  # noqa: ANN401 - MLflow's entity
+        uid = run.data.tags.get(UID, run.info.run_id)
+        known = self._tracker.run_id(uid)
+        if known:
+            return known
+        made = self._there.create_run(
+            self._tracker.experiment, run.info.start_time, {UID: uid}, run.info.run_name
+        )
+        return str(made.info.run_id)
+
+    def _is_complete(self, run: Any) -> bool:  # noqa: ANN401 - MLflow's entity
+        """Whether the copy has ended as the run has: that is written last."""
+        there = self._there.get_run(self._ids[run.info.run_id]).info
+        return bool(there.status == run.info.status and there.end_time == run.info.end_time)
+
+    def _fill(self, run: Any) -> None:  # noqa: ANN401 - MLflow's entity
+        from mlflow.entities import Param, RunTag
+
+        run_id = self._ids[run.info.run_id]
+        tags = [RunTag(key, self._linked(key, value)) for key, value in run.data.tags.items()]
+        params = [Param(key, value) for key, value in run.data.params.items()]
+        for first in range(0, max(len(tags), len(params)), TAGS_A_CALL):
+            part = slice(first, first + TAGS_A_CALL)
+            self._there.log_batch(run_id, params=params[part], tags=tags[part])
+        for key in run.data.metrics:
+            points = self._here.get_metric_history(run.info.run_id, key)
+            for first in range(0, len(points), POINTS_A_CALL):
+                self._there.log_batch(run_id, points[first : first + POINTS_A_CALL])
+        if run.inputs.dataset_inputs:
+            self._there.log_inputs(run_id, run.inputs.dataset_inputs)
+        self._copy_artifacts(run.info.run_id, run_id)
+        self._there.update_run(run_id, status=run.info.status)
+        if run.info.end_time:
+            self._there.set_terminated(run_id, run.info.status, run.info.end_time)
+
+    def _linked(self, key: str, value: str) -> str:
+        """A tag's value; the id of a run becomes the id of its copy."""
+        return self._ids.get(value, value) if key == PARENT or key.startswith(REUSED) else value
+
+    def _copy_artifacts(self, run: str, copy: str) -> None:
+        if not self._here.list_artifacts(run):
+            return
+        with tempfile.TemporaryDirectory() as scratch:
+            self._here.download_artifacts(run, "", scratch)
+            self._there.log_artifacts(copy, scratch)
+
+    def versions(self) -> Iterator[str]:
+        """Copy the model's versions, its aliases and the order of its champions; what was done."""
+        here = sorted(
+            self._here.search_model_versions(f"name='{NAME}'"), key=lambda each: int(each.version)
+        )
+        if not here:
+            return
+        self._make_model()
+        there = {
+            each.tags[PUSHED]: int(each.version)
+            for each in self._there.search_model_versions(f"name='{NAME}'")
+            if PUSHED in each.tags
+        }
+        numbers = {}
+        for version in here:
+            known = there.get(str(version.source))
+            number = known or self._copy_version(version)
+            numbers[int(version.version)] = number
+            if known is None:
+                yield f"version {version.version} pushed as version {number}"
+        yield from self._copy_aliases(numbers)
+
+    def _make_model(self) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._there.create_registered_model(NAME)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _copy_version(self, version: Any) -> int:  # noqa: ANN401 - MLflow's entity
+        """Copy a version with its package; the number that it has on the server."""
+        from mlflow.models import Model
+
+        run = self._ids.get(str(version.run_id))
+        logged = self._there.create_logged_model(
+            self._tracker.experiment, name="model", source_run_id=run
+        )
+        with tempfile.TemporaryDirectory() as scratch:
+            package = Path(self._package(version, scratch))
+            described = Model.load(str(package))
+            described.model_id, described.run_id = logged.model_id, run
+            described.save(str(package / "MLmodel"))
+            self._there.log_model_artifacts(logged.model_id, str(package))
+        self._there.finalize_logged_model(logged.model_id, "READY")
+        made = self._there.create_model_version(
+            NAME,
+            f"models:/{logged.model_id}",
+            run,
+            tags={**version.tags, PUSHED: version.source},
+            model_id=logged.model_id,
+        )
+        return int(made.version)
+
+    def _package(self, version: Any, scratch: str) -> str:  # noqa: ANN401 - MLflow's entity
+        """A copy of a version's files; its `models:/` address would be sought on the server."""
+        from mlflow.artifacts import download_artifacts
+
+        model = str(version.source).removeprefix("models:/")
+        location = self._here.get_logged_model(model).artifact_location
+        return str(download_artifacts(artifact_uri=location, dst_path=scratch))
+
+    def _copy_aliases(self, numbers: dict[int, int]) -> Iterator[str]:
+        """Give the copies their aliases, where the server's model has not given them itself."""
+        here, there = (side.get_registered_model(NAME) for side in (self._here, self._there))
+        for alias in (CHAMPION, CANDIDATE):
+            if alias not in here.aliases:
+                continue
+            number, held = numbers[int(here.aliases[alias])], there.aliases.get(alias)
+            if held is None:
+                self._there.set_registered_model_alias(NAME, alias, str(number))
+            elif int(held) != number:
+                yield f"version {held} stays the {alias} of the server"
+        if HISTORY in here.tags and HISTORY not in there.tags:
+            champions = [numbers[number] for number in json.loads(here.tags[HISTORY])]
+            self._there.set_registered_model_tag(NAME, HISTORY, json.dumps(champions))

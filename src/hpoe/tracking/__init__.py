@@ -1,0 +1,1 @@
+"""What is tracked in MLflow: records as files, and their delivery."""

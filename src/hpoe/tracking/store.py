@@ -1,0 +1,267 @@
+"""The only module that logs to MLflow: it delivers records, each as often as needed."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import requests
+
+from hpoe.errors import TrackingError, UnreachableError
+from hpoe.tracking.mlflow_errors import ask_health, explained, first_line, is_outage, outage
+from hpoe.tracking.records import RunRecord, StageRecord
+
+EXPERIMENT = "hpoe"
+UID = "hpoe.uid"
+"""The tag by which a run is found again, whatever MLflow called it."""
+STORE = Path("mlruns")
+POINTS_A_CALL = 1000  # the most that MLflow's log_batch takes
+TAGS_A_CALL = 100
+PAUSES = (1, 4)
+"""Seconds before a delivery that failed is tried again."""
+SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
+
+
+def tracking_uri(configured: str) -> str:
+    """The store's address: the configured one, else the embedded one under mlruns/."""
+    return configured or f"sqlite:///{STORE.resolve() / 'mlflow.db'}"
+
+
+def check_address(configured: str) -> None:
+    """Check the address of a store before any work begins.
+
+    Raises:
+        TrackingError: MLflow takes no such address.
+    """
+    scheme = tracking_uri(configured).partition(":")[0].partition("+")[0]
+    if scheme not in SCHEMES:
+        raise TrackingError(
+            f"MLFLOW_TRACKING_URI is {configured}, which is no address of a tracking store: give a "
+            f"server's (http, https) or a database's ({', '.join(SCHEMES[2:])}), or unset it for "
+            "the embedded store"
+        )
+
+
+class SystemMetrics(Protocol):
+    """MLflow's monitor of the machine's load."""
+
+    def start(self) -> None:
+        """Begin to sample."""
+
+    def finish(self) -> None:
+        """Sample no more."""
+
+
+@dataclass(frozen=True)
+class TopLevelRun:
+    """What a top-level run says of the state that made it."""
+
+    name: str
+    commit: str
+    download: Callable[[Path], Path]
+    """Fetches the run's artifacts into a folder; gives the folder that then holds them."""
+
+
+class Tracker:
+    """Delivers records to one MLflow store.
+
+    Delivering is idempotent: runs are found by their uid, and MLflow keeps a point once however
+    often it is logged with the same key, timestamp, step and value.
+    """
+
+    def __init__(self, configured_uri: str) -> None:
+        """Connect, making the embedded store or the experiment where it is missing.
+
+        Raises:
+            UnreachableError: the server does not answer, or its database does not.
+            TrackingError: the address is not one that MLflow takes, or the login is refused.
+        """
+        self._uri = tracking_uri(configured_uri)
+        ask_health(self._uri)
+        quieten_mlflow()
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        try:
+            with explained(self._uri):
+                self._client = MlflowClient(self._uri)
+                self._experiment = self._experiment_id(local=self._uri.startswith("sqlite"))
+        except (MlflowException, OSError) as error:
+            raise TrackingError(
+                f"MLflow cannot use the tracking store {self._uri} ({first_line(error)}): set "
+                "MLFLOW_TRACKING_URI to a server's address, or unset it for the embedded store"
+            ) from None
+        self._ids: dict[str, str] = {}
+        self._complete: set[str] = set()  # children that need no second delivery
+
+    def deliver(self, record: StageRecord) -> None:
+        """Bring MLflow up to the record, at the third attempt at the latest.
+
+        Raises:
+            UnreachableError: the server stopped answering; what was delivered stays.
+        """
+        from mlflow.exceptions import MlflowException
+
+        for pause in (*PAUSES, None):
+            try:
+                self._deliver_all(record)
+                return
+            except (MlflowException, requests.RequestException) as error:
+                if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
+                    raise  # hpoe's own fault: no server that comes back would mend it
+                if pause is None and self._uri.startswith("http") and is_outage(error):
+                    raise outage(self._uri) from None
+                if pause is None or not is_outage(error):
+                    raise UnreachableError(
+                        f"the tracking store {self._uri} failed ({first_line(error)})"
+                    ) from None
+                time.sleep(pause)
+
+    def system_metrics(self, uid: str) -> SystemMetrics:
+        """Let MLflow sample processor, memory, disk and network into a delivered run."""
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        monitor: SystemMetrics = SystemMetricsMonitor(self._ids[uid], tracking_uri=self._uri)
+        monitor.start()
+        return monitor
+
+    def top_level_run(self, run: str) -> TopLevelRun:
+        """The top-level run of a run.
+
+        Raises:
+            TrackingError: the store has no such run, or the run has no commit.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self._client.get_run(run)
+            while "mlflow.parentRunId" in found.data.tags:
+                found = self._client.get_run(found.data.tags["mlflow.parentRunId"])
+        except MlflowException as error:
+            raise TrackingError(
+                f"{self._uri} has no run {run} ({first_line(error)}): `make ui` shows the runs"
+            ) from None
+        commit = found.data.tags.get("mlflow.source.git.commit")
+        if commit is None:
+            raise TrackingError(
+                f"run {run} was made outside a git repository: no commit to restore"
+            )
+
+        def download(folder: Path) -> Path:
+            run_id = found.info.run_id
+            return Path(self._client.download_artifacts(run_id, "", str(folder)))
+
+        return TopLevelRun(str(found.info.run_name), commit, download)
+
+    @property
+    def experiment(self) -> str:
+        """MLflow's id of the experiment."""
+        return self._experiment
+
+    def run_id(self, uid: str) -> str | None:
+        """MLflow's id of a delivered run."""
+        if uid not in self._ids:
+            found = self._client.search_runs(
+                [self._experiment], f"tags.`{UID}` = '{uid}'", max_results=1
+            )
+            if not found:
+                return None
+            self._ids[uid] = found[0].info.run_id
+        return self._ids[uid]
+
+    def _deliver_all(self, record: StageRecord) -> None:
+        pipeline = self._deliver(record.pipeline, parent=None)
+        stage = self._deliver(record.stage, parent=pipeline)
+        for child in record.stage.children:
+            if child.uid not in self._complete:
+                self._deliver(child, parent=stage)
+                self._complete.add(child.uid)
+
+    def _deliver(self, record: RunRecord, parent: str | None) -> str:
+        run_id = self.run_id(record.uid) or self._create(record, parent)
+        self._log_values(run_id, record)
+        if record.datasets:
+            self._log_datasets(run_id, record)
+        for path, folder in record.artifacts.items():
+            self._client.log_artifact(run_id, path, folder or None)
+        if record.status == "RUNNING":
+            self._client.update_run(run_id, status="RUNNING")
+        else:
+            self._client.set_terminated(run_id, record.status, record.end)
+        return run_id
+
+    def _create(self, record: RunRecord, parent: str | None) -> str:
+        tags = {UID: record.uid, **({"mlflow.parentRunId": parent} if parent else {})}
+        run = self._client.create_run(self._experiment, record.start, tags, record.name)
+        self._ids[record.uid] = run.info.run_id
+        return self._ids[record.uid]
+
+    def _log_values(self, run_id: str, record: RunRecord) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        end = record.end or record.start
+        points = [Metric(key, value, end, 0) for key, value in record.metrics.items()]
+        for key, values in record.curves.items():
+            times = zip(values, record.timestamps, strict=True)
+            points += [Metric(key, value, at, step) for step, (value, at) in enumerate(times, 1)]
+        tags = [RunTag(key, self._linked(value)) for key, value in record.tags.items()]
+        params = [Param(key, value) for key, value in record.params.items()]
+        for first in range(0, max(len(points), len(tags), len(params)), TAGS_A_CALL):
+            if first < max(len(tags), len(params)):
+                part = slice(first, first + TAGS_A_CALL)
+                self._client.log_batch(run_id, params=params[part], tags=tags[part])
+        for first in range(0, len(points), POINTS_A_CALL):
+            self._client.log_batch(run_id, points[first : first + POINTS_A_CALL])
+
+    def _linked(self, value: str) -> str:
+        """A tag's value; a link to another run becomes MLflow's id of it, where it is known."""
+        if not value.startswith("uid:"):
+            return value
+        return self.run_id(value.removeprefix("uid:")) or value
+
+    def _log_datasets(self, run_id: str, record: RunRecord) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        inputs = [
+            DatasetInput(
+                Dataset(data.name, data.md5, "local", json.dumps({"uri": data.path})),
+                [InputTag("mlflow.data.context", data.context)],
+            )
+            for data in record.datasets
+        ]
+        self._client.log_inputs(run_id, inputs)
+
+    def _experiment_id(self, *, local: bool) -> str:
+        from mlflow.exceptions import MlflowException
+
+        if local:
+            STORE.mkdir(exist_ok=True)
+        experiment = self._client.get_experiment_by_name(EXPERIMENT)
+        if experiment is not None:
+            return str(experiment.experiment_id)
+        location = (STORE / "artifacts").resolve().as_uri() if local else None
+        try:
+            return str(self._client.create_experiment(EXPERIMENT, artifact_location=location))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return self._experiment_id(local=local)  # another stage was faster
+
+
+def quieten_mlflow() -> None:
+    """Keep MLflow from telling users of its schema and from retrying; before its import.
+
+    MLflow would send a request again whose reply was lost: a run made twice. `Tracker` looks first.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for name in ("alembic", "urllib3"):
+        logging.getLogger(name).setLevel(logging.ERROR)

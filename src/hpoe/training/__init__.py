@@ -1,0 +1,1 @@
+"""Training one layer of one class, and dispatching many of these tasks."""

@@ -1,0 +1,167 @@
+"""One task of training: one layer of one digit, from the split's file to a published RBM.
+
+Tasks of different digits are independent, in any process and any order; a task trains with one
+thread, so that its result does not depend on how many run beside it.
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hpoe.compute.progress import Board
+from hpoe.data.split import load_digit
+from hpoe.files import digest
+from hpoe.method.hierarchy import activities
+from hpoe.method.randomness import generator
+from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, measure, visible_units
+from hpoe.method.recipe import Recipe
+from hpoe.training.tasks import Trained, TrainingTask
+from hpoe.training.weights import (
+    Training,
+    load_rbm,
+    load_training,
+    save_rbm,
+    save_training,
+    weights_path,
+)
+from hpoe_recognition.normalization import prepare
+
+VERSION = 4
+"""Version of the arithmetic of training: raised whenever the same params give other bytes."""
+CURVE_SAMPLE = 250
+"""Images a set that the learning curves are measured on; 1,000 would cost 5 % of an epoch."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A task whose inputs are read, and what is trained of it so far."""
+
+    task: TrainingTask
+    fingerprint: str
+    checkpoint: Path
+    training: Training
+    epochs_before: int
+    """Epochs completed when it was opened."""
+    unsupervised: NDArray[np.uint8]
+    heldout: NDArray[np.uint8]
+    below: list[RBM]
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether no epoch is left."""
+        return self.training.state.epochs == self.task.recipe.epochs
+
+    def data(self, device: str = "cpu") -> tuple[Tensor, Tensor]:
+        """What the layer is trained on and its curves are measured on, float32 [N, V] each."""
+        below = [rbm.to(device) for rbm in self.below]
+        data, heldout = (
+            activities(below, visible_units(images).to(device))
+            for images in (self.unsupervised, self.heldout)
+        )
+        return data, heldout
+
+
+def train_digit(task: TrainingTask) -> Trained:
+    """Train a digit's layer, or go on from its checkpoint, or keep what is trained already.
+
+    Raises:
+        DataError, WeightsError: an input is missing or damaged.
+        StorageError: the disk is full.
+    """
+    torch.set_num_threads(1)
+    opened = open_task(task)
+    if not opened.is_trained:
+        _run_epochs(opened)
+    return publish(opened)
+
+
+def open_task(task: TrainingTask) -> Opened:
+    """Read a task's inputs, and its checkpoint if there is one.
+
+    Raises:
+        DataError, WeightsError: one of them is missing or damaged.
+    """
+    images = load_digit(task.split, task.digit)
+    unsupervised = prepare(images.unsupervised, task.recipe.images)
+    lower = [
+        weights_path(task.models, task.network, layer, task.digit) for layer in range(1, task.layer)
+    ]
+    heldout = prepare(images.validation[:CURVE_SAMPLE], task.recipe.images)
+    below = [load_rbm(path) for path in lower]
+    fingerprint = _fingerprint(task, [unsupervised, heldout], lower)
+    checkpoint = task.store / f"{fingerprint}.safetensors"
+    visible = below[-1].weights.shape[1] if below else unsupervised[0].size
+    training = load_training(checkpoint) or _start(task, visible)
+    epochs = training.state.epochs
+    if epochs < task.recipe.epochs:
+        training.trained_in = task.run
+    return Opened(task, fingerprint, checkpoint, training, epochs, unsupervised, heldout, below)
+
+
+def publish(opened: Opened) -> Trained:
+    """Publish a digit's layer once it is trained."""
+    task, training = opened.task, opened.training
+    path = weights_path(task.models, task.network, task.layer, task.digit)
+    save_rbm(path, training.state.rbm, opened.fingerprint)
+    Board(task.board).show(task.digit, task.recipe.epochs)
+    return Trained(
+        task.digit,
+        opened.fingerprint,
+        training.trained_in,
+        task.recipe.epochs - opened.epochs_before,
+        tuple(asdict(point) for point in training.curves),
+        tuple(training.timestamps),
+    )
+
+
+def _start(task: TrainingTask, visible: int) -> Training:
+    rng = generator(task.seed, task.network, task.layer, task.digit, "weights")
+    return Training(initial_state(task.recipe, task.layer, visible, rng))
+
+
+def _run_epochs(opened: Opened) -> None:
+    """Train the epochs that are left; a checkpoint every so many seconds and after the last."""
+    task, training = opened.task, opened.training
+    data, heldout = opened.data()
+    state, board = training.state, Board(task.board)
+    divergence = ContrastiveDivergence(state, task.recipe)
+    saved = time.monotonic()
+    while state.epochs < task.recipe.epochs:
+        rng = generator(
+            task.seed, task.network, task.layer, task.digit, "hidden states", state.epochs
+        )
+        error = divergence.epoch(data, rng, task.recipe, state.epochs)
+        state.epochs += 1
+        training.curves.append(measure(state.rbm, error, data[:CURVE_SAMPLE], heldout))
+        training.timestamps.append(time.time_ns() // 1_000_000)
+        last = state.epochs == task.recipe.epochs
+        if last or time.monotonic() - saved >= task.checkpoint_seconds:
+            save_training(opened.checkpoint, training)
+            saved = time.monotonic()
+        board.show(task.digit, state.epochs)
+
+
+def _fingerprint(task: TrainingTask, images: list[NDArray[np.uint8]], lower: list[Path]) -> str:
+    """SHA-256 over all that decides the trained bytes and their curves."""
+    recipe = _recipe_upto(task.recipe, task.layer)
+    key = [VERSION, task.seed, task.network, task.layer, task.digit, recipe]
+    key += [digest(path) for path in lower]
+    if task.device != "cpu":  # so that a core never passes off a GPU's bytes as its own
+        key.append(task.device)
+    sha256 = hashlib.sha256(json.dumps(key, sort_keys=True).encode())
+    for array in images:
+        sha256.update(str(array.shape).encode())
+        sha256.update(array.tobytes())
+    return sha256.hexdigest()
+
+
+def _recipe_upto(recipe: Recipe, layer: int) -> dict[str, object]:
+    """The recipe without the sizes of layers above: they do not touch this one."""
+    return {**asdict(recipe), "units": recipe.units[:layer]}

@@ -1,0 +1,50 @@
+"""Where layers are trained: in this machine's processes, on a Ray cluster, or on a GPU.
+
+A stage only hands tasks out, so this module does without torch; the workers import it.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from hpoe.compute.parallel import run_tasks
+from hpoe.errors import SettingsError
+from hpoe.settings import Settings
+from hpoe.training.tasks import Device, Trained, TrainingTask
+
+
+def train(task: TrainingTask) -> Trained:
+    """Train one layer of one digit, in whichever process this runs."""
+    from hpoe.training.digit import train_digit
+
+    return train_digit(task)
+
+
+def find_device(settings: Settings) -> Device:
+    """What layers are trained on.
+
+    Raises:
+        SettingsError: a GPU is asked for, and there is none that PyTorch can use.
+    """
+    if settings.device == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if settings.device == "auto":
+        return "cpu"
+    raise SettingsError(
+        f"HPOE_DEVICE is cuda, but PyTorch {torch.__version__} finds no GPU: install its driver "
+        "and a CUDA build of PyTorch, or set HPOE_DEVICE to cpu"
+    )
+
+
+def train_all(tasks: Sequence[TrainingTask], settings: Settings) -> Iterator[Trained]:
+    """Train a layer of many digits; results in the order in which they are ready.
+
+    On a GPU all digits at once; else a digit a core, of this machine or of a Ray cluster.
+    """
+    if tasks[0].device == "cuda":
+        from hpoe.training.gpu import train_together
+
+        return train_together(tasks)
+    return run_tasks(train, tasks, settings.workers, settings.ray_address)

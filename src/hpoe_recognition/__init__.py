@@ -1,0 +1,1 @@
+"""What travels with a registered model: everything it needs to answer, in numpy and Pillow."""

@@ -1,0 +1,391 @@
+"""Figures: what is drawn is what was given, and the bytes depend on nothing else."""
+
+import copy
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from hpoe.evaluation import figures
+
+MINUS = "\N{MINUS SIGN}"
+SIZE = (12, 10)  # not square, so that rows and columns cannot be mixed up
+
+
+def some_fields() -> dict[int, NDArray[np.float32]]:
+    rng = np.random.default_rng(0)
+    return {digit: rng.standard_normal((5, *SIZE), dtype=np.float32) for digit in (0, 4, 7)}
+
+
+def some_curves() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    index = pd.MultiIndex.from_product(
+        [(1, 2, 3), range(10), range(1, 6)], names=["layer", "digit", "epoch"]
+    )
+    names = ("reconstruction_error", "goodness_train", "goodness_heldout", "mean_hidden_activity")
+    values = rng.uniform(0, 9, (len(index), len(names)))
+    curves = pd.DataFrame(values, index, list(names)).assign(weight_norm=1.0)
+    return curves.reset_index().sample(frac=1, random_state=2)
+
+
+def some_errors(count: int) -> dict[str, Any]:
+    """Images each of one grey of its own (up to 255 of them), and two different digits for each."""
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 10, count)
+    greys = (np.arange(count) % 255 + 1).astype(np.uint8)
+    return {
+        "images": np.broadcast_to(greys[:, None, None], (count, *SIZE)).copy(),
+        "labels": labels,
+        "predictions": (labels + rng.integers(1, 10, count)) % 10,
+        "of": 10_000,
+    }
+
+
+def some_confusions() -> NDArray[np.int64]:
+    matrix = np.diag(np.full(9, 1_000))
+    matrix[3, 5], matrix[5, 3], matrix[8, 0] = 17, 9, 1
+    return matrix
+
+
+def some_temperatures() -> dict[str, Any]:
+    return {
+        "table": pd.DataFrame(
+            {
+                "temperature": [100.0, 1.0, 10.0],
+                "validation_error_rate": [0.0154, 0.0160, 0.0148],
+                "test_error_rate": [0.0114, 0.0138, 0.0116],
+            }
+        ),
+        "as_given": (0.0216, 0.0150),
+        "maximum": (0.0164, 0.0141),
+        "chosen": 10.0,
+    }
+
+
+def some_calibration() -> dict[str, Any]:
+    rows = {
+        "low": [0.4, 0.8],
+        "high": [0.6, 1.0],
+        "images": [10, 90],
+        "confidence": [0.5, 0.9],
+        "accuracy": [0.6, 1.0],
+        "accuracy_low": [0.3, 0.95],
+        "accuracy_high": [0.8, 1.0],
+    }
+    return {"table": pd.DataFrame(rows), "error": 0.1}
+
+
+EXAMPLES: dict[Callable[..., Figure], Callable[[], dict[str, Any]]] = {
+    figures.receptive_fields: lambda: {"fields": some_fields(), "network": "h500"},
+    figures.learning_curves: lambda: {"curves": some_curves(), "network": "h500"},
+    figures.misclassified: lambda: some_errors(158),
+    figures.confusion: lambda: {"matrix": some_confusions(), "digits": range(9)},
+    figures.shift_temperatures: some_temperatures,
+    figures.calibration: some_calibration,
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure, what it was drawn from, and the file that it was saved as."""
+
+    draw: Callable[..., Figure]
+    example: Callable[[], dict[str, Any]]
+    figure: Figure
+    file: Path
+
+
+@pytest.fixture(scope="module", params=EXAMPLES.items(), ids=[draw.__name__ for draw in EXAMPLES])
+def drawn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Drawn:
+    """Each figure, saved once for all tests that look at it."""
+    draw, example = request.param
+    figure = draw(**example())
+    file = tmp_path_factory.mktemp(draw.__name__) / "deep" / "figure.png"
+    figures.save(figure, file)
+    return Drawn(draw, example, figure, file)
+
+
+def chunks(png: bytes) -> set[bytes]:
+    """The types of a PNG's chunks."""
+    types, at = set(), 8
+    while at < len(png):
+        (length,) = struct.unpack(">I", png[at : at + 4])
+        types.add(png[at + 4 : at + 8])
+        at += length + 12
+    return types
+
+
+def picture(axes: Axes) -> NDArray[Any]:
+    return np.asarray(axes.images[0].get_array())
+
+
+def values(line: Line2D) -> NDArray[np.float64]:
+    """A line's x and y, a row each."""
+    return np.array([line.get_xdata(), line.get_ydata()], np.float64)
+
+
+def plain(given: dict[str, Any]) -> dict[str, Any]:
+    """Arguments as numpy can compare them."""
+    return {
+        name: value.to_dict() if isinstance(value, pd.DataFrame) else value
+        for name, value in given.items()
+    }
+
+
+def test_equal_inputs_give_equal_bytes_whatever_the_users_matplotlib_settings(
+    drawn: Drawn, tmp_path: Path
+) -> None:
+    with mpl.rc_context({"font.size": 20, "axes.grid": True, "savefig.dpi": 30}):
+        figures.save(drawn.draw(**drawn.example()), tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == drawn.file.read_bytes()
+
+
+def test_saving_a_figure_twice_gives_the_same_bytes(drawn: Drawn, tmp_path: Path) -> None:
+    figures.save(drawn.figure, tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == drawn.file.read_bytes()
+
+
+def test_a_saved_figure_is_a_png_of_its_size_that_says_nothing_of_when_or_by_what(
+    drawn: Drawn,
+) -> None:
+    png = drawn.file.read_bytes()
+    assert struct.unpack(">II", png[16:24]) == drawn.figure.canvas.get_width_height()
+    assert chunks(png) == {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
+    assert [path.name for path in drawn.file.parent.iterdir()] == ["figure.png"]
+
+
+def test_nothing_is_drawn_outside_the_figure(drawn: Drawn) -> None:
+    inches, size = drawn.figure.get_tightbbox(), drawn.figure.get_size_inches()
+    assert np.greater_equal(inches.min, 0).all()
+    assert np.less_equal(inches.max, size).all()
+
+
+def test_inputs_and_matplotlibs_settings_are_left_as_they_were(drawn: Drawn) -> None:
+    given = drawn.example()
+    before, settings = copy.deepcopy(given), dict(mpl.rcParams)
+    drawn.draw(**given)
+    np.testing.assert_equal(plain(given), plain(before))
+    assert dict(mpl.rcParams) == settings
+
+
+def test_each_digits_receptive_fields_are_drawn_in_its_row() -> None:
+    fields = some_fields()
+    (axes,) = figures.receptive_fields(fields, "h500").axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "4", "7"]
+    drawn = picture(axes)
+    for digit, middle in zip(fields, axes.get_yticks(), strict=True):
+        row = drawn[int(middle) - SIZE[0] // 2 :][: SIZE[0]]
+        for unit, field in enumerate(fields[digit]):
+            left = unit * (SIZE[1] + 2)
+            np.testing.assert_array_equal(row[:, left : left + SIZE[1]], field)
+    assert np.isfinite(drawn).sum() == sum(field.size for field in fields.values())
+
+
+def test_receptive_fields_have_grey_for_zero_white_for_positive_and_black_for_negative() -> None:
+    image = figures.receptive_fields(some_fields(), "h500").axes[0].images[0]
+    low, high = image.get_clim()
+    assert low == -high
+    shades = image.to_rgba(np.array([low, 0, high]))[:, :3]
+    np.testing.assert_allclose(shades, np.repeat([[0], [0.5], [1]], 3, axis=1), atol=0.01)
+
+
+@pytest.mark.parametrize(("extreme", "stated"), [(-6.125, f"{MINUS}6.12"), (7.5, "+7.50")])
+def test_the_extreme_weight_is_stated_with_its_sign(extreme: float, stated: str) -> None:
+    fields = some_fields()
+    fields[4][2, 3, 1] = extreme
+    texts = [text.get_text() for text in figures.receptive_fields(fields, "h500").texts]
+    assert any(text.endswith(f"the extreme weight is {stated}") for text in texts)
+
+
+def test_learning_curves_have_a_thin_line_a_digit_and_their_mean_as_a_thick_one() -> None:
+    curves = some_curves()
+    curves["gap"] = curves["goodness_train"] - curves["goodness_heldout"]
+    panels = np.array(figures.learning_curves(curves, "h500").axes).reshape(4, 3)
+    for row, quantity in ((0, "reconstruction_error"), (2, "gap"), (3, "mean_hidden_activity")):
+        for layer, axes in enumerate(panels[row], start=1):
+            of_layer = curves[curves["layer"] == layer].sort_values(["digit", "epoch"])
+            expected = of_layer[quantity].to_numpy().reshape(10, 5)
+            *thin, thick = axes.lines[:11]
+            np.testing.assert_allclose([values(line)[1] for line in thin], expected)
+            np.testing.assert_allclose(values(thick)[1], expected.mean(axis=0))
+            assert thick.get_linewidth() > max(line.get_linewidth() for line in thin)
+
+
+def test_training_and_held_out_goodness_are_told_apart_by_colour_and_dashes() -> None:
+    axes = figures.learning_curves(some_curves(), "h500").axes[3]
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.texts] == ["training images", "held-out images"]
+    training, held_out = legend.get_lines()
+    assert training.get_color() != held_out.get_color()
+    assert training.get_linestyle() != held_out.get_linestyle()
+
+
+def test_the_title_of_the_learning_curves_has_each_layers_last_gap() -> None:
+    curves = some_curves().assign(goodness_train=5.0)
+    last = curves["epoch"] == 5
+    for layer, gap in ((1, 3.0), (2, 1.5), (3, -0.5)):
+        curves.loc[last & (curves["layer"] == layer), "goodness_heldout"] = 5.0 - gap
+    title = figures.learning_curves(curves, "h500").get_suptitle()
+    assert f"3.0, 1.5, {MINUS}0.5 nats" in title
+
+
+def test_one_epoch_one_layer_and_one_digit_can_be_drawn(tmp_path: Path) -> None:
+    curves = some_curves().query("layer == 1 and digit == 3 and epoch == 1")
+    figures.save(figures.learning_curves(curves, "h25"), tmp_path / "curves.png")
+
+
+@pytest.mark.parametrize("count", [1, 60, 255])
+def test_every_misclassified_image_is_drawn_once_in_the_row_of_its_prediction(count: int) -> None:
+    errors = some_errors(count)
+    (axes,) = figures.misclassified(**errors).axes
+    drawn = picture(axes)
+    tops = axes.get_yticks() - SIZE[0] / 2
+    rows = [int(label.get_text().split()[0]) for label in axes.get_yticklabels()]
+    for image, prediction in zip(errors["images"], errors["predictions"], strict=True):
+        where = np.argwhere(drawn == image[0, 0])
+        assert len(where) == image.size
+        row = np.searchsorted(tops, where[:, 0], side="right") - 1
+        assert {rows[index] for index in row} == {prediction}
+    assert np.count_nonzero(drawn) == errors["images"].size
+
+
+def test_below_each_misclassified_image_is_its_true_digit() -> None:
+    errors = some_errors(200)
+    (axes,) = figures.misclassified(**errors).axes
+    found = {}
+    for text in axes.texts:
+        x, bottom = text.get_position()
+        found[int(picture(axes)[int(bottom) - 1, int(x)])] = int(text.get_text())
+    greys = errors["images"][:, 0, 0].tolist()
+    assert found == dict(zip(greys, errors["labels"].tolist(), strict=True))
+
+
+@pytest.mark.parametrize("count", [0, 60, 500])
+def test_as_many_images_are_drawn_as_were_misclassified(count: int, tmp_path: Path) -> None:
+    figure = figures.misclassified(**some_errors(count))
+    figures.save(figure, tmp_path / "misclassified.png")
+    assert len(figure.axes[0].texts) == count
+    assert np.count_nonzero(picture(figure.axes[0])) == count * SIZE[0] * SIZE[1]
+
+
+def test_the_title_of_the_misclassified_has_their_number_and_percentage() -> None:
+    title = figures.misclassified(**some_errors(158)).get_suptitle()
+    assert title == "The 158 misclassified test digits of 10,000 (1.58 %)"
+
+
+def test_mended_images_are_drawn_above_spoilt_ones_with_both_predictions() -> None:
+    """Images of one grey each: the first 25 are mended, the next 3 spoilt, the others unchanged."""
+    images = np.broadcast_to(np.arange(1, 61, dtype=np.uint8)[:, None, None], (60, 6, 5))
+    labels = np.full(60, 4)
+    before, after = labels.copy(), labels.copy()
+    before[:25], after[25:28] = 9, 7
+    before[40:50] = after[40:50] = 1  # wrong before and after
+    figure = figures.mended_and_spoilt(images, labels, before, after)
+    (axes,) = figure.axes
+    assert figure.get_suptitle() == "Shifts mend 25 test images and spoil 3"
+    drawn = picture(axes)
+    assert set(np.unique(drawn)) == set(range(29))
+    first_rows = [np.argwhere(drawn == grey)[0, 0] for grey in (1, 25, 26)]
+    assert first_rows == sorted(set(first_rows))
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["9 → 4"] * 25 + ["4 → 7"] * 3
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["mended", "spoilt"]
+
+
+def test_where_nothing_changes_nothing_is_drawn() -> None:
+    images, labels = np.full((3, 6, 5), 9, np.uint8), np.array([1, 2, 3])
+    figure = figures.mended_and_spoilt(images, labels, labels, labels)
+    assert not picture(figure.axes[0]).any()
+
+
+def test_images_are_drawn_in_whole_dots_a_pixel() -> None:
+    for figure in (
+        figures.misclassified(**some_errors(30)),
+        figures.receptive_fields(some_fields(), "h500"),
+    ):
+        rows, columns = picture(figure.axes[0]).shape
+        box = figure.axes[0].get_window_extent()
+        zoom = round(box.width / columns)
+        np.testing.assert_allclose((box.height, box.width), (rows * zoom, columns * zoom))
+
+
+def test_confusions_are_written_in_the_cells_of_their_true_and_predicted_digit() -> None:
+    matrix = some_confusions()
+    axes = figures.confusion(matrix, digits=range(9)).axes[0]
+    written = np.zeros_like(matrix)
+    for text in axes.texts:
+        column, row = text.get_position()
+        written[int(row), int(column)] = int(text.get_text().replace(",", "") or 0)
+    np.testing.assert_array_equal(written, matrix)
+    assert axes.yaxis_inverted()
+
+
+def test_only_errors_are_coloured_in_the_confusions() -> None:
+    matrix = some_confusions()
+    (cells,) = figures.confusion(matrix, digits=range(9)).axes[0].collections
+    coloured = cells.get_array()
+    assert isinstance(coloured, np.ma.MaskedArray)
+    np.testing.assert_array_equal(np.ma.getmaskarray(coloured), np.eye(9, dtype=bool))
+    assert cells.get_clim() == (0, 17)
+
+
+def test_the_title_of_the_confusions_counts_the_errors_and_names_the_commonest() -> None:
+    figure = figures.confusion(some_confusions(), digits=[1, 2, 3, 4, 5, 6, 7, 8, 9])
+    assert figure.get_suptitle() == "27 of 9,027 digits are taken for another (0.30 %)"
+    assert figure.texts[-1].get_text() == "Most often a 4 is taken for a 6: 17 times"
+
+
+def test_confusions_without_an_error_can_be_drawn(tmp_path: Path) -> None:
+    figure = figures.confusion(np.diag(np.full(10, 3)), digits=range(10))
+    figures.save(figure, tmp_path / "confusion.png")
+    assert figure.get_suptitle() == "0 of 30 digits are taken for another (0.00 %)"
+
+
+def test_error_rates_are_drawn_in_per_cent_over_ascending_temperatures() -> None:
+    validation, test = figures.shift_temperatures(**some_temperatures()).axes
+    for axes, rates in ((validation, [1.60, 1.48, 1.54]), (test, [1.38, 1.16, 1.14])):
+        assert axes.get_xscale() == "log"
+        np.testing.assert_allclose(values(axes.lines[0]), [[1.0, 10.0, 100.0], rates])
+
+
+def test_the_temperature_chosen_is_marked_and_the_other_rates_are_levels() -> None:
+    validation, test = figures.shift_temperatures(**some_temperatures()).axes
+    for axes, mark, levels in ((validation, 1.48, [2.16, 1.64]), (test, 1.16, [1.50, 1.41])):
+        _, ring, *lines = axes.lines
+        np.testing.assert_allclose(values(ring), [[10.0], [mark]])
+        np.testing.assert_allclose([values(line)[1] for line in lines], np.c_[levels, levels])
+        legend = axes.get_legend()
+        assert legend is not None
+        named = [text.get_text().split(": ")[1] for text in legend.get_texts()]
+        assert named == [f"{level:.2f}" for level in levels]
+
+
+def test_the_title_of_the_temperatures_has_the_test_error_of_the_chosen_one() -> None:
+    title = figures.shift_temperatures(**some_temperatures()).get_suptitle()
+    assert title.endswith("takes the test error from 1.50 % to 1.16 %")
+
+
+def test_calibration_is_drawn_with_its_intervals_and_told_in_the_title() -> None:
+    figure = figures.calibration(**some_calibration())
+    upper, lower = figure.axes
+    assert figure.get_suptitle() == "Sure to 86.00 %, right in 96.00 % of the test images"
+    (points,) = [line for line in upper.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(values(points), [[0.5, 0.9], [0.6, 1.0]])
+    (bars,) = (each for each in upper.collections if isinstance(each, LineCollection))
+    segments = [np.asarray(segment)[:, 1] for segment in bars.get_segments()]
+    np.testing.assert_allclose(segments, [[0.3, 0.8], [0.95, 1.0]])
+    heights = [each.get_height() for each in lower.patches if isinstance(each, Rectangle)]
+    assert heights == [10, 90]

@@ -1,0 +1,134 @@
+"""Scores of many images: the same as image by image, version by version, in a known order."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hpoe.data.mnist import Mnist
+from hpoe.data.split import load_digit, save_digit, split
+from hpoe.errors import WeightsError
+from hpoe.evaluation import scoring
+from hpoe.evaluation.scoring import LAYERS, SETS, labelled_images, score_names, score_network
+from hpoe.method.hierarchy import layer_goodness
+from hpoe.method.rbm import RBM, initial_state, visible_units
+from hpoe.method.recipe import Recipe
+from hpoe.training.weights import save_rbm, weights_path
+from hpoe_recognition.normalization import SHIFTS, Versions, deskew, shear, shift
+
+SHIFTED = Versions(offsets=SHIFTS)
+
+
+@pytest.fixture
+def hierarchies(recipe: Recipe, tmp_path: Path) -> dict[int, list[RBM]]:
+    """Random models of digits 0 and 1, published as those of the network tiny."""
+    recipe = replace(recipe, initial_standard_deviation=1.0)
+    models: dict[int, list[RBM]] = {0: [], 1: []}
+    for digit, rbms in models.items():
+        visible = 12
+        for layer in LAYERS:
+            rng = np.random.default_rng(10 * digit + layer)
+            rbms.append(initial_state(recipe, layer, visible, rng).rbm)
+            save_rbm(weights_path(tmp_path / "models", "tiny", layer, digit), rbms[-1], "")
+            visible = recipe.units[layer - 1]
+    return models
+
+
+def test_images_are_listed_by_set_then_digit_with_their_places(split_folder: Path) -> None:
+    table, images = labelled_images(split_folder)
+    assert list(table.columns) == ["set", "index", "label"]
+    row = 0
+    for name in SETS:
+        for digit in (0, 1):
+            part = load_digit(split_folder, digit)
+            for image, place in zip(
+                getattr(part, name), getattr(part, f"{name}_index"), strict=True
+            ):
+                assert table.iloc[row].tolist() == [name, place, digit]
+                np.testing.assert_array_equal(images[row], image)
+                row += 1
+    assert row == len(table) == len(images) == 2 * (2 + 2 + 3)
+
+
+def test_scores_are_the_goodness_of_each_image_in_each_version_under_each_model(
+    split_folder: Path, tmp_path: Path, hierarchies: dict[int, list[RBM]]
+) -> None:
+    found = score_network("tiny", split_folder, tmp_path / "models", 1, SHIFTED)
+    _, images = labelled_images(split_folder)
+    assert found.shape == (5, 14, 6)
+    assert found.dtype == np.float64
+    for version, offset in enumerate(SHIFTS):
+        v = visible_units(shift(images, offset))
+        for image in range(14):
+            expected = [
+                layer_goodness(hierarchies[digit], v[image : image + 1])[0].numpy()
+                for digit in (0, 1)
+            ]
+            np.testing.assert_allclose(
+                found[version, image], np.concatenate(expected), rtol=1e-6, atol=1e-6
+            )
+
+
+@pytest.mark.usefixtures("hierarchies")
+def test_without_versions_images_are_scored_as_given(split_folder: Path, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    (alone,) = score_network("tiny", split_folder, models, 1, Versions())
+    every = score_network("tiny", split_folder, models, 1, SHIFTED)
+    np.testing.assert_array_equal(alone, every[SHIFTS.index((0, 0))])
+
+
+@pytest.mark.usefixtures("hierarchies")
+def test_deskewed_and_sheared_images_are_scored_as_if_they_were_given_so(
+    split_folder: Path, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    found = score_network("tiny", split_folder, models, 1, Versions("deskewed", ((0, 1),), (0.3,)))
+    for digit in (0, 1):
+        arrays = load_digit(split_folder, digit)
+        parts = {name: deskew(getattr(arrays, name)) for name in SETS}
+        moved = {name: shift(part, (0, 1)) for name, part in parts.items()}
+        sheared = {name: shear(part, 0.3) for name, part in parts.items()}
+        for version, made in enumerate((moved, sheared)):
+            images = replace(arrays, fit=made["fit"], validation=made["validation"])
+            save_digit(tmp_path / str(version), digit, replace(images, test=made["test"]))
+    for version in (0, 1):
+        (expected,) = score_network("tiny", tmp_path / str(version), models, 1, Versions())
+        np.testing.assert_array_equal(found[version], expected)
+
+
+@pytest.mark.usefixtures("hierarchies")
+def test_the_number_of_images_at_once_does_not_matter(
+    split_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = score_network("tiny", split_folder, tmp_path / "models", 1, Versions())
+    monkeypatch.setattr(scoring, "IMAGES_AT_ONCE", 4)
+    parts = score_network("tiny", split_folder, tmp_path / "models", 1, Versions())
+    np.testing.assert_allclose(parts, whole, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.usefixtures("hierarchies")
+def test_workers_do_not_change_a_bit_of_the_scores(split_folder: Path, tmp_path: Path) -> None:
+    one, two = (
+        score_network("tiny", split_folder, tmp_path / "models", workers, SHIFTED)
+        for workers in (1, 2)
+    )
+    np.testing.assert_array_equal(one, two)
+
+
+def test_ten_digits_of_three_layers_have_30_scores_by_name(tmp_path: Path) -> None:
+    labels, blank = np.arange(30, dtype=np.uint8) % 10, np.zeros((30, 1, 1), np.uint8)
+    for digit, part in split(
+        Mnist(blank, labels, blank, labels), range(10), unsupervised=1, supervised=2, test=30
+    ):
+        save_digit(tmp_path, digit, part)
+    names = score_names(tmp_path)
+    assert len(set(names)) == len(names) == 30
+    assert names[:4] == ["digit0_layer1", "digit0_layer2", "digit0_layer3", "digit1_layer1"]
+
+
+@pytest.mark.usefixtures("hierarchies")
+def test_a_missing_model_is_told(split_folder: Path, tmp_path: Path) -> None:
+    weights_path(tmp_path / "models", "tiny", 2, 1).unlink()
+    with pytest.raises(WeightsError, match=r"layer2/1\.safetensors is missing"):
+        score_network("tiny", split_folder, tmp_path / "models", 1, Versions())

@@ -1,0 +1,297 @@
+"""The logistic net: eqs. 8 and 9 against naive loops, autograd and scikit-learn."""
+
+from collections.abc import Callable
+from math import exp, log
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from hpoe import params as parameters
+from hpoe.evaluation.refitting import fit_method
+from hpoe.method.classifier import (
+    Fit,
+    Labels,
+    Scores,
+    fit,
+    gradient_ascent,
+    logistic_regression,
+)
+from hpoe.params import METHODS, Classifier, Method, Params
+from hpoe_recognition.logistic import LogisticNet
+
+Examples = tuple[Scores, Labels]
+RULE = {"learning_rate": 0.002, "momentum": 0.9}
+both_methods = pytest.mark.parametrize("method", METHODS)
+
+
+def some_examples(classes: int, scores: int, count: int = 90, seed: int = 0) -> Examples:
+    """Scores like goodness: hundreds of nats from 0, of different spreads, and overlapping."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    centres = rng.normal(size=(classes, scores))
+    standardised = centres[labels] + 1.5 * rng.normal(size=(count, scores))
+    return 300 + rng.uniform(1, 60, scores) * standardised, labels
+
+
+def halves(classes: int, scores: int, seed: int = 0) -> tuple[Examples, Examples]:
+    values, labels = some_examples(classes, scores, 2 * 30 * classes, seed)
+    middle = len(labels) // 2
+    return (values[:middle], labels[:middle]), (values[middle:], labels[middle:])
+
+
+def naive_log_probabilities(net: LogisticNet, scores: Scores) -> list[list[float]]:
+    """Eq. 8 in plain numbers, the largest total input taken out of the exponentials."""
+    result = []
+    for image in scores.tolist():
+        x = [
+            bias + sum(g * w for g, w in zip(image, column, strict=True))
+            for bias, column in zip(net.biases.tolist(), net.weights.T.tolist(), strict=True)
+        ]
+        total = sum(exp(value - max(x)) for value in x)
+        result.append([value - max(x) - log(total) for value in x])
+    return result
+
+
+@pytest.fixture
+def tiny(params: Params) -> Classifier:
+    """The committed classifier's parameters with few values to choose from."""
+    return params.classifier.model_copy(
+        update={
+            "gradient_ascent": parameters.GradientAscent(
+                learning_rate=0.002, momentum=0.9, max_epochs=60
+            ),
+            "logistic_regression": parameters.LogisticRegression(
+                inverse_regularisation=(1.0, 0.001, 0.1, 10.0, 0.01)
+            ),
+        }
+    )
+
+
+def test_probabilities_are_the_softmax_of_eq_8() -> None:
+    rng = np.random.default_rng(0)
+    net = LogisticNet(rng.normal(size=(30, 10)), rng.normal(size=10))
+    scores = rng.normal(0, 5, (20, 30))
+    before = scores.copy()
+    found = net.log_probabilities(scores)
+    np.testing.assert_allclose(found, naive_log_probabilities(net, scores), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_array_equal(scores, before)
+
+
+@pytest.mark.parametrize("size", [-1e6, 1e6])
+def test_probabilities_of_extreme_scores_are_finite_and_right(size: float) -> None:
+    net = LogisticNet(np.array([[1.0, -1.0]]), np.zeros(2))
+    found = net.log_probabilities(np.array([[size], [0.0]]))
+    expected = [[min(0, 2 * size), min(0, -2 * size)], [-log(2), -log(2)]]
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("classes", "scores"), [(2, 3), (4, 6), (10, 30)])
+def test_gradient_ascent_is_eq_9_with_autograds_gradient(classes: int, scores: int) -> None:
+    """Torch differentiates the log probability of the right classes, summed over all images."""
+    values, labels = some_examples(classes, scores)
+    standardised = torch.from_numpy(StandardScaler().fit_transform(values))
+    target = torch.from_numpy(labels)
+    weights = torch.zeros(scores, classes, dtype=torch.float64, requires_grad=True)
+    biases = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
+    steps = [torch.zeros_like(weights), torch.zeros_like(biases)]
+    epochs = range(1, 41)
+    for expected, (epoch, net) in zip(
+        epochs, gradient_ascent(values, labels, epochs, **RULE), strict=True
+    ):
+        log_p = torch.log_softmax(standardised @ weights + biases, dim=1)
+        gradients = torch.autograd.grad(
+            log_p[torch.arange(len(labels)), target].sum(), (weights, biases)
+        )
+        steps = [0.9 * step + 0.002 * g for step, g in zip(steps, gradients, strict=True)]
+        with torch.no_grad():
+            weights += steps[0]
+            biases += steps[1]
+            log_p = torch.log_softmax(standardised @ weights + biases, dim=1)
+        assert epoch == expected
+        np.testing.assert_allclose(net.log_probabilities(values), log_p.numpy(), atol=1e-9)
+
+
+def test_gradient_ascent_yields_the_epochs_asked_for_and_no_others() -> None:
+    values, labels = some_examples(3, 4)
+    every = dict(gradient_ascent(values, labels, range(1, 8), **RULE))
+    some = dict(gradient_ascent(values, labels, [2, 5, 7], **RULE))
+    assert list(some) == [2, 5, 7]
+    for epoch, net in some.items():
+        np.testing.assert_array_equal(net.weights, every[epoch].weights)
+        np.testing.assert_array_equal(net.biases, every[epoch].biases)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_logistic_regression_is_scikit_learns_on_standardised_scores(classes: int) -> None:
+    values, labels = some_examples(classes, 6)
+    for c, net in logistic_regression(values, labels, [0.01, 1.0]):
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=10_000))
+        expected = model.fit(values, labels).predict_proba(values)
+        np.testing.assert_allclose(np.exp(net.log_probabilities(values)), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("classes", [3, 10])
+@pytest.mark.parametrize("c", [0.01, 1.0])
+def test_logistic_regression_ends_where_the_penalised_gradient_is_zero(
+    classes: int, c: float
+) -> None:
+    """The optimum of sum log p - |w|^2 / 2C, reached to scikit-learn's tolerance."""
+    values, labels = some_examples(classes, 6, count=200)
+    ((_, net),) = logistic_regression(values, labels, [c])
+    scale = values.std(axis=0)
+    standardised = (values - values.mean(axis=0)) / scale
+    residual = np.eye(classes)[labels] - np.exp(net.log_probabilities(values))
+    gradient = standardised.T @ residual - (net.weights * scale[:, None]) / c
+    assert np.abs(gradient).max() < 1e-3 * len(labels)
+    assert np.abs(residual.sum(axis=0)).max() < 1e-3 * len(labels)  # biases bear no penalty
+
+
+@both_methods
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_value_chosen_is_the_best_on_the_validation_half(
+    tiny: Classifier, method: Method, classes: int
+) -> None:
+    """By errors, then by log loss; every candidate tried by hand, trained on the first half."""
+    fit_half, validation_half = halves(classes, 5)
+    candidates: dict[Method, list[float]] = {
+        "gradient_ascent": list(range(1, 61)),
+        "logistic_regression": [0.001, 0.01, 0.1, 1.0, 10.0],
+    }
+    losses: dict[float, tuple[float, float]] = {}
+    nets: dict[float, LogisticNet] = {}
+    for value, net in fit_method(method, tiny)[0](*fit_half, candidates[method]):
+        log_p = np.array(naive_log_probabilities(net, validation_half[0]))
+        labels = validation_half[1]
+        errors = sum(log_p[i].argmax() != label for i, label in enumerate(labels))
+        log_loss = -sum(log_p[i, label] for i, label in enumerate(labels))
+        losses[value] = (errors / len(labels), log_loss / len(labels))
+        nets[value] = net
+    found = fit(*fit_method(method, tiny), fit_half, validation_half)
+    assert list(losses) == candidates[method]
+    best = min(losses, key=lambda value: (round(losses[value][0], 12), losses[value][1]))
+    assert len({loss for _, loss in losses.values()}) > 1
+    assert found.chosen == best
+    assert found.validation_loss == pytest.approx(losses[best], rel=1e-10)
+    np.testing.assert_allclose(found.validation_net.weights, nets[best].weights, rtol=1e-10)
+
+
+def test_among_equal_errors_the_lower_log_loss_is_chosen(tiny: Classifier) -> None:
+    """Two scores that separate the classes widely: no errors at any C, but surer at a large one."""
+    labels = np.arange(40) % 2
+    values = np.where(labels, 1000.0, 10.0)[:, None] + np.random.default_rng(0).normal(size=(40, 2))
+    found = fit(*fit_method("logistic_regression", tiny), (values, labels), (values, labels))
+    assert found.validation_loss[0] == 0
+    assert found.chosen == 10.0
+
+
+@both_methods
+def test_the_final_net_is_trained_on_both_halves_with_the_value_chosen(
+    tiny: Classifier, method: Method
+) -> None:
+    fit_half, validation_half = halves(3, 5)
+    found = fit(*fit_method(method, tiny), fit_half, validation_half)
+    both = [np.concatenate(pair) for pair in zip(fit_half, validation_half, strict=True)]
+    ((_, whole),) = fit_method(method, tiny)[0](both[0], both[1], [found.chosen])
+    ((_, half),) = fit_method(method, tiny)[0](*fit_half, [found.chosen])
+    np.testing.assert_allclose(found.net.weights, whole.weights, rtol=1e-10)
+    np.testing.assert_allclose(found.validation_net.weights, half.weights, rtol=1e-10)
+    assert not np.allclose(found.net.weights, half.weights, rtol=1e-3)
+
+
+@both_methods
+def test_thirty_scores_and_ten_classes_make_310_parameters(
+    tiny: Classifier, method: Method
+) -> None:
+    found = fit(*fit_method(method, tiny), *halves(10, 30))
+    for net in (found.net, found.validation_net):
+        assert net.weights.size + net.biases.size == 310
+        assert net.weights.shape == (30, 10)
+
+
+def relabelled(examples: Examples, order: NDArray[np.int64]) -> Examples:
+    """The same images with class c called order[c]."""
+    return examples[0], order[examples[1]]
+
+
+def reordered(examples: Examples, order: NDArray[np.int64]) -> Examples:
+    """The same images with the scores in another order."""
+    return examples[0][:, order], examples[1]
+
+
+@both_methods
+def test_permuting_the_digits_permutes_the_probabilities(tiny: Classifier, method: Method) -> None:
+    order, images = np.array([2, 0, 3, 1]), halves(4, 5)
+    as_given, permuted = (
+        fit(*fit_method(method, tiny), *pair)
+        for pair in (images, tuple(relabelled(half, order) for half in images))
+    )
+    test, _ = some_examples(4, 5, seed=9)
+    expected = np.exp(as_given.net.log_probabilities(test))
+    found = np.exp(permuted.net.log_probabilities(test))[:, order]
+    assert permuted.chosen == as_given.chosen
+    np.testing.assert_allclose(found, expected, atol=PERMUTED[method])
+
+
+@both_methods
+def test_permuting_the_scores_permutes_the_weights(tiny: Classifier, method: Method) -> None:
+    order, images = np.array([4, 2, 0, 3, 1]), halves(4, 5)
+    as_given, permuted = (
+        fit(*fit_method(method, tiny), *pair)
+        for pair in (images, tuple(reordered(half, order) for half in images))
+    )
+    test, _ = some_examples(4, 5, seed=9)
+    expected = as_given.net.log_probabilities(test)
+    found = permuted.net.log_probabilities(test[:, order])
+    assert permuted.chosen == as_given.chosen
+    np.testing.assert_allclose(np.exp(found), np.exp(expected), atol=PERMUTED[method])
+
+
+PERMUTED: dict[Method, float] = {"gradient_ascent": 1e-9, "logistic_regression": 1e-3}
+"""Largest differences: of rounding, and of where the solver of scikit-learn stops."""
+
+
+@both_methods
+def test_fitting_leaves_scores_and_labels_as_they_were(tiny: Classifier, method: Method) -> None:
+    images = halves(3, 5)
+    before = [array.copy() for half in images for array in half]
+    fit(*fit_method(method, tiny), *images)
+    for array, kept in zip([array for half in images for array in half], before, strict=True):
+        np.testing.assert_array_equal(array, kept)
+
+
+@both_methods
+@pytest.mark.parametrize("change", [lambda g: g + 1000, lambda g: 7 * g, lambda g: -g])
+def test_origin_and_unit_of_the_scores_do_not_matter(
+    tiny: Classifier, method: Method, change: Callable[[Scores], Scores]
+) -> None:
+    images, (test, _) = halves(3, 5), some_examples(3, 5, seed=9)
+    other = [(change(scores), labels) for scores, labels in images]
+    found: list[Fit] = [
+        fit(*fit_method(method, tiny), *images),
+        fit(*fit_method(method, tiny), *other),
+    ]
+    expected, changed = (
+        np.exp(one.net.log_probabilities(scores))
+        for one, scores in zip(found, (test, change(test)), strict=True)
+    )
+    np.testing.assert_allclose(changed, expected, atol=PERMUTED[method])
+
+
+@both_methods
+def test_a_score_that_never_varies_changes_nothing(tiny: Classifier, method: Method) -> None:
+    """A hidden unit that is always off, among the inputs of section 6's logistic net."""
+    scores, labels = some_examples(3, 4)
+    constant = np.column_stack([scores, np.full(len(scores), 0.3)])
+    without, with_it = (
+        [net for _, net in fit_method(method, tiny)[0](part, labels, [1])]
+        for part in (scores, constant)
+    )
+    np.testing.assert_allclose(
+        with_it[0].log_probabilities(constant), without[0].log_probabilities(scores), rtol=1e-6
+    )

@@ -1,0 +1,647 @@
+"""One RBM: exact answers by enumeration, then a slow reference, then counted frequencies."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise, product
+from math import exp, log
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.special import expit
+from scipy.stats import chisquare
+from sklearn.neural_network import BernoulliRBM
+from torch import Tensor
+
+from hpoe.method.randomness import uniform_minibatches
+from hpoe.method.rbm import (
+    RBM,
+    ContrastiveDivergence,
+    TrainingState,
+    goodness,
+    hidden_probabilities,
+    hidden_probabilities_and_goodness,
+    initial_state,
+    learning_rate,
+    measure,
+    visible_probabilities,
+)
+from hpoe.method.recipe import Recipe, Schedule
+from hpoe.params import Params
+
+Vector = list[float]
+Matrix = list[Vector]
+
+tiny_sizes = pytest.mark.parametrize(("visible", "hidden"), [(1, 1), (3, 5), (6, 4), (2, 9)])
+
+
+def some_rbm(
+    visible: int, hidden: int, seed: int = 0, dtype: torch.dtype = torch.float64, scale: float = 1.5
+) -> RBM:
+    rng = np.random.default_rng(seed)
+    shapes = (visible, hidden), (visible,), (hidden,)
+    return RBM(*(torch.from_numpy(rng.normal(0, scale, shape)).to(dtype) for shape in shapes))
+
+
+def some_images(count: int, visible: int, seed: int = 1) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).random((count, visible)))
+
+
+def all_states(units: int) -> Tensor:
+    """Every binary state of some units, [2^units, units]."""
+    return torch.tensor(list(product([0.0, 1.0], repeat=units)), dtype=torch.float64)
+
+
+def log_joint(rbm: RBM, v: Tensor, h: Tensor) -> Tensor:
+    """b.v + c.h + v W h, the log of the unnormalised joint probability, [N, M]."""
+    return (v @ rbm.visible_biases)[:, None] + h @ rbm.hidden_biases + v @ rbm.weights @ h.T
+
+
+def log_likelihood(rbm: RBM, v: Tensor) -> float:
+    """Mean log p(v) with the exact log Z, the sum over every visible and hidden state."""
+    double = RBM(rbm.weights.double(), rbm.visible_biases.double(), rbm.hidden_biases.double())
+    visible, hidden = rbm.weights.shape
+    log_z = log_joint(double, all_states(visible), all_states(hidden)).logsumexp(dim=(0, 1))
+    log_numerator = log_joint(double, v.double(), all_states(hidden)).logsumexp(dim=1)
+    return float((log_numerator - log_z).mean())
+
+
+def copy(rbm: RBM) -> RBM:
+    return RBM(*(part.clone() for part in (rbm.weights, rbm.visible_biases, rbm.hidden_biases)))
+
+
+def fresh(rbm: RBM) -> TrainingState:
+    """A state of float32 that an update may change, with nothing yet behind it."""
+    parts = (rbm.weights.float(), rbm.visible_biases.float(), rbm.hidden_biases.float())
+    return TrainingState(
+        RBM(*(part.clone() for part in parts)), RBM(*(torch.zeros_like(part) for part in parts))
+    )
+
+
+def parts(rbm: RBM) -> list[NDArray[np.float64]]:
+    """Weights, visible and hidden biases as float64."""
+    return [part.double().numpy() for part in (rbm.weights, rbm.visible_biases, rbm.hidden_biases)]
+
+
+# Goodness
+
+
+@tiny_sizes
+def test_goodness_is_the_log_of_the_sum_over_all_hidden_states(visible: int, hidden: int) -> None:
+    rbm = some_rbm(visible, hidden)
+    for v in (all_states(visible), some_images(20, visible)):
+        exact = log_joint(rbm, v, all_states(hidden)).logsumexp(dim=1)
+        torch.testing.assert_close(goodness(rbm, v), exact, rtol=1e-12, atol=1e-12)
+
+
+@tiny_sizes
+def test_goodness_of_all_images_sums_to_the_partition_function(visible: int, hidden: int) -> None:
+    rbm = some_rbm(visible, hidden)
+    exact = log_joint(rbm, all_states(visible), all_states(hidden)).logsumexp(dim=(0, 1))
+    torch.testing.assert_close(goodness(rbm, all_states(visible)).logsumexp(dim=0), exact)
+
+
+@given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 99), st.floats(0.01, 30))
+def test_goodness_of_any_float32_rbm_agrees_with_enumeration(
+    visible: int, hidden: int, seed: int, scale: float
+) -> None:
+    rbm = some_rbm(visible, hidden, seed, torch.float32, scale)
+    double = RBM(*(torch.from_numpy(part) for part in parts(rbm)))
+    v = some_images(5, visible, seed).float()
+    exact = log_joint(double, v.double(), all_states(hidden)).logsumexp(dim=1)
+    tolerance = 1e-6 * scale * visible * (hidden + 1)  # the largest sum that could cancel
+    torch.testing.assert_close(goodness(rbm, v), exact, rtol=0, atol=max(tolerance, 1e-6))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_goodness_is_float64_whatever_the_weights_are(dtype: torch.dtype) -> None:
+    assert goodness(some_rbm(3, 2, dtype=dtype), torch.ones(1, 3, dtype=dtype)).dtype == (
+        torch.float64
+    )
+
+
+@pytest.mark.parametrize("size", [1e2, 1e4, 1e30])
+def test_goodness_of_extreme_inputs_is_finite_and_right(size: float) -> None:
+    inputs = torch.tensor([-size, size, 0.0])
+    rbm = RBM(torch.zeros(1, 3), torch.tensor([size]), inputs)
+    (found,) = goodness(rbm, torch.tensor([[1.0]])).tolist()
+    assert found == pytest.approx(2 * size + log(2), rel=1e-7)
+    assert torch.isfinite(hidden_probabilities(rbm, torch.ones(1, 1))).all()
+
+
+def test_hidden_units_far_below_zero_still_add_their_tail() -> None:
+    rbm = RBM(torch.zeros(1, 1), torch.zeros(1), torch.tensor([-40.0]))
+    assert goodness(rbm, torch.zeros(1, 1)).item() == pytest.approx(exp(-40), rel=1e-5)
+
+
+def test_goodness_of_real_size_keeps_the_digits_that_a_float32_sum_would_lose() -> None:
+    """With weights of few bits the inputs are exact: what is left is the error of the sum."""
+    rng = np.random.default_rng(0)
+    v = torch.from_numpy(rng.integers(0, 2, (200, 784)).astype(np.float32))
+    weights = torch.from_numpy(rng.integers(-8, 9, (784, 500)).astype(np.float32) / 64)
+    biases = torch.from_numpy(rng.integers(-64, 65, 500).astype(np.float32) / 64)
+    rbm = RBM(weights, torch.zeros(784), biases)
+    inputs = v.double() @ weights.double() + biases.double()
+    exact = torch.nn.functional.softplus(inputs, threshold=1e9).sum(dim=1)
+    torch.testing.assert_close(goodness(rbm, v), exact, rtol=0, atol=1e-5)
+    lossy = torch.nn.functional.softplus(inputs.float()).sum(dim=1)
+    assert float((lossy.double() - exact).abs().max()) > 5e-5
+
+
+def test_goodness_of_real_size_is_within_a_millionth_of_float64() -> None:
+    rbm, v = some_rbm(784, 500, dtype=torch.float32, scale=0.15), some_images(100, 784).float()
+    double = RBM(*(torch.from_numpy(part) for part in parts(rbm)))
+    torch.testing.assert_close(goodness(rbm, v), goodness(double, v.double()), rtol=1e-6, atol=0)
+
+
+def test_goodness_of_a_batch_is_that_of_each_image_alone() -> None:
+    rbm, v = some_rbm(12, 7), some_images(30, 12)
+    alone = torch.cat([goodness(rbm, image[None]) for image in v])
+    torch.testing.assert_close(goodness(rbm, v), alone, rtol=1e-13, atol=1e-13)
+
+
+def test_the_gradient_of_goodness_is_the_statistics_of_the_positive_phase() -> None:
+    rbm, v = some_rbm(5, 4), some_images(6, 5)
+    tensors = rbm.weights, rbm.visible_biases, rbm.hidden_biases
+    for tensor in tensors:
+        tensor.requires_grad_()
+    gradients = torch.autograd.grad(goodness(rbm, v).sum(), tensors)
+    with torch.no_grad():
+        activity = hidden_probabilities(rbm, v)
+    for found, exact in zip(gradients, (v.T @ activity, v.sum(0), activity.sum(0)), strict=True):
+        torch.testing.assert_close(found, exact, rtol=1e-12, atol=1e-12)
+
+
+# Conditionals
+
+
+@tiny_sizes
+def test_conditionals_are_ratios_of_enumerated_joint_probabilities(
+    visible: int, hidden: int
+) -> None:
+    rbm, h = some_rbm(visible, hidden), all_states(hidden)
+    v = all_states(visible)
+    joint = log_joint(rbm, v, h).exp()
+    given_v = joint @ h / joint.sum(dim=1, keepdim=True)
+    given_h = joint.T @ v / joint.sum(dim=0)[:, None]
+    torch.testing.assert_close(hidden_probabilities(rbm, v), given_v, rtol=1e-10, atol=1e-13)
+    torch.testing.assert_close(visible_probabilities(rbm, h), given_h, rtol=1e-10, atol=1e-13)
+
+
+def test_both_at_once_are_what_each_is_alone() -> None:
+    rbm, v = some_rbm(9, 5, dtype=torch.float32), some_images(8, 9).float()
+    activity, good = hidden_probabilities_and_goodness(rbm, v)
+    assert torch.equal(activity, hidden_probabilities(rbm, v))
+    assert torch.equal(good, goodness(rbm, v))
+
+
+@pytest.mark.parametrize(
+    "quantity", [goodness, hidden_probabilities, hidden_probabilities_and_goodness]
+)
+def test_images_and_weights_are_left_as_they_were(
+    quantity: Callable[[RBM, Tensor], object],
+) -> None:
+    rbm, v = some_rbm(9, 5), some_images(8, 9)
+    rbm_before, v_before = copy(rbm), v.clone()
+    quantity(rbm, v)
+    assert torch.equal(v, v_before)
+    for part, before in zip(parts(rbm), parts(rbm_before), strict=True):
+        np.testing.assert_array_equal(part, before)
+
+
+def test_scikit_learns_bernoulli_rbm_agrees() -> None:
+    rbm, v = some_rbm(10, 6), some_images(20, 10)
+    model = BernoulliRBM(n_components=6)
+    model.components_ = rbm.weights.T.numpy()
+    model.intercept_visible_ = rbm.visible_biases.numpy()
+    model.intercept_hidden_ = rbm.hidden_biases.numpy()
+    np.testing.assert_allclose(goodness(rbm, v), -model._free_energy(v.numpy()), rtol=1e-12)
+    np.testing.assert_allclose(hidden_probabilities(rbm, v), model.transform(v.numpy()), rtol=1e-12)
+    h = all_states(6).numpy()
+    drawn = np.mean([model._sample_visibles(h, np.random.RandomState(k)) for k in range(400)], 0)
+    expected = visible_probabilities(rbm, all_states(6)).numpy()
+    # 640 means of 400 draws: one of them is 6 standard deviations off in fewer than 1 of 10^5 runs
+    deviation = np.sqrt(expected * (1 - expected) / 400) + 1e-3
+    assert (np.abs(drawn - expected) < 6 * deviation).all()
+
+
+# Training: a slow reference
+
+
+def slow_sigmoid(x: float) -> float:
+    return 1 / (1 + exp(-x))
+
+
+class SlowTraining:
+    """Eqs. 6 and 7 written out in loops over numbers, from the paper's text alone."""
+
+    def __init__(self, rbm: RBM) -> None:
+        self.w: Matrix = rbm.weights.tolist()
+        self.b: Vector = rbm.visible_biases.tolist()
+        self.c: Vector = rbm.hidden_biases.tolist()
+        self.visible, self.hidden = len(self.b), len(self.c)
+        self.dw: Matrix = [[0.0] * self.hidden for _ in self.b]
+        self.db: Vector = [0.0] * self.visible
+        self.dc: Vector = [0.0] * self.hidden
+
+    def p_hidden(self, v: Vector) -> Vector:
+        return [
+            slow_sigmoid(self.c[j] + sum(v[i] * self.w[i][j] for i in range(self.visible)))
+            for j in range(self.hidden)
+        ]
+
+    def p_visible(self, h: Vector) -> Vector:
+        return [
+            slow_sigmoid(self.b[i] + sum(self.w[i][j] * h[j] for j in range(self.hidden)))
+            for i in range(self.visible)
+        ]
+
+    def update(self, data: Matrix, uniform: Matrix, rate: float, mu: float, decay: float) -> float:
+        """One minibatch; the squared reconstruction error summed over it."""
+        chains = []
+        for v0, u in zip(data, uniform, strict=True):
+            p_h0 = self.p_hidden(v0)
+            h0 = [1.0 if u[j] < p_h0[j] else 0.0 for j in range(self.hidden)]
+            v1 = self.p_visible(h0)
+            chains.append((v0, p_h0, v1, self.p_hidden(v1)))
+        n = len(data)
+        for i in range(self.visible):
+            for j in range(self.hidden):
+                data_term = sum(v0[i] * p_h0[j] for v0, p_h0, _, _ in chains) / n
+                model_term = sum(v1[i] * p_h1[j] for _, _, v1, p_h1 in chains) / n
+                gradient = data_term - model_term - decay * self.w[i][j]
+                self.dw[i][j] = mu * self.dw[i][j] + rate * gradient
+            difference = sum(v0[i] - v1[i] for v0, _, v1, _ in chains) / n
+            self.db[i] = mu * self.db[i] + rate * difference
+        for j in range(self.hidden):
+            difference = sum(p_h0[j] - p_h1[j] for _, p_h0, _, p_h1 in chains) / n
+            self.dc[j] = mu * self.dc[j] + rate * difference
+        for i in range(self.visible):
+            self.b[i] += self.db[i]
+            for j in range(self.hidden):
+                self.w[i][j] += self.dw[i][j]
+        for j in range(self.hidden):
+            self.c[j] += self.dc[j]
+        return sum((x - y) ** 2 for v0, _, v1, _ in chains for x, y in zip(v0, v1, strict=True))
+
+    def agrees_with(self, state: TrainingState) -> None:
+        slow: list[Matrix | Vector] = [self.w, self.b, self.c, self.dw, self.db, self.dc]
+        for found, expected in zip(parts(state.rbm) + parts(state.increments), slow, strict=True):
+            np.testing.assert_allclose(found, np.array(expected), rtol=2e-5, atol=2e-6)
+
+
+def test_an_update_is_eqs_6_and_7_for_full_and_partial_minibatches(recipe: Recipe) -> None:
+    recipe = replace(recipe, minibatch_size=5, weight_decay=0.3)
+    state = fresh(some_rbm(6, 4, dtype=torch.float32, scale=0.7))
+    slow, divergence = SlowTraining(state.rbm), ContrastiveDivergence(state, recipe)
+    rng = np.random.default_rng(3)
+    for size, rate, mu in [(5, 0.1, 0.0), (5, 0.3, 0.9), (2, 0.2, 0.9), (5, 0.4, 0.5), (1, 1, 0.9)]:
+        v0 = rng.random((size, 6), np.float32)
+        uniform = rng.random((size, 4), np.float32)
+        error = divergence.update(
+            torch.from_numpy(v0), torch.from_numpy(uniform), learning_rate=rate, momentum=mu
+        )
+        expected = slow.update(v0.tolist(), uniform.tolist(), rate, mu, decay=0.3)
+        assert float(error) == pytest.approx(expected, rel=1e-5)
+        slow.agrees_with(state)
+
+
+@pytest.mark.parametrize(("visible", "hidden"), [(784, 500), (784, 25), (100, 100)])
+def test_updates_of_real_size_are_those_of_float64(
+    recipe: Recipe, visible: int, hidden: int
+) -> None:
+    """Where other libraries make the products than those of the slow reference's size."""
+    state, rng = fresh(some_rbm(visible, hidden, scale=0.05)), np.random.default_rng(2)
+    divergence = ContrastiveDivergence(state, recipe)
+    dw = db = dc = np.zeros(())
+    for size, rate, mu in [(50, 0.1, 0.0), (50, 0.1, 0.9), (30, 0.05, 0.9)]:
+        w, b, c = (part.copy() for part in parts(state.rbm))
+        v0, uniform = (rng.random((size, units), np.float32) for units in (visible, hidden))
+        divergence.update(
+            torch.from_numpy(v0), torch.from_numpy(uniform), learning_rate=rate, momentum=mu
+        )
+        p_h0 = expit(c + v0 @ w)
+        v1 = expit(b + (uniform < p_h0) @ w.T)
+        p_h1 = expit(c + v1 @ w)
+        dw = mu * dw + rate * ((v0.T @ p_h0 - v1.T @ p_h1) / size - recipe.weight_decay * w)
+        db = mu * db + rate * (v0 - v1).mean(axis=0)
+        dc = mu * dc + rate * (p_h0 - p_h1).mean(axis=0)
+        for found, expected in zip(parts(state.increments), (dw, db, dc), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(dw).max())
+        for found, before, step in zip(parts(state.rbm), (w, b, c), (dw, db, dc), strict=True):
+            np.testing.assert_allclose(found, before + step, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "constant_then_linear"])
+@pytest.mark.parametrize(("momentum_start", "minibatch"), [(0, 4), (3, 4), (50, 1), (999, 13)])
+def test_epochs_are_the_slow_ones_in_fixed_order(
+    recipe: Recipe, schedule: Schedule, momentum_start: int, minibatch: int
+) -> None:
+    """13 images: minibatches of 4 leave a last one of 1, and single images take 65 updates."""
+    recipe = replace(
+        recipe,
+        epochs=5,
+        minibatch_size=minibatch,
+        learning_rate_schedule=schedule,
+        momentum=0.9,
+        momentum_start=momentum_start,
+    )
+    data = some_images(13, 5).float()
+    state = fresh(some_rbm(5, 3, dtype=torch.float32, scale=0.3))
+    slow, divergence = SlowTraining(state.rbm), ContrastiveDivergence(state, recipe)
+    batches = [data[at : at + minibatch].tolist() for at in range(0, 13, minibatch)]
+    updates, update = 5 * len(batches), 0
+    for epoch in range(5):
+        found = divergence.epoch(data, np.random.default_rng(epoch), recipe, epoch)
+        drawn = uniform_minibatches(np.random.default_rng(epoch), len(batches), (minibatch, 3))
+        total = 0.0
+        for batch in batches:
+            falling = schedule == "constant_then_linear" and update >= updates / 2
+            rate = 0.2 * (updates - update) / (updates / 2) if falling else 0.2
+            mu = 0.0 if update < momentum_start else 0.9
+            uniform = next(drawn)[: len(batch)].tolist()
+            total += slow.update(batch, uniform, rate, mu, decay=0.01)
+            update += 1
+        assert found == pytest.approx(total / 13, rel=1e-5)
+        slow.agrees_with(state)
+
+
+class Witness(ContrastiveDivergence):
+    """Notes what each update is given."""
+
+    def __init__(self, state: TrainingState, recipe: Recipe) -> None:
+        super().__init__(state, recipe)
+        self.minibatches: list[Tensor] = []
+        self.momenta: list[float] = []
+        self.rates: list[float] = []
+
+    def update(
+        self, v0: Tensor, uniform: Tensor, *, learning_rate: float, momentum: float
+    ) -> Tensor:
+        self.minibatches.append(v0.clone())
+        self.momenta.append(momentum)
+        self.rates.append(learning_rate)
+        return super().update(v0, uniform, learning_rate=learning_rate, momentum=momentum)
+
+
+def test_the_papers_epoch_is_44_minibatches_of_100_and_momentum_starts_after_50_updates(
+    params: Params,
+) -> None:
+    h500 = params.networks["h500"].recipe
+    data = some_images(params.split.unsupervised_per_digit, 2).float()
+    witness = Witness(fresh(some_rbm(2, 1)), h500)
+    for epoch in range(2):
+        witness.epoch(data, np.random.default_rng(epoch), h500, epoch)
+    assert [len(minibatch) for minibatch in witness.minibatches] == [100] * 88
+    assert torch.equal(torch.cat(witness.minibatches), torch.cat([data, data]))
+    assert witness.momenta == [0.0] * 50 + [0.9] * 38
+    assert witness.rates == [0.1] * 88
+
+
+def test_training_leaves_the_images_and_the_random_numbers_as_they_were(recipe: Recipe) -> None:
+    state = fresh(some_rbm(5, 4))
+    divergence = ContrastiveDivergence(state, recipe)
+    v0, uniform = some_images(3, 5).float(), some_images(3, 4).float()
+    before = v0.clone(), uniform.clone()
+    divergence.update(v0, uniform, learning_rate=0.1, momentum=0.9)
+    divergence.epoch(v0, np.random.default_rng(0), recipe, 0)
+    assert torch.equal(v0, before[0])
+    assert torch.equal(uniform, before[1])
+
+
+@pytest.mark.parametrize("sign", [-1e4, 1e4])
+def test_an_update_of_a_saturated_rbm_stays_finite(recipe: Recipe, sign: float) -> None:
+    rbm = RBM(torch.full((5, 4), sign), torch.full((5,), -sign), torch.full((4,), sign))
+    state = fresh(rbm)
+    divergence = ContrastiveDivergence(state, recipe)
+    v0 = some_images(3, 5).float()
+    error = divergence.update(v0, torch.full((3, 4), 0.5), learning_rate=0.1, momentum=0.9)
+    assert np.isfinite(float(error))
+    assert all(np.isfinite(part).all() for part in parts(state.rbm))
+
+
+# Training: what is sampled
+
+
+def decoder(hidden: int, biases: Vector) -> RBM:
+    """An RBM whose visible unit k is on exactly when the hidden units are in state k.
+
+    Shown a blank image its weights do not act, so that p(h|v) comes from the biases alone.
+    """
+    states = 2 * all_states(hidden) - 1
+    weights = 80 * states
+    visible_biases = -80 * (states > 0).sum(dim=1).double() + 40
+    return RBM(weights, visible_biases, torch.tensor(biases, dtype=torch.float64))
+
+
+def reconstruction(state: TrainingState, recipe: Recipe, uniform: Tensor) -> NDArray[np.float64]:
+    """Mean of v1 over a minibatch of blank images, from the step of the visible biases."""
+    divergence = ContrastiveDivergence(state, recipe)
+    blank = torch.zeros(len(uniform), len(state.rbm.visible_biases))
+    divergence.update(blank, uniform, learning_rate=1.0, momentum=0.0)
+    return -state.increments.visible_biases.double().numpy()
+
+
+def test_the_reconstruction_comes_from_one_binary_state_of_the_hidden_units(
+    recipe: Recipe,
+) -> None:
+    rbm, rng = decoder(3, [0.3, -0.4, 0.0]), np.random.default_rng(0)
+    seen = set()
+    for _ in range(60):
+        uniform = rng.random((1, 3), np.float32)
+        v1 = reconstruction(fresh(rbm), recipe, torch.from_numpy(uniform))
+        np.testing.assert_allclose(np.sort(v1), [0] * 7 + [1], atol=1e-6)
+        drawn = uniform[0] < expit([0.3, -0.4, 0.0])
+        np.testing.assert_array_equal(all_states(3)[v1.argmax()].numpy(), drawn)
+        seen.add(v1.argmax())
+    assert seen == set(range(8))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hidden_states_are_as_frequent_as_their_probabilities(recipe: Recipe, seed: int) -> None:
+    """All 2^4 states against the product of the units' probabilities, by chi-square.
+
+    With another seed a right sampler fails once in a million.
+    """
+    biases, draws, minibatch = [1.2, -0.7, 0.1, -2.0], 100_000, 1000
+    uniform = torch.from_numpy(np.random.default_rng(seed).random((draws, 4), np.float32))
+    recipe = replace(recipe, minibatch_size=minibatch)
+    means = [
+        reconstruction(fresh(decoder(4, biases)), recipe, part)
+        for part in torch.split(uniform, minibatch)
+    ]
+    counts = np.sum(means, axis=0) * minibatch
+    p, states = expit(biases), all_states(4).numpy()
+    expected = np.prod(np.where(states > 0, p, 1 - p), axis=1)
+    counts = np.round(counts)
+    assert counts.sum() == draws
+    assert chisquare(counts, expected * draws).pvalue > 1e-6
+
+
+def cd1_statistics(rbm: RBM, v0: Tensor, h0: Tensor) -> NDArray[np.float64]:
+    """<v0 p_h0> - <v1 p_h1> and the differences for the biases, a row a hidden state of h0."""
+    w, b, c = parts(rbm)
+    p_h0 = expit(c + v0.numpy() @ w)
+    v1 = expit(b + h0.numpy() @ w.T)
+    p_h1 = expit(c + v1 @ w)
+    outer = np.outer(v0, p_h0) - v1[:, :, None] * p_h1[:, None, :]
+    return np.column_stack([outer.reshape(len(h0), -1), v0.numpy() - v1, p_h0 - p_h1])
+
+
+def increments(state: TrainingState) -> NDArray[np.float64]:
+    return np.concatenate([part.ravel() for part in parts(state.increments)])
+
+
+def test_the_expected_statistics_are_those_of_all_hidden_states_by_their_probability(
+    recipe: Recipe,
+) -> None:
+    """Uniform numbers of 0 and 1 force each state, so that the sum over all is exact."""
+    rbm, v0, h = some_rbm(4, 3, scale=0.8), some_images(1, 4)[0], all_states(3)
+    recipe = replace(recipe, weight_decay=0.0)
+    p_h0 = hidden_probabilities(rbm, v0[None])
+    weight = torch.where(h > 0, p_h0, 1 - p_h0).prod(dim=1).numpy()
+    found = np.zeros(4 * 3 + 4 + 3)
+    for share, state_of_h in zip(weight, h, strict=True):
+        state = fresh(rbm)
+        divergence = ContrastiveDivergence(state, recipe)
+        forced = (1 - state_of_h)[None].float()
+        divergence.update(v0[None].float(), forced, learning_rate=1.0, momentum=0.0)
+        found += share * increments(state)
+    np.testing.assert_allclose(found, weight @ cd1_statistics(rbm, v0, h), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_mean_statistics_of_many_samples_are_the_enumerated_expectation(
+    recipe: Recipe, seed: int
+) -> None:
+    """19 numbers, each within 6 standard errors: with another seed one fails in 10^7 runs."""
+    draws = 40_000
+    rbm, v0, h = some_rbm(4, 3, seed, scale=0.8), some_images(1, 4, seed)[0], all_states(3)
+    recipe = replace(recipe, weight_decay=0.0, minibatch_size=draws)
+    p_h0 = hidden_probabilities(rbm, v0[None])
+    weight = torch.where(h > 0, p_h0, 1 - p_h0).prod(dim=1).numpy()
+    statistics = cd1_statistics(rbm, v0, h)
+    mean = weight @ statistics
+    standard_error = np.sqrt(weight @ (statistics - mean) ** 2 / draws)
+    state = fresh(rbm)
+    uniform = torch.from_numpy(np.random.default_rng(seed).random((draws, 3), np.float32))
+    ContrastiveDivergence(state, recipe).update(
+        v0.float().expand(draws, -1), uniform, learning_rate=1.0, momentum=0.0
+    )
+    assert (np.abs(increments(state) - mean) < 6 * standard_error + 1e-5).all()
+
+
+def test_training_raises_the_exact_log_likelihood_of_its_images(recipe: Recipe) -> None:
+    """Four patterns: no model gives them more than log(1/4) each, and this one comes near."""
+    patterns = torch.tensor(
+        [[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1], [1, 0, 1, 0, 1, 0], [0, 1, 0, 1, 0, 1]]
+    ).float()
+    recipe = replace(recipe, units=(8, 1, 1), epochs=2000, minibatch_size=4, weight_decay=0.0001)
+    state = initial_state(recipe, 1, 6, np.random.default_rng(0))
+    before = log_likelihood(state.rbm, patterns)
+    divergence, rng = ContrastiveDivergence(state, recipe), np.random.default_rng(1)
+    for epoch in range(recipe.epochs):
+        divergence.epoch(patterns, rng, recipe, epoch)
+    after = log_likelihood(state.rbm, patterns)
+    assert before == pytest.approx(-6 * log(2), abs=0.05)
+    assert -log(4) - 0.5 < after < -log(4)
+
+
+# Schedules, initial values and curves
+
+
+@given(st.integers(0, 5000), st.integers(1, 5000))
+def test_the_constant_schedule_is_constant(params: Params, update: int, updates: int) -> None:
+    assert learning_rate(params.networks["h500"].recipe, update, updates) == 0.1
+
+
+@pytest.mark.parametrize(
+    ("update", "updates", "rate"),
+    [
+        (0, 1, 0.8),
+        (0, 2, 0.8),
+        (1, 2, 0.8),
+        (0, 8, 0.8),
+        (3, 8, 0.8),
+        (4, 8, 0.8),
+        (5, 8, 0.6),
+        (7, 8, 0.2),
+        (3, 7, 0.8),
+        (4, 7, 0.8 * 3 / 3.5),
+        (6, 7, 0.8 / 3.5),
+    ],
+)
+def test_the_other_schedule_is_constant_for_half_the_updates_then_linear_to_zero(
+    recipe: Recipe, update: int, updates: int, rate: float
+) -> None:
+    recipe = replace(recipe, learning_rate=0.8, learning_rate_schedule="constant_then_linear")
+    assert learning_rate(recipe, update, updates) == pytest.approx(rate, rel=1e-12)
+
+
+@given(st.integers(1, 400))
+def test_the_rate_never_rises_and_never_reaches_zero(params: Params, updates: int) -> None:
+    """Beyond the last update it would."""
+    recipe = params.networks["default"].recipe
+    assert recipe.learning_rate_schedule == "constant_then_linear"
+    rates = [learning_rate(recipe, update, updates) for update in range(updates)]
+    assert all(later <= earlier * (1 + 1e-12) for earlier, later in pairwise(rates))
+    assert rates[0] == recipe.learning_rate
+    assert rates[-1] > 0
+    assert learning_rate(recipe, updates, updates) == 0
+
+
+def test_initial_weights_are_small_gaussians_and_the_rest_is_zero(params: Params) -> None:
+    """392,000 weights: mean and deviation within 5 standard errors, 1 false alarm in 10^6."""
+    recipe = params.networks["h500"].recipe
+    state = initial_state(recipe, 1, 784, np.random.default_rng(0))
+    weights, visible_biases, hidden_biases = parts(state.rbm)
+    assert weights.shape == (784, 500)
+    assert state.rbm.weights.dtype == torch.float32
+    assert abs(weights.mean()) < 5 * 0.01 / np.sqrt(weights.size)
+    assert abs(weights.std() / 0.01 - 1) < 5 / np.sqrt(2 * weights.size)
+    assert abs((weights**4).mean() / 0.01**4 - 3) < 5 * np.sqrt(96 / weights.size)  # no other shape
+    for rest in (visible_biases, hidden_biases, *parts(state.increments)):
+        assert not rest.any()
+    assert state.epochs == 0
+
+
+@pytest.mark.parametrize(("layer", "hidden"), [(1, 4), (2, 3), (3, 2)])
+def test_a_layer_has_the_units_that_the_recipe_gives_it(
+    recipe: Recipe, layer: int, hidden: int
+) -> None:
+    state = initial_state(recipe, layer, 5, np.random.default_rng(0))
+    for rbm in (state.rbm, state.increments):
+        assert [part.shape for part in parts(rbm)] == [(5, hidden), (5,), (hidden,)]
+
+
+def test_training_changes_no_part_through_another(recipe: Recipe) -> None:
+    """Weights, biases and increments are tensors of their own: none is a view of another."""
+    state = initial_state(recipe, 1, 5, np.random.default_rng(0))
+    pointers = {
+        part.data_ptr()
+        for rbm in (state.rbm, state.increments)
+        for part in (rbm.weights, rbm.visible_biases, rbm.hidden_biases)
+    }
+    assert len(pointers) == 6
+
+
+def test_a_point_of_the_curves_is_what_its_fields_say() -> None:
+    rbm = some_rbm(5, 4, dtype=torch.float32)
+    train, heldout = some_images(7, 5).float(), some_images(3, 5, seed=2).float()
+    point = measure(rbm, 1.25, train, heldout)
+    w, b, c = parts(rbm)
+
+    def mean_goodness(v: NDArray[np.float64]) -> float:
+        return float((v @ b + np.log1p(np.exp(c + v @ w)).sum(axis=1)).mean())
+
+    assert point.reconstruction_error == 1.25
+    assert point.goodness_train == pytest.approx(mean_goodness(train.double().numpy()), rel=1e-6)
+    assert point.goodness_heldout == pytest.approx(
+        mean_goodness(heldout.double().numpy()), rel=1e-6
+    )
+    activity = expit(c + train.double().numpy() @ w).mean()
+    assert point.mean_hidden_activity == pytest.approx(activity, rel=1e-6)
+    assert point.weight_norm == pytest.approx(np.sqrt((w**2).sum()), rel=1e-6)

@@ -1,0 +1,83 @@
+"""Small random systems that recognise 28 x 28 images of three digits."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpoe.params import Refusal
+from hpoe.registration.refusal import fit_digit_score, fit_edges
+from hpoe_recognition.digit_score import Seen
+from hpoe_recognition.edge_density import EdgeDensities
+from hpoe_recognition.logistic import LogisticNet
+from hpoe_recognition.networks import stacked
+from hpoe_recognition.normalization import SHIFTS, Preparation
+from hpoe_recognition.recogniser import Recogniser, System
+
+DIGITS = (2, 5, 7)
+SIDE = 28
+UNITS = (SIDE * SIDE, 9, 6, 4)
+REFUSAL = Refusal(
+    outliers_per_kind=3,
+    digits_per_class=2,
+    hidden_units=5,
+    weight_decay=0.0001,
+    epochs=20,
+    refused_digits=0.05,
+)
+
+
+def system(seed: int = 0, how: Preparation = "as_given") -> System:
+    """Random RBMs and nets; `how` is what the RBMs are asked about."""
+    rng = np.random.default_rng(seed)
+
+    def array(*shape: int) -> NDArray[np.float32]:
+        return (0.2 * rng.standard_normal(shape)).astype(np.float32)
+
+    parts = [
+        [
+            {
+                "weights": array(below, above),
+                "visible_biases": array(below),
+                "hidden_biases": array(above),
+            }
+            for _ in DIGITS
+        ]
+        for below, above in itertools.pairwise(UNITS)
+    ]
+    weights = rng.standard_normal((2, 3 * len(DIGITS), len(DIGITS)))
+    nets = [LogisticNet(each, np.zeros(len(DIGITS))) for each in weights]
+    of = System(DIGITS, {"tiny": stacked(parts, how)}, SHIFTS, 2.0, nets[0], nets[1])
+    usual = of.scores(images(50)).mean(axis=0)
+    nets = [LogisticNet(each, -usual @ each) for each in weights]  # so that it finds all digits
+    return replace(of, net=nets[0], validation_net=nets[1])
+
+
+def images(count: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Random figures with a black border."""
+    rng = np.random.default_rng(seed)
+    made = np.zeros((count, SIDE, SIDE), np.uint8)
+    made[:, 5:23, 6:22] = rng.integers(0, 256, (count, 18, 16)) * rng.integers(
+        0, 2, (count, 18, 16)
+    )
+    return made
+
+
+def seen(of: System, made: NDArray[np.uint8]) -> Seen:
+    """What the models say of images."""
+    return of.see(made, of.scores(made))
+
+
+def edges() -> EdgeDensities:
+    """Fitted on random figures, others for each digit."""
+    return fit_edges([images(60, 20 + digit) for digit in DIGITS])
+
+
+def recogniser(seed: int = 0, how: Preparation = "as_given") -> Recogniser:
+    """A system with a digit score fitted on random figures against other ones."""
+    of = system(seed, how)
+    digits, others = seen(of, images(90, 1)), seen(of, images(60, 2) // 2)
+    score = fit_digit_score(REFUSAL, edges(), digits, others, seen(of, images(50, 3)), seed)
+    typical = np.sort(digits.goodness[:, :: len(UNITS) - 1].T, axis=1)
+    return Recogniser(of, typical, score)

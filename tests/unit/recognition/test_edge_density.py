@@ -1,0 +1,84 @@
+"""Edge densities: the descriptor beside a plain loop, the distances beside scipy's."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import mahalanobis
+
+from hpoe.registration.refusal import DIRECTIONS, LOWEST, fit_edges
+from hpoe_recognition.edge_density import CELLS, ORIENTATIONS, edge_orientations
+from tests.unit.recognition.systems import DIGITS, edges, images
+
+
+def unit(made: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return made.astype(np.float32) / np.float32(255)
+
+
+def described_slowly(image: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The same descriptor, pixel by pixel, orientation by orientation, cell by cell."""
+    rows, columns = image.shape
+    padded = np.pad(image, 1).astype(np.float64)
+    votes = np.zeros((ORIENTATIONS, CELLS, CELLS))
+    for row in range(rows):
+        for column in range(columns):
+            across = padded[row + 1, column + 2] - padded[row + 1, column]
+            down = padded[row + 2, column + 1] - padded[row, column + 1]
+            angle = (np.arctan2(down, across) % np.pi) * ORIENTATIONS / np.pi
+            for orientation in range(ORIENTATIONS):
+                apart = abs(angle - orientation)
+                share = max(0.0, 1 - min(apart, ORIENTATIONS - apart))
+                for i in range(CELLS):
+                    for j in range(CELLS):
+                        near_row = 1 - abs((row + 0.5) * CELLS / rows - i - 0.5)
+                        near_column = 1 - abs((column + 0.5) * CELLS / columns - j - 0.5)
+                        near = max(0.0, near_row) * max(0.0, near_column)
+                        votes[orientation, i, j] += np.hypot(across, down) * share * near
+    whole = votes.sum()
+    return np.sqrt(votes / whole if whole else votes).reshape(-1)
+
+
+def test_edges_are_described_as_by_a_plain_loop() -> None:
+    for shape in ((28, 28), (16, 16), (20, 12)):
+        made = np.random.default_rng(0).random((2, *shape), np.float32)
+        expected = [described_slowly(image) for image in made]
+        np.testing.assert_allclose(edge_orientations(made), expected, atol=1e-5)
+
+
+def test_an_image_without_edges_is_described_by_zeros_and_unusual() -> None:
+    blank = np.zeros((1, 28, 28), np.float32)
+    assert not edge_orientations(blank).any()
+    assert edges()(blank)[0] < edges()(unit(images(20, 9))).min()
+
+
+def test_a_turned_image_has_the_turned_edges() -> None:
+    """A quarter turn moves every cell, and every orientation by half of them all."""
+    image = unit(images(1))
+    shape = (ORIENTATIONS, CELLS, CELLS)
+    before = edge_orientations(image).reshape(shape)
+    after = edge_orientations(np.rot90(image, axes=(1, 2)).copy()).reshape(shape)
+    expected = np.rot90(np.roll(before, ORIENTATIONS // 2, axis=0), axes=(1, 2))
+    np.testing.assert_allclose(after, expected, atol=1e-5)
+
+
+def test_distances_are_mahalanobis_distances_of_the_floored_covariance() -> None:
+    of, made = images(300, 1), unit(images(4, 2))
+    found = fit_edges([of])
+    described = edge_orientations(unit(of)).astype(np.float64)
+    variances, directions = np.linalg.eigh(np.cov(described.T))
+    floored = np.maximum(variances, np.sort(variances)[-DIRECTIONS])
+    inverse = directions @ np.diag(1 / floored) @ directions.T
+    squared = [
+        mahalanobis(each, described.mean(axis=0), inverse) ** 2 for each in edge_orientations(made)
+    ]
+    np.testing.assert_allclose(found(made), np.log(found.reach[0] / squared), atol=1e-3)
+
+
+def test_nearly_all_digits_are_within_reach_of_their_own_gaussian() -> None:
+    of = images(400, 1)
+    assert np.mean(fit_edges([of])(unit(of)) < 0) <= LOWEST
+
+
+def test_the_digit_that_suits_best_decides() -> None:
+    made = unit(images(5, 4))
+    several = edges()
+    alone = [fit_edges([images(60, 20 + digit)])(made) for digit in DIGITS]
+    np.testing.assert_allclose(several(made), np.max(alone, axis=0), atol=1e-4)

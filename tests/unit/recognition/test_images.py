@@ -1,0 +1,422 @@
+"""Images as people have them: every way to send one is taken, everything else refused."""
+
+import base64
+import io
+import re
+import struct
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from hpoe.data.mnist import Mnist
+from hpoe_recognition.images import (
+    ImageError,
+    Limits,
+    decode,
+    mnist_digit,
+    open_picture,
+    read_image,
+)
+
+LIMITS = Limits()
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+ORIENTATION = 0x0112
+Bytes = NDArray[np.uint8]
+
+
+def corner(side: int = 40) -> Image.Image:
+    """An L of dark ink on white, unlike itself however it is turned or mirrored."""
+    picture = Image.new("L", (side, side + 10), 255)
+    picture.paste(20, (8, 8, 14, 40))
+    picture.paste(20, (8, 34, 24, 40))
+    return picture
+
+
+def file_of(picture: Image.Image, format: str = "PNG", **options: Any) -> bytes:  # noqa: A002
+    buffer = io.BytesIO()
+    picture.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def text_of(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def read(picture: Image.Image, format: str = "PNG", **options: Any) -> Bytes:  # noqa: A002
+    return read_image(text_of(file_of(picture, format, **options)), LIMITS)
+
+
+def assert_alike(found: Bytes, expected: Bytes) -> None:
+    assert found.any()
+    assert np.abs(found.astype(float) - expected).mean() < 4
+
+
+# MNIST's own format
+
+
+def test_all_of_mnist_is_in_mnists_format(mnist: Mnist) -> None:
+    images = np.concatenate([mnist.train_images, mnist.test_images])
+    found = [mnist_digit(Image.fromarray(image)) for image in images]
+    np.testing.assert_array_equal(np.stack([f for f in found if f is not None]), images)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P"])
+def test_mnists_digits_come_back_byte_for_byte(mnist: Mnist, mode: str) -> None:
+    for image in mnist.test_images[::25]:
+        found = read(Image.fromarray(image).convert(mode))
+        assert found.tobytes() == image.tobytes()
+        assert found.shape == (28, 28)
+        assert found.dtype == np.uint8
+
+
+def test_a_dark_digit_on_white_of_mnists_size_is_turned_to_light_on_black(mnist: Mnist) -> None:
+    image = mnist.train_images[0]
+    found = read(ImageOps.invert(Image.fromarray(image)))
+    assert np.abs(found.astype(float) - image).mean() < 4
+
+
+def test_in_colour_mnists_size_is_no_mnist_format(mnist: Mnist) -> None:
+    tinted = ImageOps.colorize(Image.fromarray(mnist.train_images[0]), "black", "yellow")
+    assert mnist_digit(tinted) is None
+    assert_alike(read(tinted), mnist.train_images[0])
+
+
+@pytest.mark.parametrize("level", [0, 90, 255])
+@pytest.mark.parametrize("side", [8, 28, 100])
+def test_a_blank_image_is_answered_with_a_blank_one(level: int, side: int) -> None:
+    assert not read(Image.new("L", (side, side), level)).any()
+    assert not read(Image.new("RGBA", (side, side), (level, 0, 0, 0))).any()
+
+
+# Ways to send a file
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_four_formats_are_taken(format: str, mode: str) -> None:  # noqa: A002
+    assert_alike(read(corner().convert(mode), format), read(corner()))
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA", "I;16"])
+def test_every_mode_of_png_is_taken(mode: str) -> None:
+    if mode == "I;16":
+        picture = Image.fromarray(np.asarray(corner()).astype(np.uint16) * 257)
+    else:
+        picture = corner().convert(mode)
+    assert_alike(read(picture), read(corner()))
+
+
+def test_jpegs_for_print_are_taken() -> None:
+    assert_alike(read(corner().convert("CMYK"), "JPEG"), read(corner()))
+
+
+@given(st.binary(min_size=1, max_size=300), st.data())
+def test_base64_is_taken_in_both_alphabets_with_whitespace_and_without_padding(
+    content: bytes, data: st.DataObject
+) -> None:
+    encode = data.draw(st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]))
+    text = encode(content).decode()
+    for variant in (
+        text,
+        text.rstrip("="),
+        f" {text}\n",
+        "\r\n".join(text[at : at + 76] for at in range(0, len(text), 76)),
+        f"data:image/png;base64,{text}",
+        f"DATA:;BASE64,{text}",
+        f"\n data:image/svg+xml;charset=utf-8;base64, {text}",
+    ):
+        assert decode(variant, LIMITS) == content
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_pictures_are_turned_as_exif_says(format: str, orientation: int) -> None:  # noqa: A002
+    """What a camera that was held so stores, the inverse of what a viewer has to do."""
+    turn = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    stored = corner().transpose(turn[orientation]) if orientation in turn else corner()
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    assert_alike(read(stored, format, exif=exif), read(corner()))
+
+
+def test_exif_that_cannot_be_read_is_passed_over() -> None:
+    for exif in (
+        b"",
+        b"Exif\0\0",
+        b"Exif\0\0II*\0\xff\xff\xff\xff",
+        b"Exif\0\0MM\0*\0\0\0\x08\xff",
+    ):
+        assert_alike(read(corner(), "JPEG", exif=exif), read(corner()))
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "GIF"])
+@pytest.mark.parametrize("ink", ["black", "white", "#204080"])
+def test_drawings_on_a_transparent_ground_are_seen(format: str, ink: str) -> None:  # noqa: A002
+    picture = Image.new("RGBA", corner().size, (0, 0, 0, 0))
+    picture.paste(ink, mask=ImageOps.invert(corner()).point(lambda level: 255 * (level > 99)))
+    assert_alike(read(picture, format), read(corner()))
+
+
+def test_an_mnist_digit_in_the_alpha_channel_alone_is_seen(mnist: Mnist) -> None:
+    image = mnist.train_images[5]
+    white = Image.new("L", (28, 28), 255)
+    found = read(Image.merge("LA", (white, Image.fromarray(image))))
+    np.testing.assert_array_equal(found, image)
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG"])
+def test_of_an_animation_the_first_frame_is_taken(format: str) -> None:  # noqa: A002
+    others = [Image.new("L", corner().size, level) for level in (0, 128)]
+    content = {"save_all": True, "append_images": others, "duration": 100}
+    assert_alike(read(corner(), format, **content), read(corner()))
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (None, "is null"),
+        (7, "is a number"),
+        (float("nan"), "is a number"),
+        (True, "is a truth value"),
+        ([[0] * 28] * 28, "is a list"),
+        ({"image": ""}, "is an object"),
+        (b"iVBORw0KGgo=", "is not text"),
+        (np.zeros((28, 28), np.uint8), "is not text"),
+    ],
+)
+def test_what_is_not_text_is_named(value: object, says: str) -> None:
+    with pytest.raises(ImageError, match=f"^the image {says}: send base64 of a PNG, JPEG, WebP"):
+        read_image(value, LIMITS)
+
+
+@pytest.mark.parametrize("text", ["", " \n", "====", "data:;base64,", "data:image/png;base64,  "])
+def test_empty_text_is_refused(text: str) -> None:
+    with pytest.raises(ImageError, match=r"^the image is empty: send base64"):
+        read_image(text, LIMITS)
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "seven.png", "!!!!", "aGVsbG8=aGVsbG8=", "été", "\ud800", "QUJD\0", "７"]
+)
+def test_what_is_not_base64_is_refused(text: str) -> None:
+    with pytest.raises(ImageError, match=r"^the image is not base64: send base64"):
+        read_image(text, LIMITS)
+
+
+@pytest.mark.parametrize(
+    "text", ["data:", "data:,7", "data:image/png,iVBOR", "data:image/png;base64"]
+)
+def test_a_data_url_without_base64_is_refused(text: str) -> None:
+    with pytest.raises(ImageError, match=r"^the image is a data: URL without base64: send base64"):
+        read_image(text, LIMITS)
+
+
+def other_formats() -> dict[str, bytes]:
+    """Files that are no image, or images of other kinds."""
+    others = {name: file_of(corner(), name) for name in ("BMP", "TIFF", "PPM", "PDF", "ICO", "TGA")}
+    return {
+        **others,
+        "SVG": b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'></svg>",
+        "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+        "text": b"a seven",
+        "zeros": bytes(100),
+        "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+    }
+
+
+@pytest.mark.parametrize(("name", "content"), other_formats().items(), ids=list(other_formats()))
+def test_other_files_are_refused(name: str, content: bytes) -> None:
+    with pytest.raises(ImageError, match=r"^the image is not a PNG, JPEG, WebP or GIF file, it"):
+        read_image(text_of(content), LIMITS)
+    assert name
+
+
+def test_the_message_shows_how_a_file_that_is_no_image_begins() -> None:
+    with pytest.raises(ImageError, match=r"begins with '%PDF-1\.4': send"):
+        read_image(text_of(b"%PDF-1.4\xff"[:8]), LIMITS)
+
+
+def noise() -> Image.Image:
+    """A picture whose files are long enough to be cut anywhere."""
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+def test_a_file_that_is_cut_short_is_refused(format: str, part: float) -> None:  # noqa: A002
+    content = file_of(noise(), format)
+    with pytest.raises(ImageError, match=r"^the image is damaged or cut short: send the whole"):
+        read_image(text_of(content[: int(part * len(content))]), LIMITS)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 7), (7, 100), (100, 7)])
+@pytest.mark.parametrize("format", FORMATS)
+def test_too_small_an_image_is_refused(format: str, size: tuple[int, int]) -> None:  # noqa: A002
+    says = f"^the image is {size[0]} x {size[1]} pixels: send at least 8 x 8$"
+    with pytest.raises(ImageError, match=says):
+        read(Image.new("L", size), format)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (4000, 8), (8, 4000)])
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_limits_themselves_are_allowed(format: str, size: tuple[int, int]) -> None:  # noqa: A002
+    assert not read(Image.new("L", size, 77), format).any()
+
+
+def test_the_largest_image_may_be_in_colour_and_incompressible() -> None:
+    """No PNG of 4000 x 4000 pixels in RGB is longer: noise cannot be packed."""
+    noise = np.random.default_rng(0).integers(0, 256, (4000, 4000, 3), np.uint8)
+    assert read(Image.fromarray(noise), compress_level=0).shape == (28, 28)
+
+
+@pytest.mark.parametrize("size", [(4001, 8), (8, 4001)])
+@pytest.mark.parametrize("format", FORMATS)
+def test_too_large_an_image_is_refused(format: str, size: tuple[int, int]) -> None:  # noqa: A002
+    says = f"^the image is {size[0]} x {size[1]} pixels: send at most 4000 x 4000, 16,000,000 in"
+    with pytest.raises(ImageError, match=says):
+        read(Image.new("L", size), format)
+
+
+def test_every_limit_counts() -> None:
+    text = text_of(file_of(Image.new("L", (30, 20))))
+    read_image(text, Limits(20, 30, 600, len(text)))
+    for limits in (
+        Limits(21, 30, 600, len(text)),
+        Limits(20, 29, 600, len(text)),
+        Limits(20, 30, 599, len(text)),
+        Limits(20, 30, 600, len(text) - 1),
+    ):
+        with pytest.raises(ImageError):
+            read_image(text, limits)
+
+
+def png(width: int, height: int, data: bytes) -> bytes:
+    """A PNG with a header of one's choice."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        check = zlib.crc32(name + content)
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", check)
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(data)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*parts) for parts in chunks)
+
+
+@pytest.mark.parametrize("side", [4001, 10_000, 13_000, 50_000, 2**31 - 1])
+def test_a_decompression_bomb_is_refused_by_its_header(side: int) -> None:
+    """There is nothing to decode in these files: who tried would find them cut short."""
+    with pytest.raises(ImageError, match=r"send (at most 4000 x 4000|fewer pixels)"):
+        read_image(text_of(png(side, side, b"")), LIMITS)
+
+
+def real_files() -> list[bytes]:
+    """Files of every format and some modes, with EXIF and animation."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    picture = corner(30).convert("RGB")
+    frames: dict[str, Any] = {"save_all": True, "append_images": [noise().resize(picture.size)]}
+    return [
+        file_of(picture),
+        file_of(picture.convert("P")),
+        file_of(picture.convert("RGBA"), exif=exif),
+        file_of(picture, **frames),
+        file_of(picture, "JPEG", exif=exif),
+        file_of(picture, "JPEG", progressive=True),
+        file_of(picture, "MPO", **frames),
+        file_of(picture, "WEBP", exif=exif),
+        file_of(picture, "WEBP", lossless=True),
+        file_of(picture, "WEBP", **frames),
+        file_of(picture, "GIF"),
+        file_of(picture, "GIF", **frames),
+    ]
+
+
+FILES = real_files()
+
+
+@st.composite
+def mutated_files(draw: Callable[..., Any]) -> bytes:
+    """A real file with some bytes changed, some cut out or doubled, or its end cut off."""
+    content = bytearray(draw(st.sampled_from(FILES)))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(content) - 1))
+        length = draw(st.integers(1, 8))
+        match draw(st.sampled_from(["change", "cut", "double", "end"])):
+            case "change":
+                content[at : at + length] = draw(st.binary(min_size=length, max_size=length))
+            case "cut" if len(content) > at + length:
+                del content[at : at + length]
+            case "double":
+                content[at:at] = content[at : at + length]
+            case "end":
+                del content[at + 1 :]
+    return bytes(content)
+
+
+def outcome(text: object) -> Bytes | str:
+    """The digit, or what the refusal says; warnings are errors in all tests."""
+    try:
+        return read_image(text, LIMITS)
+    except ImageError as error:
+        return str(error)
+
+
+def assert_answered_or_refused(text: object) -> None:
+    found = outcome(text)
+    if isinstance(found, str):
+        assert re.fullmatch("the image [^\n]*: send [^\n]*", found)
+    else:
+        assert found.shape == (28, 28)
+        assert found.dtype == np.uint8
+
+
+@settings(max_examples=1000)
+@given(mutated_files())
+def test_mutated_files_are_answered_or_refused(content: bytes) -> None:
+    assert_answered_or_refused(text_of(content))
+
+
+@given(
+    st.sampled_from(
+        [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"RIFF\0\1\0\0WEBPVP8 "]
+    ),
+    st.binary(max_size=200),
+)
+def test_random_bytes_are_refused(start: bytes, rest: bytes) -> None:
+    assert_answered_or_refused(text_of(start + rest))
+
+
+@given(st.text())
+def test_random_text_is_refused(text: str) -> None:
+    assert_answered_or_refused(text)
+    assert_answered_or_refused(f"data:image/png;base64,{text}")
+
+
+@given(
+    st.recursive(st.none() | st.integers() | st.floats() | st.booleans(), st.lists, max_leaves=9)
+)
+def test_other_values_are_refused(value: object) -> None:
+    assert_answered_or_refused(value)
+
+
+def test_pictures_are_opaque_and_grey_or_rgb() -> None:
+    for content in FILES:
+        assert open_picture(content, LIMITS).mode in ("L", "RGB")

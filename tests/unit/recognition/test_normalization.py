@@ -1,0 +1,235 @@
+"""Model-based normalisation: shifts against numpy's, and the soft choice between its limits."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+from scipy.ndimage import affine_transform
+
+from hpoe_recognition.normalization import (
+    SHIFTS,
+    Preparation,
+    Versions,
+    chosen_versions,
+    deskew,
+    maximum_choice,
+    shear,
+    shift,
+    soft_choice,
+)
+
+Images = NDArray[np.uint8]
+Scores = NDArray[np.float64]
+
+images = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=3, max_dims=3, max_side=5))
+offsets = st.tuples(st.integers(-6, 6), st.integers(-6, 6))
+scores = hnp.arrays(
+    np.float64,
+    hnp.array_shapes(min_dims=3, max_dims=3, max_side=6),
+    elements=st.floats(-1e5, 1e5),
+)
+temperatures = st.floats(1e-3, 1e6)
+
+
+def rolled(pictures: Images, down: int, right: int) -> Images:
+    """numpy's roll, with what came round the edge blanked."""
+    moved = np.roll(pictures, (down, right), axis=(1, 2))
+    rows, columns = pictures.shape[1:]
+    row, column = np.arange(rows) - down, np.arange(columns) - right
+    moved[:, (row < 0) | (row >= rows)] = 0
+    moved[:, :, (column < 0) | (column >= columns)] = 0
+    return moved
+
+
+def slack(goodness: Scores, temperature: float) -> float:
+    """What rounding may cost a sum of exponentials: some units in the last place."""
+    return 1e-14 * (float(np.abs(goodness).max()) + 10 * temperature)
+
+
+@given(images, offsets)
+def test_a_shift_is_a_roll_with_background_moving_in(
+    pictures: Images, offset: tuple[int, int]
+) -> None:
+    before = pictures.copy()
+    np.testing.assert_array_equal(shift(pictures, offset), rolled(pictures, *offset))
+    np.testing.assert_array_equal(pictures, before)
+
+
+def test_the_five_versions_are_the_image_and_its_moves_by_one_pixel_up_down_left_right() -> None:
+    dot = np.zeros((1, 5, 5), np.uint8)
+    dot[0, 2, 2] = 255
+    places = [tuple(np.argwhere(shift(dot, offset)[0])[0]) for offset in SHIFTS]
+    assert places[0] == (2, 2)
+    assert sorted(places) == [(1, 2), (2, 1), (2, 2), (2, 3), (3, 2)]
+
+
+def test_offsets_are_rows_down_then_columns_right() -> None:
+    dot = np.zeros((2, 7, 5), np.uint8)
+    dot[:, 3, 2] = 9
+    np.testing.assert_array_equal(np.argwhere(shift(dot, (2, -1))), [[0, 5, 1], [1, 5, 1]])
+
+
+@given(scores)
+def test_the_maximum_is_over_versions_each_image_and_model_for_itself(goodness: Scores) -> None:
+    best = maximum_choice(goodness)
+    for image, model in np.ndindex(best.shape):
+        assert best[image, model] == max(goodness[:, image, model].tolist())
+
+
+@given(scores, temperatures)
+def test_the_soft_choice_is_t_log_mean_exp(goodness: Scores, temperature: float) -> None:
+    found = soft_choice(goodness, temperature)
+    top = goodness.max(axis=0)
+    exact = top + temperature * np.log(np.exp((goodness - top) / temperature).mean(axis=0))
+    np.testing.assert_allclose(found, exact, rtol=0, atol=slack(goodness, temperature))
+
+
+@given(scores, temperatures)
+def test_the_soft_choice_lies_between_mean_and_maximum(
+    goodness: Scores, temperature: float
+) -> None:
+    before = goodness.copy()
+    found, rounding = soft_choice(goodness, temperature), slack(goodness, temperature)
+    assert np.isfinite(found).all()
+    assert (found <= goodness.max(axis=0) + rounding).all()
+    assert (found >= goodness.mean(axis=0) - rounding).all()
+    np.testing.assert_array_equal(goodness, before)
+
+
+@given(scores, temperatures, temperatures)
+def test_the_soft_choice_falls_as_the_temperature_rises(
+    goodness: Scores, one: float, other: float
+) -> None:
+    cold, hot = sorted((one, other))
+    rounding = slack(goodness, hot)
+    assert (soft_choice(goodness, hot) <= soft_choice(goodness, cold) + rounding).all()
+
+
+@given(scores, temperatures, st.integers(0, 5), st.floats(0, 1e5))
+def test_the_soft_choice_rises_with_the_goodness_of_any_version(
+    goodness: Scores, temperature: float, version: int, gain: float
+) -> None:
+    raised = goodness.copy()
+    raised[version % len(goodness)] += gain
+    rounding = slack(raised, temperature) + slack(goodness, temperature)
+    assert (soft_choice(raised, temperature) >= soft_choice(goodness, temperature) - rounding).all()
+
+
+@given(scores)
+def test_the_soft_choice_becomes_the_maximum_as_the_temperature_falls_to_zero(
+    goodness: Scores,
+) -> None:
+    difference = maximum_choice(goodness) - soft_choice(goodness, 1e-3)
+    assert (np.abs(difference) <= 1e-3 * np.log(len(goodness)) + slack(goodness, 1e-3)).all()
+
+
+@given(scores)
+def test_the_soft_choice_becomes_the_mean_as_the_temperature_rises(goodness: Scores) -> None:
+    """The first term beyond the mean is the variance / 2T: goodness spread over 10^5 nats."""
+    temperature = 1e9
+    found, variance = soft_choice(goodness, temperature), goodness.var(axis=0)
+    bound = variance / (2 * temperature) * 1.01 + slack(goodness, temperature)
+    assert (np.abs(found - goodness.mean(axis=0)) <= bound).all()
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1.0, 1e6])
+@pytest.mark.parametrize("size", [-1e5, 1e5])
+def test_versions_that_are_equally_good_keep_their_goodness(
+    temperature: float, size: float
+) -> None:
+    goodness = np.full((5, 3, 30), size)
+    found = soft_choice(goodness, temperature)
+    np.testing.assert_allclose(found, size, rtol=0, atol=slack(goodness, temperature))
+
+
+def test_choices_are_counted_for_an_images_own_models_and_the_others() -> None:
+    rng = np.random.default_rng(0)
+    scores, own = rng.standard_normal((3, 40, 6)), rng.random((40, 6)) < 0.3
+    found = chosen_versions(scores, own)
+    for row, models in zip(found, (own, ~own), strict=True):
+        picked = [scores[:, n, m].argmax() for n, m in zip(*np.nonzero(models), strict=True)]
+        expected = [np.mean(np.array(picked) == version) for version in range(3)]
+        np.testing.assert_allclose(row, expected)
+
+
+small_slopes = st.floats(-0.4, 0.4)
+
+
+def drawn(seed: int) -> Images:
+    """A smooth blob somewhere in the middle of a picture, slanted by chance."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:28, :28] - 13.5
+    y, x = rows - rng.uniform(-2, 2), columns - rng.uniform(-2, 2)
+    slanted = x - rng.uniform(-0.5, 0.5) * y
+    picture = 255 * np.exp(-((slanted / 2.5) ** 2) - (y / 5) ** 2)
+    blob: Images = np.rint(picture).astype(np.uint8)[None]
+    return blob
+
+
+@given(images, small_slopes)
+def test_a_shear_is_scipys_affine_transform(pictures: Images, slope: float) -> None:
+    middle = (pictures.shape[1] - 1) / 2
+    found = shear(pictures, slope)
+    for before, after in zip(pictures, found, strict=True):
+        expected = affine_transform(
+            before.astype(float),
+            np.array([[1, 0], [-slope, 1]]),
+            offset=(0, slope * middle),
+            order=1,
+            mode="grid-constant",
+        )
+        assert np.abs(after - expected).max() <= 0.5 + 1e-6
+
+
+@given(images)
+def test_a_shear_without_slope_changes_nothing(pictures: Images) -> None:
+    np.testing.assert_array_equal(shear(pictures, 0.0), pictures)
+
+
+@given(st.integers(0, 10_000))
+def test_deskewed_ink_has_uncorrelated_rows_and_columns_and_stays_where_it_is(seed: int) -> None:
+    """Rounding to whole intensities leaves a slope of some thousandths."""
+    before, (after,) = drawn(seed)[0].astype(float), deskew(drawn(seed)).astype(float)
+    rows, columns = np.mgrid[:28, :28]
+    centre = [
+        [(part * place).sum() / part.sum() for place in (rows, columns)] for part in (before, after)
+    ]
+    np.testing.assert_allclose(centre[1], centre[0], atol=0.02)
+    y, x = rows - centre[1][0], columns - centre[1][1]
+    assert abs((after * x * y).sum() / (after * y * y).sum()) < 0.005
+
+
+@given(st.integers(0, 10_000), small_slopes)
+def test_deskewing_undoes_a_shear(seed: int, slope: float) -> None:
+    """But for the blur of two interpolations."""
+    straight, again = deskew(drawn(seed)), deskew(shear(drawn(seed), slope))
+    assert np.abs(straight.astype(int) - shift_to(again, straight)).mean() < 4
+
+
+def shift_to(pictures: Images, like: Images) -> NDArray[np.int_]:
+    """A shear about the middle moves an image's centre: moved back by whole pixels."""
+    columns = np.arange(pictures.shape[2])
+    centres = [(part.sum(axis=(0, 1)) * columns).sum() / part.sum() for part in (like, pictures)]
+    return shift(pictures, (0, round(centres[0] - centres[1]))).astype(int)
+
+
+@pytest.mark.parametrize("picture", [np.zeros((2, 5, 4), np.uint8), np.eye(1, 20, 7)])
+def test_images_without_height_are_left_as_they_are(picture: NDArray[np.float64]) -> None:
+    flat = (255 * picture).astype(np.uint8).reshape(-1, 5, 4)
+    np.testing.assert_array_equal(deskew(flat), flat)
+
+
+@given(images, st.lists(offsets, max_size=3), st.lists(small_slopes, max_size=3))
+def test_versions_are_moved_then_sheared_images_as_a_network_sees_them(
+    pictures: Images, moves: list[tuple[int, int]], slopes: list[float]
+) -> None:
+    for how in get_args(Preparation):
+        found = list(Versions(how, tuple(moves), tuple(slopes)).of(pictures))
+        base = deskew(pictures) if how == "deskewed" else pictures
+        expected = [shift(base, move) for move in moves] + [shear(base, s) for s in slopes]
+        assert len(found) == len(expected)
+        assert all(np.array_equal(*pair) for pair in zip(found, expected, strict=True))

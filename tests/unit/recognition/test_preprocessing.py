@@ -1,0 +1,332 @@
+"""Preprocessing: real digits come back as MNIST has them, whatever they were drawn on."""
+
+import io
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter, ImageOps
+from PIL.Image import Resampling
+
+from hpoe.data.mnist import Mnist
+from hpoe_recognition.preprocessing import (
+    as_mnist,
+    centred,
+    contrast_grey,
+    darkness,
+    ink_box,
+    ink_is_light,
+    stroke_thickness,
+    with_usual_strokes,
+    working,
+)
+
+Bytes = NDArray[np.uint8]
+COLOUR = st.tuples(*[st.integers(0, 255)] * 3)
+
+
+@pytest.fixture(scope="module")
+def digits(mnist: Mnist) -> Bytes:
+    """Sixty training images, six of each digit."""
+    chosen = [np.flatnonzero(mnist.train_labels == digit)[:6] for digit in range(10)]
+    return mnist.train_images[np.concatenate(chosen)]
+
+
+def drawn(
+    digit: Bytes,
+    scale: float = 8,
+    at: tuple[int, int] = (40, 25),
+    canvas: tuple[int, int] = (420, 380),
+    filtering: Resampling = Resampling.BICUBIC,
+) -> Image.Image:
+    """A digit enlarged on a larger black canvas, light on dark."""
+    side = round(28 * scale)
+    picture = Image.new("L", canvas)
+    picture.paste(Image.fromarray(digit).resize((side, side), filtering), at)
+    return picture
+
+
+def cut(digit: Bytes) -> Bytes:
+    """A digit without its margins."""
+    rows, columns = (np.flatnonzero(digit.any(axis=axis)) for axis in (1, 0))
+    return digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def tinted(picture: Image.Image, ink: str, paper: str) -> Image.Image:
+    return ImageOps.colorize(picture, black=paper, white=ink)
+
+
+def saved(picture: Image.Image, quality: int = 60) -> Image.Image:
+    """What JPEG leaves of a picture."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality)
+    return Image.open(buffer)
+
+
+def lit(picture: Image.Image, light: NDArray[np.float64]) -> Image.Image:
+    """A picture under a light of 0..1 a pixel, with the noise of a camera."""
+    noise = np.random.default_rng(0).normal(0, 2, light.shape)
+    levels = np.clip(np.asarray(picture) * light + noise, 0, 255)
+    return Image.fromarray(levels.astype(np.uint8))
+
+
+def difference(found: Bytes, expected: Bytes) -> float:
+    """Mean absolute difference, moved by a pixel if that is nearer: models choose among shifts."""
+    moved = [np.roll(found, (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    return min(float(np.abs(one.astype(float) - expected).mean()) for one in moved)
+
+
+def mean_difference(pictures: list[Image.Image], expected: Bytes) -> float:
+    found = [as_mnist(picture) for picture in pictures]
+    return float(np.mean([difference(*pair) for pair in zip(found, expected, strict=True)]))
+
+
+def test_mnists_digits_are_put_where_mnist_has_them(mnist: Mnist) -> None:
+    """Cut out and centred again, every thirtieth training image is what it was."""
+    for image in mnist.train_images[::30]:
+        np.testing.assert_array_equal(centred(cut(image)), image)
+
+
+@pytest.mark.parametrize("scale", [3, 7, 20])
+def test_digits_of_larger_pixels_come_back_nearly_as_they_were(digits: Bytes, scale: int) -> None:
+    """Up to 256 pixels are looked at, so that 20 times as large is reduced by 3 before."""
+    canvas = 28 * scale + 60, 28 * scale + 50
+    pictures = [drawn(d, scale, canvas=canvas, filtering=Resampling.NEAREST) for d in digits]
+    assert mean_difference(pictures, digits) < 4
+
+
+@pytest.mark.parametrize("filtering", [Resampling.BILINEAR, Resampling.BICUBIC, Resampling.LANCZOS])
+@pytest.mark.parametrize("scale", [3.3, 12.1])
+def test_smoothly_enlarged_digits_come_back_with_their_strokes(
+    digits: Bytes, scale: float, filtering: Resampling
+) -> None:
+    """Without any ink the mean difference is 34; one pixel of shift costs 19."""
+    pictures = [drawn(d, scale, filtering=filtering) for d in digits]
+    assert mean_difference(pictures, digits) < 4.5
+    ink = np.mean([as_mnist(picture) for picture in pictures])
+    assert ink == pytest.approx(digits.mean(), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("ink", "paper"),
+    [
+        ("#000000", "#ffffff"),
+        ("#1b2a6b", "#f4ecd0"),
+        ("#ffe9a8", "#20402c"),
+        ("#d04040", "#505050"),
+    ],
+)
+def test_ink_of_any_colour_and_jpeg_change_little(digits: Bytes, ink: str, paper: str) -> None:
+    pictures = [saved(tinted(drawn(digit), ink, paper)) for digit in digits]
+    assert mean_difference(pictures, digits) < 6.5
+
+
+def test_red_ink_on_green_paper_of_the_same_lightness_is_seen(digits: Bytes) -> None:
+    paper, ink = "#00803a", "#fa0010"
+    grey = np.asarray(tinted(drawn(digits[0]), ink, paper).convert("L"))
+    assert np.ptp(grey) < 12
+    pictures = [tinted(drawn(digit), ink, paper) for digit in digits]
+    assert mean_difference(pictures, digits) < 6.5
+
+
+def test_grey_pictures_keep_their_levels_in_rgb(digits: Bytes) -> None:
+    picture = drawn(digits[3])
+    levels = contrast_grey(picture.convert("RGB"))
+    np.testing.assert_array_equal(np.asarray(levels), np.asarray(picture))
+
+
+def test_dark_and_light_ink_give_the_same_digit(digits: Bytes) -> None:
+    for digit in digits:
+        light, dark = (as_mnist(p) for p in (drawn(digit), ImageOps.invert(drawn(digit))))
+        assert np.abs(light.astype(int) - dark).max() <= 1
+
+
+def test_where_on_the_canvas_a_digit_is_changes_nothing(digits: Bytes) -> None:
+    for digit in digits[::7]:
+        pictures = [drawn(digit, 5, at, (200, 250)) for at in ((0, 0), (17, 3), (60, 110))]
+        first, *others = (as_mnist(picture) for picture in pictures)
+        for other in others:
+            np.testing.assert_array_equal(other, first)
+
+
+def test_a_small_digit_on_a_large_canvas_is_looked_at_closely(digits: Bytes) -> None:
+    """On a 40th of it: reduced to 256 pixels, the whole shows a digit of five."""
+    pictures = [drawn(d, 3, (1900, 700), (2400, 1600)) for d in digits[::4]]
+    assert mean_difference(pictures, digits[::4]) < 6.5
+
+
+def test_rows_and_columns_are_treated_alike(digits: Bytes) -> None:
+    for digit in digits[::3]:
+        picture = drawn(digit)
+        turned = as_mnist(picture.transpose(Image.Transpose.TRANSPOSE)).T
+        assert np.abs(as_mnist(picture).astype(int) - turned).max() <= 1
+
+
+def rough_light(kind: str) -> NDArray[np.float64]:
+    """A light over 420 x 380 pixels, as a lamp, a lens or a hand makes it."""
+    y, x = np.mgrid[0:1:380j, 0:1:420j]
+    kinds: dict[str, NDArray[np.float64]] = {
+        "gradient": 1 - 0.6 * (0.7 * x + 0.3 * y),
+        "vignette": 1 - 0.9 * ((x - 0.5) ** 2 + (y - 0.5) ** 2),
+        "shadow": 1 - 0.45 / (1 + np.exp(-(x + 0.6 * y - 0.85) / 0.02)),
+    }
+    light: NDArray[np.float64] = kinds[kind]
+    return light
+
+
+@pytest.mark.parametrize("kind", ["gradient", "vignette", "shadow"])
+def test_uneven_light_changes_little(digits: Bytes, kind: str) -> None:
+    pictures = [tinted(drawn(digit), "#202028", "#f0f0ec").convert("L") for digit in digits]
+    photos = [lit(picture, rough_light(kind)) for picture in pictures]
+    assert mean_difference(photos, digits) < 8
+
+
+def test_ink_that_touches_the_border_is_kept(digits: Bytes) -> None:
+    cuts = [Image.fromarray(np.kron(cut(digit), np.ones((6, 6), np.uint8))) for digit in digits]
+    assert mean_difference(cuts, digits) < 6
+    assert mean_difference([ImageOps.invert(picture) for picture in cuts], digits) < 6
+
+
+def test_thick_strokes_stay_ink(digits: Bytes) -> None:
+    """Strokes of about twice the thickness, dark on light."""
+    pictures = [ImageOps.invert(drawn(digit).filter(ImageFilter.MaxFilter(17))) for digit in digits]
+    assert mean_difference(pictures, digits) < 20
+    assert not any(as_mnist(picture)[[0, 0, -1, -1], [0, -1, 0, -1]].any() for picture in pictures)
+
+
+@pytest.mark.parametrize(
+    ("pen", "least", "most"), [(1, 1.4, 2.6), (5, 1.4, 2.6), (41, 2.5, 4.1), (61, 2.5, 6.1)]
+)
+def test_hairlines_and_bars_get_strokes_more_like_mnists(
+    pen: int, least: float, most: float
+) -> None:
+    """A square bracket of 160 x 90 pixels, so that a pixel of the result is 8 of the picture's."""
+    picture = Image.new("L", (300, 260), 255)
+    left, top, right, bottom = 60, 40, 150, 200
+    for box in (
+        (left, top, left + pen, bottom),
+        (left, top, right, top + pen),
+        (left, bottom - pen, right, bottom),
+    ):
+        picture.paste(0, box)
+    upright = as_mnist(picture)[13] / 255  # a row through the middle meets one stroke alone
+    assert least < float(upright.sum()) < most
+
+
+def test_strokes_as_mnist_has_them_are_left_as_they_are(digits: Bytes) -> None:
+    dark = [np.asarray(drawn(digit), np.float32) / np.float32(255) for digit in digits]
+    assert sum(with_usual_strokes(one) is one for one in dark) >= 57
+
+
+@given(st.integers(2, 30), st.integers(60, 120))
+def test_the_thickness_of_a_stroke_is_measured(thickness: int, length: int) -> None:
+    """Of a bar, up to the pixel that an outline on pixels is blurred by, and its two ends."""
+    dark = np.zeros((160, 80), np.float32)
+    dark[20 : 20 + length, 20 : 20 + thickness] = 1
+    expected = thickness * length / (thickness + length)
+    assert stroke_thickness(dark) == pytest.approx(expected, rel=0.05)
+
+
+@given(paper=COLOUR, side=st.integers(8, 300), quality=st.integers(30, 95))
+def test_blank_pictures_of_any_colour_are_black(
+    paper: tuple[int, int, int], side: int, quality: int
+) -> None:
+    picture = Image.new("RGB", (side, side + 5), paper)
+    for blank in (picture, saved(picture, quality), picture.convert("L")):
+        assert not as_mnist(blank).any()
+
+
+@given(
+    longer=st.integers(64, 150),
+    shorter=st.integers(30, 64),
+    at=st.tuples(st.integers(20, 60), st.integers(20, 60)),
+    upright=st.booleans(),
+)
+def test_the_longer_side_fills_twenty_pixels_and_the_ratio_is_kept(
+    longer: int, shorter: int, at: tuple[int, int], upright: bool
+) -> None:
+    """Of rectangles drawn with a pen of MNIST's thickness."""
+    width, height = (shorter, longer) if upright else (longer, shorter)
+    picture, pen = Image.new("L", (240, 240), 255), round(0.12 * longer)
+    left, top = at
+    picture.paste(0, (left, top, left + width, top + height))
+    picture.paste(255, (left + pen, top + pen, left + width - pen, top + height - pen))
+    found = cut(as_mnist(picture))
+    assert max(found.shape) == 20
+    ratio = 20 * shorter / longer
+    assert min(found.shape) in (math.floor(ratio), math.ceil(ratio))
+
+
+@given(st.floats(30, 40), st.floats(20, 30), st.floats(110, 120), st.floats(80, 90))
+def test_edges_are_found_to_parts_of_a_pixel(
+    left: float, top: float, right: float, bottom: float
+) -> None:
+    """The box of a rectangle whose edge pixels are grey by the part of them it covers."""
+    at = np.arange(128)
+    across, down = (
+        np.clip(np.minimum(at + 1, end) - np.maximum(at, start), 0, 1)
+        for start, end in ((left, right), (top, bottom))
+    )
+    dark = np.outer(down, across).astype(np.float32)
+    np.testing.assert_allclose(ink_box(dark), (left, top, right, bottom), atol=0.25)
+
+
+@pytest.mark.parametrize("margin", [0, 1, 3, 8])
+def test_the_side_of_the_ink_is_found_however_tight_the_margin(mnist: Mnist, margin: int) -> None:
+    """Digits cut to their ink and some margin; at most one in a hundred is taken for its ground."""
+    wrong = 0
+    for digit in mnist.train_images[:400]:
+        large = np.kron(np.pad(cut(digit), margin), np.ones((4, 4), np.uint8)).astype(np.float32)
+        wrong += not ink_is_light(large)
+        wrong += ink_is_light(255 - large)
+    assert wrong <= 8
+
+
+@given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, min_side=8, max_side=40)))
+def test_any_picture_gives_a_digit_and_no_warning(levels: Bytes) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = as_mnist(Image.fromarray(levels))
+    assert found.shape == (28, 28)
+    assert found.dtype == np.uint8
+
+
+@given(
+    arrays(
+        np.uint8,
+        array_shapes(min_dims=2, max_dims=2, min_side=8, max_side=24).map(lambda s: (*s, 3)),
+        elements=st.sampled_from([0, 1, 100, 128, 254, 255]),
+    )
+)
+def test_any_picture_in_colour_gives_a_digit_and_no_warning(levels: Bytes) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert as_mnist(Image.fromarray(levels)).shape == (28, 28)
+
+
+@pytest.mark.parametrize("size", [(8, 4000), (4000, 8), (8, 8)])
+def test_pictures_of_extreme_shapes_give_a_digit(size: tuple[int, int]) -> None:
+    picture = Image.new("L", size, 255)
+    middle, thickness = (side // 2 for side in size), -(-max(size) // 40)
+    x, y = middle
+    picture.paste(0, (x, y, x + thickness, y + thickness))
+    assert as_mnist(picture).any()
+
+
+def test_inputs_are_not_modified(digits: Bytes) -> None:
+    picture = ImageOps.invert(drawn(digits[0]))
+    before = picture.tobytes()
+    as_mnist(picture)
+    assert picture.tobytes() == before
+    grey = working(picture)
+    dark = darkness(grey)
+    copies = grey.copy(), dark.copy()
+    ink_box(dark)
+    darkness(grey)
+    np.testing.assert_array_equal(grey, copies[0])
+    np.testing.assert_array_equal(dark, copies[1])

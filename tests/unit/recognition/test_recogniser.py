@@ -1,0 +1,125 @@
+"""The packaged system beside the pipeline's own parts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp, softmax
+
+from hpoe.tensors import load_tensors, save_tensors
+from hpoe_recognition.normalization import (
+    SHIFTS,
+    Preparation,
+    deskew,
+    shift,
+    soft_choice,
+    unit_interval,
+)
+from hpoe_recognition.recogniser import NO_INK, Recogniser
+from tests.unit.recognition.systems import DIGITS, SIDE, images, recogniser, seen, system
+
+
+def test_scores_are_the_soft_choices_of_every_model_among_the_shifted_images() -> None:
+    of, made = system(), images(7)
+    (network,) = of.networks.values()
+    versions = np.stack([network.goodness(unit_interval(shift(made, by))) for by in SHIFTS])
+    np.testing.assert_allclose(of.scores(made), soft_choice(versions, 2.0), atol=1e-4)
+    expected = 2.0 * (logsumexp(versions / 2.0, axis=0) - np.log(len(SHIFTS)))
+    np.testing.assert_allclose(of.scores(made), expected, atol=1e-4)
+
+
+def test_scores_of_many_images_are_those_of_each_alone() -> None:
+    of, made = system(), images(203)
+    alone = np.concatenate([of.scores(made[at : at + 1]) for at in (0, 99, 100, 202)])
+    np.testing.assert_allclose(of.scores(made)[[0, 99, 100, 202]], alone, atol=1e-4)
+
+
+def test_scores_of_several_networks_are_averaged() -> None:
+    one, two = system(0), system(1)
+    (a,), (b,) = one.networks.values(), two.networks.values()
+    both = type(one)(DIGITS, {"a": a, "b": b}, ((0, 0),), 2.0, one.net, one.net)
+    v = unit_interval(images(4))
+    np.testing.assert_allclose(
+        both.scores(images(4)), (a.goodness(v) + b.goodness(v)) / 2, atol=1e-4
+    )
+
+
+def test_networks_of_deskewed_images_are_asked_about_deskewed_ones() -> None:
+    plain, made = system(), images(7)
+    (network,) = plain.networks.values()
+    other = replace(network, images="deskewed")
+    of = replace(plain, networks={"deskewed": other})
+    upright = deskew(made)
+    assert (upright != made).any()
+    scores = of.scores(made)
+    np.testing.assert_array_equal(scores, plain.scores(upright))
+    both = replace(plain, networks={"plain": network, "deskewed": other}, offsets=((0, 0),))
+    v, w = unit_interval(made), unit_interval(upright)
+    expected = (network.goodness(v) + network.goodness(w)) / 2
+    np.testing.assert_allclose(both.scores(made), expected, atol=1e-4)
+    np.testing.assert_array_equal(
+        of.see(made, scores).pictures, plain.see(upright, scores).pictures
+    )
+    np.testing.assert_array_equal(of.reconstructions(made[0]), plain.reconstructions(upright[0]))
+
+
+def test_answers_say_what_the_parts_say() -> None:
+    of, made = recogniser(), images(40)
+    answers = of.answer(made)
+    scores = of.system.scores(made)
+    p = softmax(scores @ of.system.net.weights + of.system.net.biases, axis=1)
+    said = of.digit_score(seen(of.system, made))
+    for number, answer in enumerate(answers):
+        position = DIGITS.index(answer.digit)
+        assert position == p[number].argmax()
+        np.testing.assert_allclose(answer.probabilities, p[number])
+        assert answer.probability == answer.probabilities[position]
+        held_out = of.typical[position]
+        below = float(np.mean(held_out <= scores[number, 3 * position]))
+        assert answer.typicality == pytest.approx(100 * below)
+        assert answer.digit_score == pytest.approx(said[number])
+        assert answer.looks_like_digit == (said[number] >= of.digit_score.threshold)
+
+
+def test_recognise_uses_the_net_that_is_asked_for() -> None:
+    of, made = system(), images(50)
+    digits = [of.recognise(net, made) for net in (of.net, of.validation_net)]
+    scores = of.scores(made)
+    for net, found in zip((of.net, of.validation_net), digits, strict=True):
+        expected = (scores @ net.weights + net.biases).argmax(axis=1)
+        np.testing.assert_array_equal(found, np.array(DIGITS)[expected])
+    assert (digits[0] != digits[1]).any()
+
+
+def test_a_blank_image_is_answered_and_does_not_look_like_a_digit() -> None:
+    (answer,) = recogniser().answer(np.zeros((1, SIDE, SIDE), np.uint8))
+    assert not answer.looks_like_digit
+    assert answer.digit_score == NO_INK
+    assert answer.digit in DIGITS
+    assert np.isfinite(answer.probabilities).all()
+
+
+def test_reconstructions_are_one_image_a_digit() -> None:
+    made = recogniser().system.reconstructions(images(1)[0])
+    assert made.shape == (len(DIGITS), SIDE, SIDE)
+    assert made.dtype == np.uint8
+
+
+@pytest.mark.parametrize("how", ["as_given", "deskewed"])
+def test_a_recogniser_comes_back_from_its_file(tmp_path: Path, how: Preparation) -> None:
+    of, made = recogniser(how=how), images(20)
+    save_tensors(tmp_path / "weights.safetensors", *of.contents())
+    back = Recogniser.load(tmp_path / "weights.safetensors")
+    assert back.answer(made) == of.answer(made)
+    np.testing.assert_array_equal(
+        back.system.recognise(back.system.validation_net, made),
+        of.system.recognise(of.system.validation_net, made),
+    )
+
+
+def test_the_file_of_equal_recognisers_is_equal(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save_tensors(tmp_path / name, *recogniser().contents())
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert load_tensors(tmp_path / "a", "")[1]["digits"] == list(DIGITS)

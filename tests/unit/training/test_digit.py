@@ -1,0 +1,445 @@
+"""A digit's training: the same bytes however it is cut up, and anew only after a change."""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from hpoe.compute.parallel import run_tasks
+from hpoe.compute.progress import Board
+from hpoe.data.split import DigitImages, load_digit, save_digit
+from hpoe.errors import DataError, WeightsError
+from hpoe.method.hierarchy import activities
+from hpoe.method.randomness import generator
+from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, measure, visible_units
+from hpoe.method.recipe import Recipe
+from hpoe.params import Params
+from hpoe.training import digit as training
+from hpoe.training.dispatch import train
+from hpoe.training.tasks import Trained, TrainingTask
+from hpoe.training.weights import Training, load_rbm, save_rbm, save_training, weights_path
+
+
+def elsewhere(task: TrainingTask, name: str) -> TrainingTask:
+    """The same task with models and store of its own."""
+    return replace(
+        task, models=task.models.with_name(f"models {name}"), store=task.store.with_name(name)
+    )
+
+
+def train_below(task: TrainingTask) -> None:
+    """Train the layers that a task builds on."""
+    for layer in range(1, task.layer):
+        train(replace(task, layer=layer))
+
+
+def published(task: TrainingTask) -> Path:
+    return weights_path(task.models, task.network, task.layer, task.digit)
+
+
+def change_recipe(task: TrainingTask, **changes: Any) -> TrainingTask:
+    return replace(task, recipe=replace(task.recipe, **changes))
+
+
+def change_images(
+    task: TrainingTask, name: str, change: Callable[[NDArray[Any]], NDArray[Any]]
+) -> None:
+    images = load_digit(task.split, task.digit)
+    save_digit(task.split, task.digit, replace(images, **{name: change(getattr(images, name))}))
+
+
+def brighter(images: NDArray[Any]) -> NDArray[Any]:
+    changed = images.copy()
+    changed[-1, -1, -1] ^= 1
+    return changed
+
+
+def by_hand(task: TrainingTask) -> tuple[RBM, list[dict[str, float]]]:
+    """The whole training in one go, from the parts that are proven elsewhere."""
+    images = load_digit(task.split, task.digit)
+    data = torch.from_numpy(images.unsupervised.reshape(10, 12) / np.float32(255))
+    heldout = torch.from_numpy(images.validation.reshape(2, 12) / np.float32(255))
+    recipe, below, curves = task.recipe, list[RBM](), list[dict[str, float]]()
+    for layer in range(1, task.layer + 1):
+        key = (task.seed, task.network, layer, task.digit)
+        v, u = activities(below, data), activities(below, heldout)
+        state = initial_state(recipe, layer, v.shape[1], generator(*key, "weights"))
+        divergence = ContrastiveDivergence(state, recipe)
+        curves = []
+        for epoch in range(recipe.epochs):
+            rng = generator(*key, "hidden states", epoch)
+            error = divergence.epoch(v, rng, recipe, epoch)
+            curves.append(vars(measure(state.rbm, error, v, u)).copy())
+        below.append(state.rbm)
+    return below[-1], curves
+
+
+# What is trained
+
+
+@pytest.mark.parametrize("layer", [1, 2, 3])
+@pytest.mark.parametrize("digit", [0, 1])
+def test_a_layer_is_trained_on_the_activities_below_with_random_numbers_of_its_own(
+    task: TrainingTask, layer: int, digit: int
+) -> None:
+    task = replace(task, layer=layer, digit=digit)
+    train_below(task)
+    trained = train(task)
+    rbm, curves = by_hand(task)
+    found = load_rbm(published(task))
+    for name in ("weights", "visible_biases", "hidden_biases"):
+        assert torch.equal(getattr(found, name), getattr(rbm, name))
+    assert list(trained.curves) == curves
+    assert trained.epochs_trained == len(trained.timestamps) == 4
+    assert list(trained.timestamps) == sorted(trained.timestamps)
+    assert (trained.digit, trained.trained_in) == (digit, "first")
+    assert Board(task.board).epochs(digit) == 4
+
+
+def test_images_become_intensities_from_0_to_1_a_row_each() -> None:
+    images = np.array([[[0, 51], [255, 1]], [[2, 3], [4, 5]]], np.uint8)
+    found = visible_units(images)
+    assert found.dtype == torch.float32
+    np.testing.assert_array_equal(found, images.reshape(2, 4) / np.float32(255))
+
+
+def test_trainings_leave_the_split_as_it_was(task: TrainingTask) -> None:
+    before = {path: path.read_bytes() for path in task.split.iterdir()}
+    train(task)
+    assert {path: path.read_bytes() for path in task.split.iterdir()} == before
+
+
+# Interrupted
+
+
+class Stopped(BaseException):
+    """What stands for a kill."""
+
+
+def stop(monkeypatch: pytest.MonkeyPatch, after: int, *, saved: bool) -> None:
+    """End training once some epochs are done, before or after they are in the checkpoint."""
+
+    def save_and_stop(path: Path, progress: Training) -> None:
+        if saved or progress.state.epochs < after:
+            save_training(path, progress)
+        if progress.state.epochs == after:
+            raise Stopped
+
+    monkeypatch.setattr(training, "save_training", save_and_stop)
+
+
+@pytest.mark.parametrize("layer", [1, 3])
+@pytest.mark.parametrize("saved", [True, False])
+@pytest.mark.parametrize("after", [1, 2, 3, 4])
+def test_a_training_that_was_stopped_goes_on_to_the_same_bytes_and_curves(
+    task: TrainingTask, monkeypatch: pytest.MonkeyPatch, layer: int, after: int, saved: bool
+) -> None:
+    task = replace(task, layer=layer)
+    whole, cut = elsewhere(task, "whole"), elsewhere(task, "cut")
+    for part in (whole, cut):
+        train_below(part)
+    expected = train(whole)
+    with monkeypatch.context() as context:
+        stop(context, after, saved=saved)
+        with pytest.raises(Stopped):
+            train(cut)
+    assert not published(cut).exists()
+    resumed = train(replace(cut, run="second"))
+    assert published(cut).read_bytes() == published(whole).read_bytes()
+    assert resumed.curves == expected.curves
+    assert len(resumed.timestamps) == 4
+    assert resumed.fingerprint == expected.fingerprint
+    done = after if saved else after - 1
+    assert resumed.epochs_trained == 4 - done
+    assert resumed.trained_in == ("first" if done == 4 else "second")
+
+
+def test_a_training_stopped_again_and_again_ends_with_the_same_bytes(
+    task: TrainingTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, cut = elsewhere(task, "whole"), elsewhere(task, "cut")
+    expected = train(whole)
+    for after in (1, 2, 3):
+        with monkeypatch.context() as context:
+            stop(context, after, saved=True)
+            with pytest.raises(Stopped):
+                train(cut)
+    resumed = train(cut)
+    assert published(cut).read_bytes() == published(whole).read_bytes()
+    assert resumed.curves == expected.curves
+    assert resumed.epochs_trained == 1
+
+
+@pytest.mark.parametrize(("seconds", "epochs"), [(0, [1, 2, 3, 4]), (1000, [4])])
+def test_checkpoints_are_written_when_they_are_due_and_at_the_end(
+    task: TrainingTask, monkeypatch: pytest.MonkeyPatch, seconds: float, epochs: list[int]
+) -> None:
+    saved: list[int] = []
+
+    def noted(path: Path, progress: Training) -> None:
+        saved.append(progress.state.epochs)
+        save_training(path, progress)
+
+    monkeypatch.setattr(training, "save_training", noted)
+    train(replace(task, checkpoint_seconds=seconds))
+    assert saved == epochs
+
+
+def test_a_damaged_checkpoint_is_told_with_what_to_do(task: TrainingTask) -> None:
+    trained = train(task)
+    checkpoint = task.store / f"{trained.fingerprint}.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
+    with pytest.raises(WeightsError, match=f"{checkpoint.name} is damaged.*delete it and run"):
+        train(task)
+
+
+# Kept
+
+
+def test_what_is_trained_already_is_kept_with_the_run_that_trained_it(task: TrainingTask) -> None:
+    first = train(task)
+    bytes_before = published(task).read_bytes()
+    checkpoint = task.store / f"{first.fingerprint}.safetensors"
+    written = checkpoint.stat().st_mtime_ns
+    again = train(replace(task, run="second"))
+    assert again == replace(first, epochs_trained=0)
+    assert again.trained_in == "first"
+    assert published(task).read_bytes() == bytes_before
+    assert checkpoint.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"damaged")])
+def test_a_published_file_that_is_lost_or_damaged_is_written_again_without_training(
+    task: TrainingTask, harm: Callable[[Path], None]
+) -> None:
+    train(task)
+    before = published(task).read_bytes()
+    harm(published(task))
+    Board.create(task.board)
+    assert train(task).epochs_trained == 0
+    assert published(task).read_bytes() == before
+    assert Board(task.board).epochs(0) == 4
+
+
+def test_what_was_trained_before_a_change_is_kept_when_the_change_is_taken_back(
+    task: TrainingTask,
+) -> None:
+    first = train(task)
+    other = train(replace(change_recipe(task, learning_rate=0.3), run="second"))
+    assert (other.epochs_trained, other.trained_in) == (4, "second")
+    back = train(replace(task, run="third"))
+    assert (back.epochs_trained, back.trained_in) == (0, "first")
+    assert back.curves == first.curves != other.curves
+
+
+def test_one_digits_change_leaves_the_others_kept(task: TrainingTask) -> None:
+    other = replace(task, digit=1)
+    train(task)
+    train(other)
+    change_images(other, "unsupervised", brighter)
+    assert train(task).epochs_trained == 0
+    assert train(other).epochs_trained == 4
+
+
+# The fingerprint
+
+
+CHANGES: dict[str, object] = {
+    "images": "deskewed",
+    "units": (5, 3, 2),
+    "epochs": 5,
+    "minibatch_size": 4,
+    "learning_rate": 0.3,
+    "learning_rate_schedule": "constant_then_linear",
+    "weight_decay": 0.02,
+    "momentum": 0.7,
+    "momentum_start": 6,
+    "initial_standard_deviation": 0.2,
+}
+
+
+def test_every_hyperparameter_is_tried() -> None:
+    assert set(CHANGES) == {field.name for field in fields(Recipe)}
+
+
+def assert_trains_anew(task: TrainingTask, before: Trained) -> None:
+    after = train(task)
+    assert after.fingerprint != before.fingerprint
+    assert after.epochs_trained == task.recipe.epochs
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_of_a_hyperparameter_trains_anew(task: TrainingTask, name: str) -> None:
+    before = train(task)
+    assert_trains_anew(change_recipe(task, **{name: CHANGES[name]}), before)
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 2}, {"network": "other"}, {"digit": 1}, {"device": "cuda"}]
+)
+def test_another_seed_network_digit_or_device_trains_anew(
+    task: TrainingTask, change: dict[str, Any]
+) -> None:
+    before = train(task)
+    assert_trains_anew(replace(task, **change), before)
+
+
+def test_the_same_images_under_another_digit_train_anew(task: TrainingTask) -> None:
+    """Not only the data decides: random numbers are the digit's own."""
+    before = train(task)
+    save_digit(task.split, 1, load_digit(task.split, 0))
+    assert_trains_anew(replace(task, digit=1), before)
+
+
+def test_another_layer_trains_anew(task: TrainingTask) -> None:
+    task = change_recipe(task, units=(4, 4, 4))
+    assert_trains_anew(replace(task, layer=2), train(task))
+
+
+def test_another_version_of_the_arithmetic_trains_anew(
+    task: TrainingTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = train(task)
+    monkeypatch.setattr(training, "VERSION", training.VERSION + 1)
+    assert_trains_anew(task, before)
+
+
+@pytest.mark.parametrize("name", ["unsupervised", "validation"])
+def test_a_pixel_of_the_images_that_train_or_are_measured_trains_anew(
+    task: TrainingTask, name: str
+) -> None:
+    before = train(task)
+    change_images(task, name, brighter)
+    assert_trains_anew(task, before)
+
+
+def test_a_move_of_an_image_from_one_set_to_the_other_trains_anew(task: TrainingTask) -> None:
+    """The same pixels in the same order, cut elsewhere."""
+    before, images = train(task), load_digit(task.split, 0)
+    together = np.concatenate([images.unsupervised, images.validation])
+    moved = replace(images, unsupervised=together[:9], validation=together[9:])
+    save_digit(task.split, 0, moved)
+    assert_trains_anew(task, before)
+
+
+def test_another_shape_of_the_same_pixels_trains_anew(task: TrainingTask) -> None:
+    before = train(task)
+    for name in ("unsupervised", "validation"):
+        change_images(task, name, lambda images: images.reshape(-1, 4, 3))
+    assert_trains_anew(task, before)
+
+
+@pytest.mark.parametrize("lower", [1, 2])
+def test_a_bit_of_a_lower_layer_trains_anew(task: TrainingTask, lower: int) -> None:
+    task = replace(task, layer=3)
+    train_below(task)
+    before = train(task)
+    path = published(replace(task, layer=lower))
+    rbm = load_rbm(path)
+    rbm.hidden_biases[0] = torch.nextafter(rbm.hidden_biases[0], torch.tensor(9.0))
+    save_rbm(path, rbm, "changed by hand")
+    assert_trains_anew(task, before)
+
+
+@pytest.mark.parametrize("name", ["fit", "test", "fit_index", "unsupervised_index"])
+def test_what_does_not_train_does_not_matter(task: TrainingTask, name: str) -> None:
+    before = train(task)
+    change_images(task, name, lambda array: array[::-1])
+    assert train(task) == replace(before, epochs_trained=0)
+
+
+def test_every_set_of_images_is_tried() -> None:
+    names = {"unsupervised", "validation", "fit", "test"}
+    assert {field.name for field in fields(DigitImages)} == names | {f"{n}_index" for n in names}
+
+
+@pytest.mark.parametrize("layer", [1, 2])
+def test_sizes_of_the_layers_above_do_not_matter(task: TrainingTask, layer: int) -> None:
+    task = replace(task, layer=layer)
+    train_below(task)
+    before = train(task)
+    above = {1: (4, 50, 60), 2: (4, 3, 60)}[layer]
+    again = train(change_recipe(task, units=above))
+    assert again == replace(before, epochs_trained=0)
+
+
+def test_folders_runs_and_seconds_between_checkpoints_do_not_matter(
+    task: TrainingTask, tmp_path: Path
+) -> None:
+    before = train(task)
+    path = published(task)
+    (tmp_path / "moved").mkdir()
+    for folder in ("split", "models", "store", "board"):
+        (tmp_path / folder).rename(tmp_path / "moved" / folder)
+    moved = {name: tmp_path / "moved" / name for name in ("split", "models", "store", "board")}
+    again = train(replace(task, **moved, checkpoint_seconds=77, run="second"))  # type: ignore[arg-type]
+    assert again == replace(before, epochs_trained=0)
+    fresh = replace(task, **moved, checkpoint_seconds=77, run="second")  # type: ignore[arg-type]
+    fresh = replace(fresh, store=tmp_path / "fresh")
+    anew = train(fresh)
+    assert (anew.epochs_trained, anew.fingerprint) == (4, before.fingerprint)
+    assert anew.curves == before.curves
+    assert not path.exists()
+
+
+def test_the_fields_of_a_task_are_those_tried_above() -> None:
+    matter = {"network", "recipe", "layer", "digit", "seed", "device"}
+    do_not = {"split", "models", "store", "board", "checkpoint_seconds", "run"}
+    assert {field.name for field in fields(TrainingTask)} == matter | do_not
+
+
+# The same bytes whatever runs beside
+
+
+def weights_of(models: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(models)): path.read_bytes()
+        for path in sorted(models.rglob("*.safetensors"))
+    }
+
+
+def test_the_number_of_threads_does_not_change_the_bytes(
+    task: TrainingTask, params: Params
+) -> None:
+    """Layers as wide as the default's, so that two threads would share the products."""
+    recipe = replace(params.networks["default"].recipe, epochs=2, minibatch_size=10)
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        part = elsewhere(replace(task, recipe=recipe), f"{threads} threads")
+        train(part)
+        assert torch.get_num_threads() == 1
+        found.append(weights_of(part.models))
+    assert found[0] == found[1]
+
+
+def test_order_and_workers_do_not_change_the_bytes(task: TrainingTask) -> None:
+    found = []
+    for name, digits, workers in (("one", [0, 1], 1), ("back", [1, 0], 1), ("two", [0, 1], 2)):
+        part = elsewhere(task, name)
+        curves = {}
+        for layer in (1, 2, 3):
+            tasks = [replace(part, layer=layer, digit=digit) for digit in digits]
+            for trained in run_tasks(train, tasks, workers):
+                curves[layer, trained.digit] = trained.curves
+        found.append((weights_of(part.models), dict(sorted(curves.items()))))
+    assert len(found[0][0]) == 6
+    assert found[0] == found[1] == found[2]
+
+
+# What is missing
+
+
+def test_missing_images_are_told(task: TrainingTask) -> None:
+    with pytest.raises(DataError, match=r"7\.safetensors is missing.*run `dvc repro split`"):
+        train(replace(task, digit=7))
+
+
+def test_a_missing_lower_layer_is_told(task: TrainingTask) -> None:
+    with pytest.raises(WeightsError, match=r"layer1/0\.safetensors is missing: run `dvc repro`"):
+        train(replace(task, layer=2))

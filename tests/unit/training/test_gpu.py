@@ -1,0 +1,376 @@
+"""All digits at once, by the code that runs on a GPU, here on the CPU, against one at a time."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from hpoe.compute.progress import Board
+from hpoe.data.split import load_digit, save_digit
+from hpoe.errors import SettingsError, WorkerError
+from hpoe.method.randomness import uniform_minibatches
+from hpoe.method.rbm import (
+    ContrastiveDivergence,
+    EpochCurves,
+    TrainingState,
+    hidden_probabilities,
+    initial_state,
+    learning_rate,
+    measure,
+)
+from hpoe.method.recipe import Recipe, Schedule
+from hpoe.settings import Settings
+from hpoe.training import gpu as batched
+from hpoe.training.dispatch import find_device, train, train_all
+from hpoe.training.gpu import BatchedDivergence, train_together
+from hpoe.training.tasks import Trained, TrainingTask
+from hpoe.training.weights import Training, load_rbm, save_training, weights_path
+
+DIGITS, IMAGES, VISIBLE, HIDDEN = 3, 23, 12, 8
+PARTS = ("weights", "visible_biases", "hidden_biases")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)  # as training does: these products are too small to share
+
+
+def states(recipe: Recipe, digits: int = DIGITS) -> list[TrainingState]:
+    """Untrained states of some digits, each of its own."""
+    return [
+        initial_state(recipe, 1, VISIBLE, np.random.default_rng(digit)) for digit in range(digits)
+    ]
+
+
+def assert_agree(found: TrainingState, expected: TrainingState) -> None:
+    """Within the noise of float32: its sums differ in the order of their terms."""
+    for name in ("rbm", "increments"):
+        for part in PARTS:
+            pair = (getattr(getattr(each, name), part) for each in (found, expected))
+            torch.testing.assert_close(*pair, rtol=2e-4, atol=1e-4)
+
+
+def some(rng: np.random.Generator, *shape: int) -> Tensor:
+    return torch.from_numpy(rng.random(shape, np.float32))
+
+
+def undecided(uniform: Tensor, probabilities: Tensor) -> Tensor:
+    """Random numbers so near their probability that rounding might decide the state."""
+    return (uniform - probabilities).abs() < 1e-3
+
+
+# The reference, one digit at a time
+
+
+@pytest.mark.parametrize("schedule", ["constant", "constant_then_linear"])
+def test_with_the_same_random_numbers_hundreds_of_updates_are_the_references(
+    recipe: Recipe, schedule: Schedule
+) -> None:
+    """40 epochs of minibatches of 5, 5, 5, 5 and 3, momentum from the seventh update on.
+
+    A random number within 0.001 of its probability is 1, so that rounding decides no state.
+    """
+    recipe = replace(
+        recipe,
+        units=(HIDDEN, 1, 1),
+        epochs=40,
+        minibatch_size=5,
+        learning_rate_schedule=schedule,
+        momentum=0.9,
+        momentum_start=6,
+    )
+    rng, references = np.random.default_rng(0), states(recipe)
+    each = [ContrastiveDivergence(state, recipe) for state in references]
+    together = BatchedDivergence(states(recipe), recipe, "cpu")
+    data = some(rng, DIGITS, IMAGES, VISIBLE).round()
+    minibatches = torch.split(data, 5, dim=1)
+    updates = recipe.epochs * len(minibatches)
+    for number in range(updates):
+        v0 = minibatches[number % len(minibatches)]
+        uniform = some(rng, DIGITS, v0.shape[1], HIDDEN)
+        for u, v, state in zip(uniform, v0, references, strict=True):
+            u[undecided(u, hidden_probabilities(state.rbm, v))] = 1
+        rate, momentum = learning_rate(recipe, number, updates), 0.9 if number >= 6 else 0.0
+        errors = together.update(v0, uniform, learning_rate=rate, momentum=momentum)
+        expected = [
+            one.update(v, u, learning_rate=rate, momentum=momentum)
+            for one, v, u in zip(each, v0, uniform, strict=True)
+        ]
+        torch.testing.assert_close(errors, torch.stack(expected), rtol=1e-4, atol=0)
+    assert references[0].rbm.weights.abs().max() > 1  # they have learned
+    for found, reference in zip(together.states(0), references, strict=True):
+        assert_agree(found, reference)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "constant_then_linear"])
+@pytest.mark.parametrize("minibatch", [1, 5, 23, 40])
+def test_epochs_and_curves_are_the_references(
+    recipe: Recipe, schedule: Schedule, minibatch: int
+) -> None:
+    """With the reference's own random numbers: 2,208 of them, of which rounding would decide one
+    otherwise in fewer than 1 of 1,000 such tests."""
+    recipe = replace(
+        recipe,
+        units=(HIDDEN, 1, 1),
+        minibatch_size=minibatch,
+        learning_rate_schedule=schedule,
+    )
+    rng, references = np.random.default_rng(1), states(recipe)
+    data, heldout = some(rng, DIGITS, IMAGES, VISIBLE), some(rng, DIGITS, 4, VISIBLE)
+    together = BatchedDivergence(states(recipe), recipe, "cpu")
+    for epoch in range(recipe.epochs):
+        seeds = [100 * epoch + digit for digit in range(DIGITS)]
+        drawn = torch.empty(DIGITS, IMAGES, HIDDEN)
+        for random, row in zip(map(np.random.default_rng, seeds), drawn, strict=True):
+            parts = torch.split(row, minibatch)
+            uniform = uniform_minibatches(random, len(parts), (minibatch, HIDDEN))
+            for part, numbers in zip(parts, uniform, strict=True):
+                part.copy_(numbers[: len(part)])
+        errors = together.epoch(data, drawn, epoch)
+        points = together.measure(errors, data[:, :7], heldout)
+        for digit, state in enumerate(references):
+            one, random = ContrastiveDivergence(state, recipe), np.random.default_rng(seeds[digit])
+            error = one.epoch(data[digit], random, recipe, epoch)
+            assert_near(points[digit], measure(state.rbm, error, data[digit, :7], heldout[digit]))
+    for found, reference in zip(together.states(4), references, strict=True):
+        assert_agree(found, reference)
+        assert found.epochs == 4
+
+
+def assert_near(found: EpochCurves, expected: EpochCurves) -> None:
+    assert list(vars(found).values()) == pytest.approx(
+        list(vars(expected).values()), rel=1e-4, abs=1e-6
+    )
+
+
+def test_with_its_own_random_numbers_what_is_learned_is_as_good(recipe: Recipe) -> None:
+    """80 RBMs trained together against 80 one at a time, on the same images: means of both errors
+    and goodnesses, held out too, within 5 standard errors; a right sampler fails once in 10^5."""
+    count = 80
+    recipe = replace(recipe, units=(HIDDEN, 1, 1), epochs=30, minibatch_size=5)
+    rng = np.random.default_rng(2)
+    patterns = some(rng, 4, VISIBLE).round()
+    data, heldout = patterns.repeat(10, 1), (patterns - some(rng, 4, VISIBLE) / 5).abs()
+    together = BatchedDivergence(states(recipe, count), recipe, "cpu")
+    uniform = torch.empty(count, len(data), HIDDEN)
+    generator = torch.Generator().manual_seed(0)
+    for epoch in range(recipe.epochs):
+        errors = together.epoch(
+            data.expand(count, -1, -1), uniform.uniform_(generator=generator), epoch
+        )
+    points = together.measure(errors, data.expand(count, -1, -1), heldout.expand(count, -1, -1))
+    reference = []
+    for state in states(recipe, count):
+        divergence = ContrastiveDivergence(state, recipe)
+        for epoch in range(recipe.epochs):
+            error = divergence.epoch(data, rng, recipe, epoch)
+        reference.append(measure(state.rbm, error, data, heldout))
+    for name in ("reconstruction_error", "goodness_train", "goodness_heldout"):
+        ours, theirs = (np.array([getattr(p, name) for p in each]) for each in (points, reference))
+        standard_error = np.sqrt((ours.var(ddof=1) + theirs.var(ddof=1)) / count)
+        assert abs(ours.mean() - theirs.mean()) < 5 * standard_error
+        assert standard_error < 0.1 * abs(theirs.mean())
+
+
+def test_a_digit_learns_the_same_whichever_digits_learn_beside_it(recipe: Recipe) -> None:
+    recipe = replace(recipe, units=(HIDDEN, 1, 1))
+    rng = np.random.default_rng(3)
+    data, uniform = some(rng, DIGITS, IMAGES, VISIBLE), some(rng, DIGITS, IMAGES, HIDDEN)
+    every = BatchedDivergence(states(recipe), recipe, "cpu")
+    alone = BatchedDivergence(states(recipe)[1:2], recipe, "cpu")
+    errors = every.epoch(data, uniform, 0)
+    torch.testing.assert_close(alone.epoch(data[1:2], uniform[1:2], 0), errors[1:2])
+    assert_agree(alone.states(1)[0], every.states(1)[1])
+
+
+# Tasks
+
+
+@pytest.fixture
+def layer(task: TrainingTask) -> list[TrainingTask]:
+    """Layer 1 of two digits of a tiny network, for a GPU."""
+    return [replace(task, digit=digit, device="cuda") for digit in (0, 1)]
+
+
+def changed(given: list[TrainingTask], **changes: object) -> list[TrainingTask]:
+    return [replace(task, **changes) for task in given]  # type: ignore[arg-type]
+
+
+def train_here(layer: list[TrainingTask]) -> dict[int, Trained]:
+    """Train on the CPU by the code for a GPU."""
+    return {trained.digit: trained for trained in train_together(layer, "cpu")}
+
+
+def published(layer: list[TrainingTask]) -> list[bytes]:
+    return [
+        weights_path(task.models, task.network, task.layer, task.digit).read_bytes()
+        for task in layer
+    ]
+
+
+@pytest.mark.parametrize("above", [1, 2, 3])
+def test_each_layer_is_trained_with_curves_times_and_progress(
+    layer: list[TrainingTask], above: int
+) -> None:
+    for number in range(1, above + 1):
+        found = train_here(changed(layer, layer=number))
+    assert sorted(found) == [0, 1]
+    for trained in found.values():
+        assert trained.epochs_trained == len(trained.curves) == len(trained.timestamps) == 4
+        assert trained.trained_in == "first"
+        assert list(trained.timestamps) == sorted(trained.timestamps)
+        assert Board(layer[0].board).epochs(trained.digit) == 4
+    for task in layer:
+        rbm = load_rbm(weights_path(task.models, task.network, above, task.digit))
+        visible = (12, 4, 3)[above - 1]
+        assert rbm.weights.shape == (visible, task.recipe.units[above - 1])
+        assert found[task.digit].curves[-1]["weight_norm"] == pytest.approx(
+            float(torch.linalg.vector_norm(rbm.weights))
+        )
+
+
+def test_what_is_trained_begins_as_on_the_cpu_and_comes_out_alike(
+    layer: list[TrainingTask], tmp_path: Path
+) -> None:
+    """Ten images a digit and four epochs: what both have learned is mostly the mean image."""
+    found = train_here(layer)
+    for task in layer:
+        one = train(replace(task, device="cpu", models=tmp_path / "one", store=tmp_path / "one"))
+        for ours, theirs in zip(found[task.digit].curves, one.curves, strict=True):
+            for name, value in ours.items():
+                assert value == pytest.approx(theirs[name], rel=0.15)
+        assert one.fingerprint != found[task.digit].fingerprint
+
+
+def test_the_same_tasks_give_the_same_bytes(layer: list[TrainingTask], tmp_path: Path) -> None:
+    again = changed(layer, models=tmp_path / "again", store=tmp_path / "again")
+    first, second = train_here(layer), train_here(again)
+    assert published(layer) == published(again)
+    assert [first[d].curves for d in (0, 1)] == [second[d].curves for d in (0, 1)]
+    other = changed(again, seed=2)
+    train_here(other)
+    assert published(layer) != published(other)
+
+
+def test_digits_have_random_numbers_of_their_own(layer: list[TrainingTask]) -> None:
+    save_digit(layer[0].split, 1, load_digit(layer[0].split, 0))
+    found = train_here(layer)
+    assert found[0].curves != found[1].curves
+
+
+def test_what_is_trained_is_kept_and_only_the_rest_is_trained(layer: list[TrainingTask]) -> None:
+    (first,) = train_here(layer[:1]).values()
+    found = train_here(changed(layer, run="second"))
+    assert found[0] == replace(first, epochs_trained=0)
+    assert (found[1].epochs_trained, found[1].trained_in) == (4, "second")
+    assert [t.epochs_trained for t in train_here(layer).values()] == [0, 0]
+
+
+def test_digits_of_different_numbers_of_images_are_trained_all_the_same(
+    layer: list[TrainingTask],
+) -> None:
+    images = load_digit(layer[0].split, 1)
+    save_digit(layer[0].split, 1, replace(images, unsupervised=images.unsupervised[:8]))
+    assert [t.epochs_trained for t in train_here(layer).values()] == [4, 4]
+
+
+class Stopped(BaseException):
+    """What stands for a kill."""
+
+
+@pytest.mark.parametrize("written", range(1, 8))
+def test_a_training_that_was_stopped_goes_on_to_the_same_bytes_and_curves(
+    layer: list[TrainingTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    """Two files a checkpoint: stopped after an odd number of them, the digits go on from different
+    epochs, each by itself."""
+    cut = changed(layer, models=tmp_path / "cut", store=tmp_path / "cut")
+    expected, count = train_here(layer), 0
+
+    def save_and_stop(path: Path, training: Training) -> None:
+        nonlocal count
+        save_training(path, training)
+        count += 1
+        if count == written:
+            raise Stopped
+
+    with monkeypatch.context() as context:
+        context.setattr(batched, "save_training", save_and_stop)
+        with pytest.raises(Stopped):
+            train_here(cut)
+    resumed = train_here(changed(cut, run="second"))
+    assert resumed[0].epochs_trained == 4 - (written + 1) // 2
+    assert resumed[1].epochs_trained == 4 - written // 2
+    assert resumed[1].trained_in == "second"
+    for digit, trained in resumed.items():
+        assert trained.fingerprint == expected[digit].fingerprint
+        for ours, theirs in zip(trained.curves, expected[digit].curves, strict=True):
+            assert ours == pytest.approx(theirs, rel=1e-5)
+    if written % 2 == 0:  # the same digits together: the same products
+        assert published(cut) == published(layer)
+
+
+@pytest.mark.parametrize(("seconds", "files"), [(0, 8), (1000, 2)])
+def test_checkpoints_are_written_when_they_are_due_and_at_the_end(
+    layer: list[TrainingTask], monkeypatch: pytest.MonkeyPatch, seconds: float, files: int
+) -> None:
+    saved: list[Path] = []
+
+    def noted(path: Path, training: Training) -> None:
+        saved.append(path)
+        save_training(path, training)
+
+    monkeypatch.setattr(batched, "save_training", noted)
+    train_here(changed(layer, checkpoint_seconds=seconds))
+    assert len(saved) == files
+
+
+def test_a_gpu_that_is_too_small_is_told_with_what_to_do(
+    layer: list[TrainingTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate ...")
+
+    monkeypatch.setattr(batched, "_run_epochs", full)
+    with pytest.raises(WorkerError, match="does not hold 2 digits of 10 images: set HPOE_DEVICE"):
+        train_here(layer)
+
+
+# Which device
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "found"),
+    [("cpu", True, "cpu"), ("cuda", True, "cuda"), ("auto", True, "cuda"), ("auto", False, "cpu")],
+)
+def test_the_device_is_the_one_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+    asked: Literal["cpu", "cuda", "auto"],
+    there: bool,
+    found: str,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert find_device(Settings.model_construct(device=asked)) == found
+
+
+def test_a_gpu_that_is_not_there_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SettingsError, match=r"HPOE_DEVICE is cuda, but PyTorch .* finds no GPU: "):
+        find_device(Settings.model_construct(device="cuda"))
+
+
+@pytest.mark.parametrize(("device", "epochs"), [("cpu", [0, 0]), ("cuda", [4, 4])])
+def test_tasks_go_where_their_device_is(
+    layer: list[TrainingTask], monkeypatch: pytest.MonkeyPatch, device: str, epochs: list[int]
+) -> None:
+    """Those of cores have been trained before, those of a GPU have not."""
+    for task in changed(layer, device="cpu"):
+        train(task)
+    monkeypatch.setattr(batched, "train_together", partial(train_together, device="cpu"))
+    found = train_all(changed(layer, device=device), Settings.model_construct(workers=1))
+    assert [trained.epochs_trained for trained in found] == epochs
