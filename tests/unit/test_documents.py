@@ -52,7 +52,10 @@ def test_commands_exist(document: Path) -> None:
     assert set(re.findall(r"`hpoe ([a-z-]+)", text)) <= set(commands)
 
 
-def test_the_readmes_settings_are_all_there_are_for_users() -> None:
+def test_the_table_of_settings_has_all_there_are_for_users() -> None:
     internal = {"restore_only", "tracking_uri"}
     fields = {f"HPOE_{name.upper()}" for name in Settings.model_fields if name not in internal}
-    assert set(re.findall(r"^\| `(HPOE_\w+)`", (ROOT / "README.md").read_text(), re.M)) == fields
+    assert (
+        set(re.findall(r"^\| `(HPOE_\w+)`", (ROOT / "docs/settings.md").read_text(), re.M))
+        == fields
+    )
