@@ -1,4 +1,4 @@
-# One target an intention; each is thin over `hpoe`, `dvc`, `pytest`.
+# One target per intention; each is a thin layer over `hpoe`, `dvc` and `pytest`.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -7,8 +7,10 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 UI_PORT ?= 5000
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help repro paper serve test test-stack test-faults accept lint audit ui bench bench-full bench-serve clean
+.PHONY: help repro paper docs serve ui test test-fast accuracy accept test-stack test-faults lint audit \
+	bench bench-full bench-serve clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -18,26 +20,42 @@ repro: $(VENV)/installed ## Get MNIST, train, evaluate, track; show a summary
 	@dvc repro
 	@hpoe summary
 
+paper: $(VENV)/installed ## Run the paper's experiments and write docs/replication.md (hours)
+	@hpoe replicate
+	@hpoe report
+
+docs: $(VENV)/installed-dev ## Write docs/replication.md and the tables of docs/operations.md from kept results
+	@hpoe report
+	@python -m tests.stack.tables
+
 serve: $(VENV)/installed ## Serve the champion over REST and in a browser (HPOE_SERVE_PORT=5001)
 	@hpoe serve
 
-test: $(VENV)/installed-dev ## Run all tests
-	@pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+ui: $(VENV)/installed ## Open the MLflow UI on the tracked runs (UI_PORT=5000)
+	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+		mlflow server --host 127.0.0.1 --port $(UI_PORT) --workers 1 \
+		--backend-store-uri sqlite:///$(CURDIR)/mlruns/mlflow.db \
+		--default-artifact-root $(CURDIR)/mlruns/artifacts
+
+test: $(VENV)/installed-dev ## Run all tests but those of the four targets below
+	@pytest $(PARALLEL)
+
+test-fast: $(VENV)/installed-dev ## Run the fast tests, which cover the core of every package (a minute)
+	@pytest $(PARALLEL) -m "not slow" tests/unit
+
+accuracy: $(VENV)/installed-dev ## Compare the test errors of the last `make repro` with their bounds
+	@pytest tests/acceptance/test_accuracy.py
+
+accept: $(VENV)/installed-dev ## Send the test images to the champion of the last `make repro` (some minutes)
+	@pytest -s tests/acceptance
 
 test-stack: $(VENV)/installed-dev ## Build and test the services of docker-compose.yml in containers (half an hour)
 	@pytest -s tests/stack/test_stack.py
 
-test-faults: $(VENV)/installed-dev ## Break the services and try to get in, at length; write the tables of docs/operations.md
+test-faults: $(VENV)/installed-dev ## Test outages and intrusions at length; write the tables of docs/operations.md
 	@FAULT_SECONDS=60 STACK_TABLES=docs/operations \
 		pytest tests/stack/test_faults.py tests/stack/test_intrusions.py tests/stack/test_migration.py
 	@python -m tests.stack.tables
-
-accept: $(VENV)/installed-dev ## Ask the champion that `make repro` made, over HTTP (some minutes)
-	@pytest -s tests/acceptance
-
-paper: $(VENV)/installed ## Run the paper's experiments and write docs/replication.md (hours)
-	@hpoe replicate
-	@hpoe report
 
 lint: $(VENV)/installed-dev ## Check style and types
 	@ruff check .
@@ -47,13 +65,7 @@ lint: $(VENV)/installed-dev ## Check style and types
 audit: $(VENV)/installed-dev ## Report known vulnerabilities of the pinned dependencies
 	@pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
-ui: $(VENV)/installed ## Open the MLflow UI on the tracked runs (UI_PORT=5000)
-	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
-		mlflow server --host 127.0.0.1 --port $(UI_PORT) --workers 1 \
-		--backend-store-uri sqlite:///$(CURDIR)/mlruns/mlflow.db \
-		--default-artifact-root $(CURDIR)/mlruns/artifacts
-
-bench: $(VENV)/installed-bench ## Measure training, workers and classification beside other libraries and the floor
+bench: $(VENV)/installed-bench ## Measure training, workers and classification against other libraries
 	@python -m benchmarks.training
 	@python -m benchmarks.classification
 	@python -m benchmarks.scaling --epochs 10
@@ -64,7 +76,7 @@ bench-full: $(VENV)/installed-bench ## The same with more epochs and repeats, an
 	@python -m benchmarks.scaling --repeats 5
 	@python -m benchmarks.errors
 
-bench-serve: $(VENV)/installed ## Measure the champion's answers against the server's own floor
+bench-serve: $(VENV)/installed ## Measure the champion's server against a server that computes nothing
 	@python benchmarks/serving.py
 
 clean: ## Remove environment, outputs and checkpoints; keep runs and DVC's cache
@@ -73,7 +85,7 @@ clean: ## Remove environment, outputs and checkpoints; keep runs and DVC's cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "hpoe needs Python 3.11 or newer; name one with PYTHON=python3.11"; exit 1; }
+		|| { echo "hpoe needs Python 3.11 or newer: name one with PYTHON=python3.11"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt

@@ -1,6 +1,7 @@
-"""What all tests share: the real MNIST, and MLflow's addresses put back."""
+"""What all tests share: the real MNIST, MLflow's addresses reset, a line on missing programs."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,15 +9,14 @@ import pytest
 
 from hpoe.data.mnist import Mnist, fetch, load
 from hpoe.settings import load_settings
-
-ROOT = Path(__file__).parents[1]
+from tests.programs import summary
 
 
 @pytest.fixture(autouse=True)
 def own_addresses() -> Iterator[None]:
-    """MLflow writes its addresses into the environment, which later tests must not find.
+    """Clear the addresses that MLflow writes into the environment, before and after each test.
 
-    Nor what fixtures of a wider scope made it write before: so nothing is put back.
+    They are not restored: a fixture of a wider scope may have written what would be restored.
     """
     addresses = dict.fromkeys(("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"), "")
     os.environ.update(addresses)
@@ -26,15 +26,24 @@ def own_addresses() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def mnist_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real MNIST, from where the download stage would take it, or from its output here."""
-    raw = ROOT / "data" / "raw"
-    if not raw.is_dir():
-        raw = tmp_path_factory.mktemp("mnist")
+    """The real MNIST: from the working tree what is whole there, the rest as `download` does it."""
+    raw = tmp_path_factory.mktemp("mnist")
+    here = Path(__file__).parents[1] / "data" / "raw"
+    if here.is_dir():
+        shutil.copytree(here, raw, dirs_exist_ok=True)
     fetch(raw, load_settings().mnist_dir, print)
     return raw
 
 
 @pytest.fixture(scope="session")
 def mnist(mnist_dir: Path) -> Mnist:
-    """All of its images and labels."""
+    """All images and labels of MNIST."""
     return load(mnist_dir)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Name the missing Debian packages at the end, and count the tests skipped for them."""
+    yield
+    skipped = terminalreporter.stats.get("skipped", [])
+    terminalreporter.write_line(summary([str(report.longrepr) for report in skipped]))

@@ -1,4 +1,4 @@
-"""Tensor files: everything comes back, equal content is equal bytes, and damage is told."""
+"""Tensor files: everything comes back, equal content gives equal bytes, damage is reported."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from safetensors.numpy import save, save_file
+from safetensors.numpy import save
 
 from hpoe.errors import WeightsError
 from hpoe.tensors import FORMAT, Arrays, load_tensors, save_tensors
@@ -68,15 +68,8 @@ def test_slices_and_transposes_come_back_as_they_look(tmp_path: Path) -> None:
     found, _ = load_tensors(tmp_path / "views", REMEDY)
     for name, view in views.items():
         np.testing.assert_array_equal(found[name], view)
-
-
-def test_what_is_loaded_may_be_changed_without_changing_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    save_tensors(path, arrays(), {})
-    before = path.read_bytes()
-    found, _ = load_tensors(path, REMEDY)
-    found["weights"] += 1
-    assert path.read_bytes() == before
+        found[name] += 1  # what is loaded may be changed without changing the file
+        np.testing.assert_array_equal(load_tensors(tmp_path / "views", REMEDY)[0][name], view)
 
 
 def test_the_order_of_arrays_and_record_does_not_change_the_bytes(tmp_path: Path) -> None:
@@ -87,7 +80,7 @@ def test_the_order_of_arrays_and_record_does_not_change_the_bytes(tmp_path: Path
 
 
 def test_equal_content_gives_equal_bytes_in_any_process(tmp_path: Path) -> None:
-    """Eight processes: with metadata in the order of a hash table two would agree rarely."""
+    """Of four processes with metadata in the order of a hash table, few would agree."""
     save_tensors(tmp_path / "here", arrays(), RECORD)
     code = (
         "import sys; from pathlib import Path\n"
@@ -100,17 +93,11 @@ def test_equal_content_gives_equal_bytes_in_any_process(tmp_path: Path) -> None:
             [sys.executable, "-c", code, str(tmp_path / "here"), str(tmp_path / f"there{seed}")],
             env={"PYTHONHASHSEED": str(seed)},
         )
-        for seed in range(8)
+        for seed in range(4)
     ]
-    assert [process.wait(timeout=60) for process in processes] == [0] * 8
-    for seed in range(8):
+    assert [process.wait(timeout=60) for process in processes] == [0] * 4
+    for seed in range(4):
         assert (tmp_path / f"there{seed}").read_bytes() == (tmp_path / "here").read_bytes()
-
-
-def test_any_difference_in_the_record_is_a_difference_in_the_bytes(tmp_path: Path) -> None:
-    save_tensors(tmp_path / "one", arrays(), {"fingerprint": "a"})
-    save_tensors(tmp_path / "other", arrays(), {"fingerprint": "b"})
-    assert (tmp_path / "one").read_bytes() != (tmp_path / "other").read_bytes()
 
 
 def test_a_file_is_a_plain_safetensors_file_with_one_entry_of_metadata(tmp_path: Path) -> None:
@@ -124,8 +111,15 @@ def test_a_file_is_a_plain_safetensors_file_with_one_entry_of_metadata(tmp_path:
 # Damage
 
 
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file of arrays."""
+    save_tensors(tmp_path / "file", arrays(), RECORD)
+    return tmp_path / "file"
+
+
 def refusal(path: Path) -> str:
-    """The message with which a file is refused: of the file first, of what to do last."""
+    """Return the message with which a file is refused: its path first, the remedy last."""
     with pytest.raises(WeightsError) as caught:
         load_tensors(path, REMEDY)
     message = str(caught.value)
@@ -134,58 +128,46 @@ def refusal(path: Path) -> str:
     return message
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="gone is missing: run `dvc repro` to make it"):
         load_tensors(tmp_path / "gone", REMEDY)
-
-
-@pytest.mark.parametrize("length", [0, 1, 8, 40, 200, -100, -1])
-def test_a_file_cut_short_is_told(tmp_path: Path, length: int) -> None:
-    path = tmp_path / "file"
-    save_tensors(path, arrays(), RECORD)
-    path.write_bytes(path.read_bytes()[:length])
-    assert "is damaged" in refusal(path)
 
 
 @pytest.mark.parametrize(
     "damage",
     [
+        *(lambda content, length=length: content[:length] for length in (0, 1, 8, 40, -1)),
         lambda _: b"text\n" * 100,
         lambda content: content + b"x",
         lambda content: b"\xff" * 8 + content[8:],
         lambda content: content[:8] + b"x" + content[9:],
         lambda content: content.replace(b"F64", b"X64"),
     ],
-    ids=["text", "longer", "length", "header", "type"],
 )
-def test_a_damaged_file_is_told(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
-    path = tmp_path / "file"
-    save_tensors(path, arrays(), RECORD)
+def test_a_damaged_file_is_named(path: Path, damage: Callable[[bytes], bytes]) -> None:
     path.write_bytes(damage(path.read_bytes()))
     assert "is damaged" in refusal(path)
 
 
-def test_a_folder_in_a_files_place_is_told(tmp_path: Path) -> None:
+def test_a_folder_in_a_files_place_is_named(tmp_path: Path) -> None:
     assert "is damaged" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("number", [0, FORMAT + 1, "1", None])
-def test_another_format_is_told_with_both_numbers(tmp_path: Path, number: object) -> None:
-    path = tmp_path / "file"
+@pytest.mark.parametrize("number", [FORMAT + 1, "1", None])
+def test_another_format_is_named_with_both_numbers(path: Path, number: object) -> None:
     path.write_bytes(save(arrays(), {"hpoe": json.dumps({"format": number})}))
     assert f"has format {number}, this hpoe reads format {FORMAT}" in refusal(path)
 
 
-@pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
-def test_a_safetensors_file_of_another_program_is_told(
-    tmp_path: Path, metadata: dict[str, str] | None
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"hpoe": "[1]"}])
+def test_a_safetensors_file_of_another_program_is_refused(
+    path: Path, metadata: dict[str, str] | None
 ) -> None:
-    save_file(arrays(), tmp_path / "file", metadata)
-    assert "has format unknown" in refusal(tmp_path / "file")
+    path.write_bytes(save(arrays(), metadata))
+    assert "has format unknown" in refusal(path)
 
 
-@pytest.mark.parametrize("entry", ["{", "", "[1]", "1", '"text"'])
-def test_a_record_that_is_not_one_is_told(tmp_path: Path, entry: str) -> None:
-    path = tmp_path / "file"
+@pytest.mark.parametrize("entry", ["{", ""])
+def test_a_record_that_is_not_json_is_damage(path: Path, entry: str) -> None:
     path.write_bytes(save(arrays(), {"hpoe": entry}))
-    refusal(path)
+    assert "is damaged" in refusal(path)

@@ -1,1 +1,1 @@
-"""From raw files to the images of each digit."""
+"""Data sets: from their files to the images of each digit."""

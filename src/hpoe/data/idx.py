@@ -13,17 +13,10 @@ UNSIGNED_BYTE = 0x08
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
-    """Read an IDX file of unsigned bytes.
-
-    Args:
-        path: the file.
-        dimensions: how many the array must have: 3 for images [N, rows, columns], 1 for labels [N].
-
-    Returns:
-        The values, uint8, read-only.
+    """Read an IDX file of unsigned bytes: 3 dimensions for images [N, rows, columns], 1 for labels.
 
     Raises:
-        DataError: wrong magic number or dimensions, or bytes missing or left over.
+        DataError: the magic number or the dimensions are wrong, or bytes are missing or left over.
     """
     try:
         content = path.read_bytes()

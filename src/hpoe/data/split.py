@@ -1,4 +1,4 @@
-"""The balanced three-way split of section 3, one file a digit."""
+"""The balanced three-way split of section 3, one file per digit."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -14,13 +14,16 @@ from hpoe.errors import DataError
 from hpoe.files import write_bytes
 from hpoe.params import Split
 
+Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""Images and their labels."""
+
 
 @dataclass(frozen=True)
 class DigitImages:
-    """One digit's images, uint8 [N, rows, columns], with their places in MNIST's files, int64 [N].
+    """A digit's images, uint8 [N, rows, columns], and their positions in MNIST's files, int64 [N].
 
     `fit` and `validation` are the two halves of the supervised set; the test images are the
-    official ones of this digit. Indices of the first three count MNIST's training images.
+    official ones of this digit. Positions of the first three sets count MNIST's training images.
     """
 
     unsupervised: NDArray[np.uint8]
@@ -33,45 +36,52 @@ class DigitImages:
     test_index: NDArray[np.int64]
 
 
+def cut(digit: int, train: Labelled, test: Labelled, sizes: tuple[int, int, int]) -> DigitImages:
+    """Cut a digit's first training images into sets of these sizes, in order.
+
+    The sizes are those of the unsupervised, fit and validation sets. All test images are kept.
+    """
+    (images, labels), (test_images, test_labels) = train, test
+    ends = np.cumsum(sizes)
+    index = np.flatnonzero(labels == digit)[: ends[2]]
+    unsupervised, fit, validation = np.split(index, ends[:2])
+    tests = np.flatnonzero(test_labels == digit)
+    return DigitImages(
+        unsupervised=images[unsupervised],
+        fit=images[fit],
+        validation=images[validation],
+        test=test_images[tests],
+        unsupervised_index=unsupervised,
+        fit_index=fit,
+        validation_index=validation,
+        test_index=tests,
+    )
+
+
 def split(
     mnist: Mnist, digits: Sequence[int], *, unsupervised: int, supervised: int, test: int
 ) -> Iterator[tuple[int, DigitImages]]:
-    """Cut the first images of each digit into unsupervised, fit and validation sets, in order.
+    """Yield each digit's images: the first ones unsupervised, the next halved into fit, validation.
 
-    Its test images are those among the first `test` of the official ones.
+    Its test images are those among the first `test` official ones.
 
     Raises:
         DataError: a digit has fewer training images than asked for.
     """
+    tests = (mnist.test_images[:test], mnist.test_labels[:test])
     for digit in digits:
-        index = np.flatnonzero(mnist.train_labels == digit)
-        wanted = unsupervised + supervised
-        if len(index) < wanted:
+        count = int(np.sum(mnist.train_labels == digit))
+        if count < unsupervised + supervised:
             raise DataError(
-                f"digit {digit} has {len(index)} training images, split in params.yaml asks for "
+                f"digit {digit} has {count} training images, split in params.yaml asks for "
                 f"{unsupervised} + {supervised}: ask for fewer"
             )
-        trains, fits, validates = np.split(
-            index[:wanted], [unsupervised, unsupervised + supervised // 2]
-        )
-        tests = np.flatnonzero(mnist.test_labels[:test] == digit)
-        yield (
-            digit,
-            DigitImages(
-                unsupervised=mnist.train_images[trains],
-                fit=mnist.train_images[fits],
-                validation=mnist.train_images[validates],
-                test=mnist.test_images[tests],
-                unsupervised_index=trains,
-                fit_index=fits,
-                validation_index=validates,
-                test_index=tests,
-            ),
-        )
+        sizes = (unsupervised, supervised // 2, supervised - supervised // 2)
+        yield digit, cut(digit, (mnist.train_images, mnist.train_labels), tests, sizes)
 
 
 def save_split(folder: Path, mnist: Mnist, sizes: Split) -> None:
-    """Cut MNIST as section 3 says and write it, a file a digit.
+    """Cut MNIST as section 3 says, and write one file per digit.
 
     Raises:
         DataError: a digit has fewer training images than asked for.
@@ -111,5 +121,5 @@ def load_digit(folder: Path, digit: int) -> DigitImages:
 
 
 def digits_in(folder: Path) -> Sequence[int]:
-    """The digits of the split, ascending."""
+    """Return the digits of the split, ascending."""
     return sorted(int(path.stem) for path in folder.glob("[0-9]*.safetensors"))

@@ -1,4 +1,4 @@
-"""IDX files: every array comes back, and every kind of damage is told with the file's name."""
+"""IDX files: every array comes back, and an error names the file and the damage."""
 
 import re
 import struct
@@ -22,13 +22,13 @@ arrays = st.integers(1, 4).flatmap(
 
 
 def idx(array: NDArray[np.uint8]) -> bytes:
-    """The format as its description has it, written out: http://yann.lecun.com/exdb/mnist."""
+    """Encode an array as the format's description says: http://yann.lecun.com/exdb/mnist."""
     header = struct.pack(">BBBB", 0, 0, 8, array.ndim)
     return header + struct.pack(f">{array.ndim}i", *array.shape) + array.tobytes()
 
 
 def refusal(path: Path, content: bytes, dimensions: int) -> str:
-    """The message with which some content is refused; it always names the file."""
+    """Return the message with which some content is refused; it always names the file."""
     path.write_bytes(content)
     with pytest.raises(DataError, match=re.escape(str(path))) as caught:
         read_idx(path, dimensions)
@@ -74,7 +74,7 @@ LABELS = idx(np.array([5, 0, 4], np.uint8))
         (b"\0\0\x08\x03" + b"\xff" * 12, 3, "cut short by"),
     ],
 )
-def test_damage_is_told_with_the_file_and_what_was_found(
+def test_damage_is_named_with_the_file_and_what_was_found(
     tmp_path: Path, content: bytes, dimensions: int, says: str
 ) -> None:
     assert says in refusal(tmp_path / "train-images-idx3-ubyte", content, dimensions)
@@ -99,11 +99,7 @@ def test_any_bytes_are_an_array_or_refused(
         assert idx(found) == content
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="gone cannot be read: No such file"):
-        read_idx(tmp_path / "gone", 1)
-
-
-def test_a_folder_in_a_files_place_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
-        read_idx(tmp_path, 1)
+@pytest.mark.parametrize(("name", "says"), [("gone", "No such file"), ("", "Is a directory")])
+def test_what_cannot_be_read_is_named(tmp_path: Path, name: str, says: str) -> None:
+    with pytest.raises(DataError, match=f"cannot be read: {says}"):
+        read_idx(tmp_path / name, 1)

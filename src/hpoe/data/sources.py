@@ -1,0 +1,129 @@
+"""Data files from a folder or the network: verified by digest, then written at once."""
+
+import gzip
+import hashlib
+import subprocess
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+import requests
+
+from hpoe.errors import DataError, DownloadError
+from hpoe.files import digest, write_bytes
+
+SECONDS_TO_CONNECT = 10
+FAULTS = (
+    OSError,
+    EOFError,
+    KeyError,
+    ValueError,
+    zlib.error,
+    tarfile.TarError,
+    subprocess.SubprocessError,
+    DataError,
+)
+"""What a source raises that is out of reach, damaged, or has other files."""
+Source = Callable[[str, Path], bytes]
+"""Returns the content of a file by its name; a scratch folder is shared by all calls."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The files of a data set, and where they are found."""
+
+    title: str
+    setting: str
+    """The HPOE_* variable that names a folder with the files."""
+    sha256: Mapping[str, str]
+    """SHA-256 digests by file name."""
+    sources: Mapping[str, Source]
+    """Sources on the network by description, the preferred one first."""
+
+
+def fetch(
+    files: Collection, folder: Path, local: Path | None, report: Callable[[str], None]
+) -> None:
+    """Put the files into `folder`, from the first source that has them.
+
+    Only `local` is searched if it is given, else the sources on the network in their order. A file
+    is written once its digest is verified; a file that is there already is kept.
+
+    Raises:
+        DataError: a file is missing in `local` or has a wrong digest there.
+        DownloadError: no source could deliver all files.
+    """
+    missing = [
+        name for name, sha256 in files.sha256.items() if not _is_whole(folder / name, sha256)
+    ]
+    if not missing:
+        return
+    if local is not None:
+        report(f"{files.title} from {local}")
+        for name in missing:
+            _keep(files, folder / name, _read_local(files, local, name), local)
+        return
+    failures = []
+    for description, source in files.sources.items():
+        report(f"{files.title} from {description}")
+        try:
+            with tempfile.TemporaryDirectory() as scratch:
+                for name in missing:
+                    _keep(files, folder / name, source(name, Path(scratch)), description)
+            return
+        except FAULTS as error:
+            failures.append(f"{description} ({_cause(error)})")
+    raise DownloadError(
+        f"{files.title} could not be fetched from {', '.join(failures)}: connect to the network, "
+        f"or set {files.setting} to a folder with {', '.join(files.sha256)}"
+    )
+
+
+def download(url: str, folder: Path) -> bytes:
+    """Return the content at an address, fetched into `folder` with a progress bar.
+
+    Raises:
+        OSError: it could not be reached.
+    """
+    pooch.get_logger().setLevel("WARNING")  # the progress bar says enough
+    downloader = pooch.HTTPDownloader(progressbar=True, timeout=SECONDS_TO_CONNECT)
+    path = pooch.retrieve(url, known_hash=None, path=folder, downloader=downloader)
+    return Path(path).read_bytes()
+
+
+def _read_local(files: Collection, folder: Path, name: str) -> bytes:
+    """Return a file of the user's folder, where it may be gzipped."""
+    raw, zipped = folder / name, folder / f"{name}.gz"
+    try:
+        return raw.read_bytes() if raw.exists() else gzip.decompress(zipped.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{files.setting} is {folder}, which lacks {name}") from None
+    except FAULTS as error:
+        raise DataError(f"{zipped} cannot be decompressed: {_cause(error)}") from None
+
+
+def _keep(files: Collection, path: Path, content: bytes, source: object) -> None:
+    found, expected = hashlib.sha256(content).hexdigest(), files.sha256[path.name]
+    if found != expected:
+        raise DataError(
+            f"{path.name} from {source} is not that of {files.title}: its SHA-256 is {found}, not "
+            f"{expected}; replace that file or use another source"
+        )
+    write_bytes(path, content)
+
+
+def _is_whole(path: Path, sha256: str) -> bool:
+    return path.exists() and digest(path) == sha256
+
+
+def _cause(error: Exception) -> str:
+    """Return an error's reason in a few words, on one line."""
+    if isinstance(error, DataError):
+        return str(error)
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
