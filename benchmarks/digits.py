@@ -6,7 +6,7 @@ from rich.console import Console
 
 from hpoe.data.mnist import fetch, load
 from hpoe.data.split import save_split
-from hpoe.execution.stage import RAW
+from hpoe.execution.pipeline import RAW
 from hpoe.params import Params
 from hpoe.settings import Settings
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from hpoe.data.mnist import load
 from hpoe.data.split import digits_in, load_digit
 from hpoe.errors import ParamsError
-from hpoe.execution.stage import RAW, SPLIT, report_errors, stage
+from hpoe.execution.pipeline import RAW, SPLIT
+from hpoe.execution.stage import report_errors, stage
 from hpoe.files import write_json
 from hpoe_recognition.normalization import unit_interval
 

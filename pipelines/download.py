@@ -1,7 +1,8 @@
 """Stage download: MNIST's four IDX files, verified, under data/raw."""
 
 from hpoe.data import mnist
-from hpoe.execution.stage import RAW, report_errors, stage
+from hpoe.execution.pipeline import RAW
+from hpoe.execution.stage import report_errors, stage
 
 
 @report_errors

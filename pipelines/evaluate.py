@@ -20,7 +20,8 @@ from hpoe.evaluation.measures import (
     read_goodness,
 )
 from hpoe.evaluation.scoring import LAYERS, labelled_images
-from hpoe.execution.stage import SPLIT, report_errors, stage
+from hpoe.execution.pipeline import SPLIT
+from hpoe.execution.stage import report_errors, stage
 from hpoe.files import replacing, write_json
 from hpoe.params import METHODS, Params
 from hpoe.tensors import load_tensors

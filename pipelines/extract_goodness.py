@@ -7,7 +7,8 @@ import typer
 
 from hpoe.data.split import digits_in
 from hpoe.evaluation.scoring import labelled_images, score_names, score_network
-from hpoe.execution.stage import SPLIT, report_errors, split_datasets, stage
+from hpoe.execution.pipeline import SPLIT
+from hpoe.execution.stage import report_errors, split_datasets, stage
 from hpoe.files import replacing
 from hpoe_recognition.normalization import Versions
 

@@ -7,7 +7,8 @@ import typer
 
 from hpoe.evaluation.measures import error_rates
 from hpoe.evaluation.scoring import labelled_images
-from hpoe.execution.stage import DATA_SETS, DataSet, report_errors, stage
+from hpoe.execution.pipeline import DATA_SETS, DataSet
+from hpoe.execution.stage import report_errors, stage
 from hpoe.files import write_json
 from hpoe.method.rbm import visible_units
 from hpoe.paper.section_six import Key, joint_predictions, pooled, train_joint

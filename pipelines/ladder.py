@@ -5,7 +5,8 @@ from pathlib import Path
 from hpoe.errors import ParamsError
 from hpoe.evaluation.refitting import Scores
 from hpoe.evaluation.scoring import labelled_images, score_network, score_warped
-from hpoe.execution.stage import SPLIT, Stage, report_errors, stage
+from hpoe.execution.pipeline import SPLIT
+from hpoe.execution.stage import Stage, report_errors, stage
 from hpoe.files import replacing, write_json
 from hpoe.paper.ladder import climb, predictions, rungs, summary
 from hpoe_recognition.normalization import SHEARS, SHIFTS, Preparation, Versions

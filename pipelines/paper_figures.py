@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from hpoe.data.split import digits_in, load_digit
 from hpoe.evaluation import figures
 from hpoe.evaluation.measures import read_goodness
-from hpoe.execution.stage import SPLIT, report_errors, stage
+from hpoe.execution.pipeline import SPLIT
+from hpoe.execution.stage import report_errors, stage
 from hpoe.method.randomness import generator
 from hpoe.paper import figures as paper_figures
 from hpoe.params import Params

@@ -14,7 +14,8 @@ from hpoe.data.split import load_digit
 from hpoe.errors import RegistryError
 from hpoe.evaluation.fits import load_fit
 from hpoe.evaluation.measures import error_rates
-from hpoe.execution.stage import SPLIT, Stage, report_errors, split_digest, stage
+from hpoe.execution.pipeline import SPLIT
+from hpoe.execution.stage import Stage, report_errors, split_digest, stage
 from hpoe.files import write_json
 from hpoe.registration.assembly import assemble, in_parts, see, teach_refusal, together
 from hpoe.registration.refusal import refused

@@ -9,7 +9,8 @@ import typer
 from hpoe.data.split import digits_in, load_digit
 from hpoe.evaluation.refitting import refit
 from hpoe.evaluation.scoring import LAYERS, labelled_images
-from hpoe.execution.stage import DATA_SETS, DataSet, report_errors, stage
+from hpoe.execution.pipeline import DATA_SETS, DataSet
+from hpoe.execution.stage import report_errors, stage
 from hpoe.files import write_json
 from hpoe.method.hierarchy import activities
 from hpoe.method.rbm import visible_units

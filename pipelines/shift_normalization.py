@@ -13,7 +13,8 @@ from hpoe.evaluation.fits import averaged, save_fit
 from hpoe.evaluation.measures import IMAGE_COLUMNS, read_goodness
 from hpoe.evaluation.refitting import Outcome, best, refit_each, soft_choices
 from hpoe.evaluation.scoring import labelled_images, score_network
-from hpoe.execution.stage import SPLIT, Stage, report_errors, stage
+from hpoe.execution.pipeline import SPLIT
+from hpoe.execution.stage import Stage, report_errors, stage
 from hpoe.files import replacing, write_json
 from hpoe.params import Params
 from hpoe_recognition.normalization import SHIFTS, Versions, chosen_versions, maximum_choice
@@ -78,8 +79,6 @@ def _report(running: Stage, all_digits: Experiment) -> None:
     """Track and tell the errors before and after."""
     chosen = all_digits.soft[all_digits.temperature]
     running.run.metrics |= chosen.rates
-    if running.reuses("evaluate"):
-        running.pipeline.metrics |= all_digits.as_given.rates
     running.pipeline.metrics |= {f"soft_shifts_{key}": v for key, v in chosen.rates.items()}
     pictures = ("normalization", "mended")
     running.attach([REPORTS / "figures" / f"shift_{name}.png" for name in pictures], "figures")

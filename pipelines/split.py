@@ -2,7 +2,8 @@
 
 from hpoe.data import mnist
 from hpoe.data.split import save_split
-from hpoe.execution.stage import RAW, SPLIT, report_errors, stage
+from hpoe.execution.pipeline import RAW, SPLIT
+from hpoe.execution.stage import report_errors, stage
 
 
 @report_errors

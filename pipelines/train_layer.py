@@ -9,7 +9,8 @@ import typer
 
 from hpoe.compute.progress import Board, digit_progress
 from hpoe.data.split import digits_in
-from hpoe.execution.stage import SPLIT, Stage, console, report_errors, split_datasets, stage
+from hpoe.execution.pipeline import SPLIT
+from hpoe.execution.stage import Stage, console, report_errors, split_datasets, stage
 from hpoe.files import replacing
 from hpoe.tracking.records import RunRecord
 from hpoe.training.dispatch import find_device, train_all

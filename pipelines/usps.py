@@ -4,7 +4,8 @@ from pathlib import Path
 
 from hpoe.data import usps
 from hpoe.data.split import save_digit
-from hpoe.execution.stage import USPS, report_errors, stage
+from hpoe.execution.pipeline import USPS
+from hpoe.execution.stage import report_errors, stage
 from hpoe.params import load_section_six
 
 RAW = Path("data/usps/raw")

@@ -10,6 +10,7 @@ HpoeError
 ├── StorageError          the disk is full, or a file cannot be written
 ├── TrackingError         the tracking store cannot be used
 │   └── UnreachableError  the tracking server does not answer
+├── GitError              git fails or is not installed
 ├── RegistryError         the registered model lacks what was asked of it
 ├── CheckoutError         a run's state cannot be restored, or work would be lost
 ├── ReplicationError      kept results of the paper's experiments are missing or cannot be used
@@ -55,6 +56,10 @@ class TrackingError(HpoeError):
 
 class UnreachableError(TrackingError):
     """The tracking server does not answer."""
+
+
+class GitError(HpoeError):
+    """Git fails or is not installed."""
 
 
 class RegistryError(HpoeError):

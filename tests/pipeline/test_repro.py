@@ -29,6 +29,7 @@ ALL_STAGES = [
     "paper_figures",
     "shift_normalization",
     "register",
+    "publish",
 ]
 CURVES = {
     "reconstruction_error",
@@ -99,7 +100,9 @@ def test_one_top_level_run_holds_the_results_and_a_run_a_stage_and_digit(built: 
     assert top.data.params["networks.default.epochs"] == "4"
     figures = {item.path for item in client(built).list_artifacts(top.info.run_id, "figures")}
     assert {"figures/receptive_fields.png", "figures/shift_normalization.png"} <= figures
-    assert sorted(run.info.run_name for run in runs(built, top.info.run_id)) == sorted(ALL_STAGES)
+    assert "reused" not in top.data.tags
+    names = sorted(str(run.info.run_name) for run in runs(built, top.info.run_id))
+    assert names == sorted(set(ALL_STAGES) - {"publish"})  # it has had nothing to publish
 
 
 def test_every_digit_run_has_one_point_an_epoch_of_every_curve(built: Project) -> None:
@@ -183,8 +186,43 @@ def test_checkout_goes_back_to_the_state_of_a_run_and_loses_no_work(built: Proje
     metrics = json.loads((built.root / "reports/metrics.json").read_text())
     assert metrics["test_error_rate"] == second.data.metrics["test_error_rate"]
     built.run("git", "switch", "--quiet", "--discard-changes", "main")
-    assert set(built.repro()) <= {"fit_classifier"}  # the committed lock names it from elsewhere
+    # The committed lock names an output of fit_classifier from elsewhere.
+    assert set(built.repro()) <= {"fit_classifier", "publish"}
     assert len(runs(built, None)) == 3
+
+
+def figures_and_tables(project: Project, top: Run) -> set[str]:
+    store = client(project)
+    return {
+        item.path
+        for folder in ("figures", "figures/paper", "tables")
+        for item in store.list_artifacts(top.info.run_id, folder)
+    }
+
+
+def test_an_execution_whose_later_stages_are_not_run_shows_their_results_as_reused(
+    built: Project,
+) -> None:
+    """After a change of code that leaves the trained bytes alike, and of what only registers."""
+    first, script = runs(built, None)[0], built.root / "pipelines/train_layer.py"
+    text, stages = script.read_text(), [f"{layer}@default" for layer in LAYERS]
+    script.write_text(f"{text}# the same weights\n")
+    assert built.repro() == [*stages, "publish"]
+    script.write_text(text)
+    assert built.repro() == []
+    built.change(registration={**SMALL["registration"], "significance": 0.01})
+    assert built.repro() == ["register", "publish"]
+    for top, ran in zip(runs(built, None)[-2:], ({*stages}, {"register"}), strict=True):
+        assert top.info.status == "FINISHED"
+        assert top.data.metrics == first.data.metrics
+        assert figures_and_tables(built, top) == figures_and_tables(built, first)
+        reused = set(ALL_STAGES) - {"publish"} - ran
+        assert set(top.data.tags["reused"].split(", ")) == reused
+        linked = client(built).get_run(top.data.tags["reused/evaluate"])
+        assert linked.info.run_name == "evaluate"
+        assert linked.data.tags["mlflow.parentRunId"] == first.info.run_id
+    built.change(**SMALL)
+    assert built.repro() == []
 
 
 def test_an_added_network_does_not_train_the_others_again(built: Project) -> None:

@@ -1,4 +1,4 @@
-"""Back to the state that made a run: its commit, its params, and its outputs from DVC's cache."""
+"""`hpoe checkout`: restore a run's commit, its params, and its outputs from DVC's cache."""
 
 import json
 import os
@@ -11,11 +11,12 @@ from hpoe.errors import CheckoutError
 from hpoe.files import write_bytes
 from hpoe.params import load_params
 from hpoe.settings import Settings
+from hpoe.tracking.git import git
 from hpoe.tracking.records import execution_key
 from hpoe.tracking.store import Tracker
 
 REGENERATED = ("dvc.lock", "reports/metrics.json", "reports/shift_normalization.json")
-"""Committed files that `dvc repro` writes: changes to them are no work of the user's."""
+"""Committed files that `dvc repro` writes: changes to them are not the user's work."""
 
 
 def restore(run: str, settings: Settings, report: Callable[[str], None]) -> None:
@@ -25,21 +26,22 @@ def restore(run: str, settings: Settings, report: Callable[[str], None]) -> None
     applied, params.yaml is written, and `dvc repro` takes all outputs from DVC's cache.
 
     Raises:
-        CheckoutError: uncommitted work would be lost, or the run's state is not complete here.
+        CheckoutError: uncommitted work would be lost, or DVC's cache lacks outputs of the run.
+        GitError: the commit is not in this repository.
         TrackingError: the run is not in the tracking store.
     """
     found = Tracker(settings.tracking_uri).top_level_run(run)
     _refuse_to_lose_work(settings)
     with tempfile.TemporaryDirectory() as scratch:
         files = found.download(Path(scratch))
-        here = _git("rev-parse", "--abbrev-ref", "HEAD").strip()
-        _git("switch", "--detach", "--quiet", "--discard-changes", found.commit)
+        here = git("rev-parse", "--abbrev-ref", "HEAD").decode().strip()
+        git("switch", "--detach", "--quiet", "--discard-changes", found.commit)
         if (files / "code.patch").exists():
-            _git("apply", str(files / "code.patch"))
+            git("apply", str(files / "code.patch"))
         write_bytes(Path("params.yaml"), (files / "params.yaml").read_bytes())
     report(f"commit {found.commit[:12]} and params of run {found.name} restored")
-    # The committed lock may name outputs of another execution, made elsewhere; without it DVC looks
-    # up each stage's own outputs by what they were made from.
+    # The committed lock may name outputs of another execution, made elsewhere. Without a lock DVC
+    # looks up each stage's outputs by its inputs.
     Path("dvc.lock").unlink(missing_ok=True)
     done = subprocess.run(["dvc", "repro"], env={**os.environ, "HPOE_RESTORE_ONLY": "true"})
     if done.returncode:
@@ -48,7 +50,7 @@ def restore(run: str, settings: Settings, report: Callable[[str], None]) -> None
 
 
 def _refuse_to_lose_work(settings: Settings) -> None:
-    changed = _git("status", "--porcelain", "--untracked-files=no").splitlines()
+    changed = git("status", "--porcelain", "--untracked-files=no").decode().splitlines()
     files = [line[3:] for line in changed if line[3:] not in REGENERATED]
     executions = settings.state_dir / "executions"
     if "params.yaml" in files and (executions / f"{execution_key(load_params())}.json").exists():
@@ -68,12 +70,3 @@ def _refuse_to_lose_work(settings: Settings) -> None:
             f"{', '.join(sorted(map(str, outputs)))} changed since DVC saved it and would be lost: "
             "run `dvc commit` to keep it, or `dvc repro` to make it again"
         )
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise CheckoutError(
-            f"`git {' '.join(arguments)}` failed: {' '.join(done.stderr.split())[:300]}"
-        )
-    return done.stdout

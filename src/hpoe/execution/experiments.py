@@ -1,12 +1,13 @@
 """DVC experiments: the pipeline with other params, run in a copy of the repository.
 
-`dvc exp run --temp` makes such copies too, for one experiment at a time. What is trained and
-tracked is this tree's.
+`dvc exp run --temp` makes such copies too, for one experiment at a time. Trained RBMs and tracked
+runs go to the store of this tree.
 """
 
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
@@ -17,21 +18,23 @@ from dvc.config import Config
 from dvc.repo import Repo
 
 from hpoe.compute.parallel import STARTED_BY
+from hpoe.errors import GitError
 from hpoe.settings import Settings
+from hpoe.tracking.git import git
 from hpoe.tracking.store import Tracker, tracking_uri
 
 _DVC = Lock()
-"""Of its functions, which are not made for several threads."""
+"""Held while DVC's functions run, which are not thread-safe."""
 FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
 
 
-def surroundings(settings: Settings) -> dict[str, str]:
-    """The environment in which experiments use this tree's trained digits and tracking store.
+def experiment_environment(settings: Settings) -> dict[str, str]:
+    """The environment in which experiments use this tree's trained RBMs and tracking store.
 
     Raises:
         TrackingError: the store cannot be used.
     """
-    Tracker(settings.tracking_uri)  # makes MLflow's experiment, whose artifacts lie in this tree
+    Tracker(settings.tracking_uri)  # creates MLflow's experiment, so that artifacts go to this tree
     return {
         **os.environ,
         "HPOE_STATE_DIR": str(settings.state_dir.resolve()),
@@ -51,19 +54,18 @@ def run_experiment(
     environment: Mapping[str, str],
     output: IO[str] | None = None,
 ) -> bool:
-    """Run an experiment, in place of an older one of its name; whether it came to its end.
+    """Run an experiment, replacing an older one of the same name; return whether it succeeded.
 
-    Several can run at once. The results can be read from the revision `name`. What is said goes to
-    `output`, if given.
+    Several can run at once. Results can be read from the revision `name`.
 
     Args:
         name: of the experiment, in DVC.
-        changes: what is set in params.yaml, as DVC takes it.
-        targets: the stages that are run, with those before them.
+        changes: what is set in params.yaml, in the syntax of `dvc exp run --set-param`.
+        targets: the stages to run, with those before them.
         root: of the repository.
         folder: where its copy lies meanwhile.
-        environment: of the commands, see `surroundings`.
-        output: of the commands.
+        environment: of the commands, see `experiment_environment`.
+        output: receives what the commands print; by default that goes to the terminal.
     """
     copy = folder / name
     shutil.rmtree(copy, ignore_errors=True)  # of a run that was killed
@@ -71,18 +73,15 @@ def run_experiment(
     for change in changes:
         command += ["--set-param", change]
     try:
-        head = _git(root, output, "rev-parse", "HEAD").decode().strip()
-        _copy(root, copy, head, output)
-        subprocess.run(
-            [*command, *targets],
-            cwd=copy,
-            env=environment,
-            stdout=output,
-            stderr=output,
-            check=True,
-        )
+        head = git("rev-parse", "HEAD", folder=root).decode().strip()
+        _copy(root, copy, head)
+        command += targets
+        subprocess.run(command, cwd=copy, env=environment, stdout=output, stderr=output, check=True)
         reference = f"refs/exps/{head[:2]}/{head[2:]}/{name}"  # as DVC names it
-        _git(root, output, *FETCH, str(copy), f"+{reference}:{reference}")
+        git(*FETCH, str(copy), f"+{reference}:{reference}", folder=root)
+    except GitError as error:
+        print(error, file=output or sys.stderr)
+        return False
     except subprocess.CalledProcessError:
         return False
     finally:
@@ -97,34 +96,20 @@ def read_result(path: str | Path, name: str, root: Path) -> str:
     return content
 
 
-def _copy(root: Path, copy: Path, head: str, output: IO[str] | None) -> None:
-    """Make a copy of all that git knows, and of uncommitted changes to it, that shares DVC's cache.
+def _copy(root: Path, copy: Path, head: str) -> None:
+    """Copy all that git knows, with uncommitted changes to it; the copy shares DVC's cache.
 
     Like DVC's own copies it has this repository's settings, those of git and those of DVC.
     """
-    _git(root, output, "clone", "--quiet", "--shared", "--no-checkout", str(root), str(copy))
-    settings = _git(root, output, "rev-parse", "--git-path", "config").decode().strip()
+    git("clone", "--quiet", "--shared", "--no-checkout", str(root), str(copy))
+    settings = git("rev-parse", "--git-path", "config", folder=root).decode().strip()
     shutil.copy(root / settings, copy / ".git")
-    _git(copy, output, "checkout", "--quiet", "--detach", head)
-    changes = _git(root, output, "diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD")
+    git("checkout", "--quiet", "--detach", head, folder=copy)
+    changes = git("diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD", folder=root)
     if changes:
-        _git(copy, output, "apply", "--whitespace=nowarn", given=changes)
+        git("apply", "--whitespace=nowarn", folder=copy, stdin=changes)
     local = root / ".dvc/config.local"
     if local.exists():
         shutil.copy(local, copy / ".dvc")
     with _DVC, Repo(str(root)) as repo, Config(str(copy / ".dvc")).edit("local") as config:
         config["cache"]["dir"] = repo.cache.local_cache_dir
-
-
-def _git(folder: Path, output: IO[str] | None, *arguments: str, given: bytes = b"") -> bytes:
-    """What git prints; what it says of errors goes to `output`."""
-    done = subprocess.run(
-        ["git", *arguments],
-        cwd=folder,
-        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
-        input=given,
-        stdout=subprocess.PIPE,
-        stderr=output,
-        check=True,
-    )
-    return done.stdout

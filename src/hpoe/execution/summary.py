@@ -1,19 +1,17 @@
-"""The end of `make repro`: what was found, and where the seconds went."""
+"""The tables of `hpoe summary` and `hpoe models`: errors, seconds per stage, versions."""
 
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from hpoe.errors import DataError
+from hpoe.execution.pipeline import RECORDS, REPORTS, stage_labels
 from hpoe.params import Params
 from hpoe.registration.registry import Version
-from hpoe.tracking.records import STAGES, load_record, record_path
-
-REPORTS = Path("reports")
+from hpoe.tracking.records import load_record
 
 
 def error_table() -> Table:
@@ -45,11 +43,8 @@ def stage_table(params: Params) -> Table:
     table.add_column("stage")
     table.add_column("seconds", justify="right")
     total = 0.0
-    for stage in STAGES:
-        for network in (None, *params.train):
-            path = record_path(stage, network)
-            if not path.exists():
-                continue
+    for path in (RECORDS / f"{label}.json" for label in stage_labels(params.train)):
+        if path.exists():
             run = load_record(path).stage
             seconds = ((run.end or run.start) - run.start) / 1000
             total += seconds
@@ -60,7 +55,7 @@ def stage_table(params: Params) -> Table:
 
 
 def version_table(versions: Sequence[Version]) -> Table:
-    """The registered model's versions: which is served, how they err, what made them."""
+    """The registered model's versions: aliases, networks, errors, dates, commits."""
     table = Table(title="hpoe-digits")
     for heading in ("version", "aliases", "networks", "validation", "test", "registered", "commit"):
         table.add_column(heading, justify="right" if heading in ("validation", "test") else "left")

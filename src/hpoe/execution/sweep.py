@@ -25,8 +25,9 @@ from hpoe.data import mnist
 from hpoe.data.split import save_split
 from hpoe.errors import ParamsError, SweepError
 from hpoe.evaluation.scoring import LAYERS
-from hpoe.execution.experiments import read_result, run_experiment, surroundings
-from hpoe.execution.stage import RAW, split_digest
+from hpoe.execution.experiments import experiment_environment, read_result, run_experiment
+from hpoe.execution.pipeline import RAW, record_path, stage_label
+from hpoe.execution.stage import split_digest
 from hpoe.files import write_bytes
 from hpoe.params import Params, Split, load_params
 from hpoe.settings import Settings
@@ -35,8 +36,6 @@ from hpoe.tracking.records import (
     StageRecord,
     execution_key,
     execution_uid,
-    record_path,
-    stage_label,
     stage_uid,
 )
 from hpoe.training.dispatch import find_device, train
@@ -113,7 +112,7 @@ def sweep(
     if not left:
         return outcomes
     environment = {
-        **surroundings(settings),
+        **experiment_environment(settings),
         "HPOE_MNIST_DIR": str(folder / "raw"),
         "HPOE_WORKERS": "1",  # to find digits trained costs less than to start processes for it
         "HPOE_DEVICE": device,

@@ -6,21 +6,21 @@ the processor has, whoever made it; PyTorch's compiler and fused modules call it
 below, plain functions do not.
 """
 
-from pathlib import Path
+from functools import cache
 
 import torch
 from torch import Tensor
 
+from hpoe.method.processor import processor
+
 LARGE = 1_500_000
 """Multiplications from which oneDNN is worth the 5 us more that a call of it takes."""
-PROCESSOR = Path("/proc/cpuinfo")
 
 
-def _made_by_intel() -> bool:
-    return PROCESSOR.exists() and "GenuineIntel" in PROCESSOR.read_text()
-
-
-_ONEDNN: bool = torch.backends.mkldnn.is_available() and not _made_by_intel()  # type: ignore[no-untyped-call]
+@cache
+def _prefers_onednn() -> bool:
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return available and processor().vendor != "GenuineIntel"
 
 
 def affine(x: Tensor, weights: Tensor, biases: Tensor | None = None) -> Tensor:
@@ -29,7 +29,7 @@ def affine(x: Tensor, weights: Tensor, biases: Tensor | None = None) -> Tensor:
     Both libraries are exact to float32's rounding. Of numbers that need a gradient, or of float64,
     products are `addmm`'s whatever their size.
     """
-    if _ONEDNN and len(x) * weights.numel() >= LARGE and _plain(x) and _plain(weights):
+    if len(x) * weights.numel() >= LARGE and _prefers_onednn() and _plain(x) and _plain(weights):
         return onednn(x, weights, biases)
     return torch.mm(x, weights) if biases is None else torch.addmm(biases, x, weights)
 

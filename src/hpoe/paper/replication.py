@@ -14,7 +14,8 @@ from typing import Any
 from hpoe.data import usps
 from hpoe.errors import DataError, ReplicationError
 from hpoe.evaluation.scoring import LAYERS
-from hpoe.execution.experiments import read_result, run_experiment, surroundings
+from hpoe.execution.experiments import experiment_environment, read_result, run_experiment
+from hpoe.execution.pipeline import record_path
 from hpoe.files import write_bytes, write_json
 from hpoe.method.recipe import Recipe
 from hpoe.paper.baselines import BASELINES
@@ -32,7 +33,7 @@ from hpoe.paper.results import (
 )
 from hpoe.params import Params
 from hpoe.settings import Settings
-from hpoe.tracking.records import StageRecord, record_path
+from hpoe.tracking.records import StageRecord
 from hpoe.training.dispatch import find_device
 
 SEEDS = (1, 2, 3)
@@ -96,7 +97,7 @@ def replicate(
             "the replication reports the seconds that a core trains, and HPOE_DEVICE names a GPU: "
             "set it to cpu"
         )
-    environment = surroundings(settings)
+    environment = experiment_environment(settings)
     store = settings.state_dir.resolve() / "usps"
     data_sets = ["mnist"]
     try:

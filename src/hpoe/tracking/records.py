@@ -1,17 +1,14 @@
-"""What is known of a run, as files: MLflow is told what stands here, and can be told again.
+"""Records of runs as files: everything that MLflow shows of a run is in its record first.
 
-A pipeline execution is one top-level run; under it a run a stage, under a layer stage a run a
-digit. Everything MLflow shows of a run is first in its record, with its timestamps, so that a
-delivery that failed is mended by delivering the same record again.
+A pipeline execution is one top-level run, with one child run per stage and, below a layer stage,
+one per digit. A record holds its timestamps, so that a failed delivery is repaired by delivering
+the same record again.
 """
 
 import getpass
 import hashlib
 import json
-import os
 import platform
-import subprocess
-import tempfile
 import time
 import uuid
 from importlib.metadata import version
@@ -22,29 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hpoe import __version__
 from hpoe.files import digest, write_bytes, write_json
+from hpoe.method.processor import processor
 from hpoe.params import Params, flatten
-
-RECORDS = Path("reports/runs")
-"""Where the stages' records are, among their outputs."""
-STAGES = (
-    "download",
-    "split",
-    "train_layer1",
-    "train_layer2",
-    "train_layer3",
-    "extract_goodness",
-    "fit_classifier",
-    "evaluate",
-    "paper_figures",
-    "shift_normalization",
-    "register",
-    "baseline",
-    "usps",
-    "shared_model",
-    "joint_model",
-    "ladder",
-)
-"""The pipeline's stages, upstream first."""
+from hpoe.tracking.git import git_tags
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
@@ -94,6 +71,11 @@ class StageRecord(BaseModel):
     pipeline: RunRecord
     stage: RunRecord
 
+    def finish(self, status: Status) -> None:
+        """Close both runs."""
+        self.pipeline.finish(status)
+        self.stage.finish(status)
+
 
 def now() -> int:
     """Milliseconds since 1970."""
@@ -110,19 +92,9 @@ def load_record(path: Path) -> StageRecord:
     return StageRecord.model_validate_json(path.read_bytes())
 
 
-def stage_label(stage: str, variant: str | None = None) -> str:
-    """A stage's name with its variant, as DVC writes it."""
-    return stage if variant is None else f"{stage}@{variant}"
-
-
 def stage_uid(execution: str, label: str) -> str:
     """The uid of a stage's run in an execution."""
     return f"{execution}.{label}"
-
-
-def record_path(stage: str, variant: str | None = None) -> Path:
-    """Where the record of a stage's newest run is."""
-    return RECORDS / f"{stage_label(stage, variant)}.json"
 
 
 def execution_uid(state: Path, params: Params, data: str | None) -> str:
@@ -151,19 +123,12 @@ def execution_key(params: Params) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def _processor() -> str:
-    """What Linux calls the processor: its matrix products decide the last digits of weights."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
-
-
 def pipeline_record(uid: str, params: Params) -> RunRecord:
     """The top-level run of an execution: params, code and library versions."""
     tags = {f"version.{name}": version(name) for name in ("torch", "numpy", "scikit-learn", "dvc")}
     tags |= {"version.hpoe": __version__, "version.python": platform.python_version()}
     tags |= {"kind": "pipeline", "execution": uid, "mlflow.source.name": "dvc.yaml"}
-    tags |= {"processor": _processor()}
+    tags |= {"processor": processor().name}
     tags |= {"mlflow.user": getpass.getuser(), **git_tags()}
     name = f"{'+'.join(params.train)}-{uid[:6]}"
     return RunRecord(
@@ -173,41 +138,3 @@ def pipeline_record(uid: str, params: Params) -> RunRecord:
         params=flatten(params.model_dump(mode="json")),
         artifacts={"params.yaml": ""},
     )
-
-
-def git_tags() -> dict[str, str]:
-    """The commit, and whether anything but params.yaml and stage outputs differs from it."""
-    commit = _git("rev-parse", "HEAD")
-    if commit is None:
-        return {}
-    return {
-        "mlflow.source.git.commit": commit.strip(),
-        "git.dirty": str(bool(code_patch())).lower(),
-    }
-
-
-def code_patch() -> str:
-    """What the code differs by from the commit, as a patch that `git apply` takes."""
-    with tempfile.TemporaryDirectory() as scratch:  # an index of its own, to see new files too
-        index = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
-        if _git("read-tree", "HEAD", **index) is None:
-            return ""
-        code = [path for path in ("src", "pipelines", "dvc.yaml") if Path(path).exists()]
-        _git("add", "--all", "--", *code, **index)
-        plain = ("--no-ext-diff", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
-        return _git("diff", "--cached", "--binary", *plain, "HEAD", "--", *code, **index) or ""
-
-
-def _git(*arguments: str, **environment: str) -> str | None:
-    """What git prints; None outside a repository or where git is not installed."""
-    try:
-        done = subprocess.run(
-            ["git", *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**os.environ, **environment},
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout

@@ -92,7 +92,7 @@ def test_what_cannot_be_combined_is_told_in_one_sentence(
 def test_nothing_is_started_when_a_combination_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("surroundings", "run_tasks", "run_experiment"):
+    for name in ("experiment_environment", "run_tasks", "run_experiment"):
         monkeypatch.setattr(sweeping, name, None)
     settings = Settings.model_construct(state_dir=tmp_path / "state")
     with pytest.raises(HpoeError):

@@ -1,12 +1,14 @@
 """Products: as exact as float32 whichever library makes them, and without a gradient lost."""
 
 from pathlib import Path
+from platform import machine
 
 import numpy as np
 import pytest
 import torch
 
 from hpoe.method import products
+from hpoe.method.processor import Processor, processor
 from hpoe.method.products import LARGE, affine
 
 
@@ -19,7 +21,7 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Each, whichever this processor would have."""
     if request.param == "oneDNN" and not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         pytest.skip("this PyTorch is built without oneDNN")
-    monkeypatch.setattr(products, "_ONEDNN", request.param == "oneDNN")
+    monkeypatch.setattr(products, "_prefers_onednn", lambda: request.param == "oneDNN")
 
 
 @pytest.mark.usefixtures("library")
@@ -52,11 +54,25 @@ def test_large_products_keep_the_gradient_and_the_digits_of_float64() -> None:
     torch.testing.assert_close(affine(double, weights.double()), exact, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("vendor", "intel"), [("GenuineIntel", True), ("AuthenticAMD", False)])
-def test_the_maker_of_the_processor_is_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vendor: str, intel: bool
+@pytest.mark.parametrize(("vendor", "onednn"), [("GenuineIntel", False), ("AuthenticAMD", True)])
+def test_mkl_is_preferred_on_intels_processors_alone(
+    monkeypatch: pytest.MonkeyPatch, vendor: str, onednn: bool
 ) -> None:
-    monkeypatch.setattr(products, "PROCESSOR", tmp_path / "cpuinfo")
-    assert not products._made_by_intel()
-    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nvendor_id\t: {vendor}\n")
-    assert products._made_by_intel() == intel
+    monkeypatch.setattr(products, "processor", lambda: Processor("of a test", vendor))
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    assert products._prefers_onednn.__wrapped__() == onednn
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="not on Linux")
+def test_the_processor_is_the_one_that_linux_names() -> None:
+    lines = (line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines())
+    fields = {key.strip(): value.strip() for key, _, value in lines}
+    expected = Processor(fields.get("model name", machine()), fields.get("vendor_id", ""))
+    assert processor() == expected
+
+
+def test_a_processor_without_a_description_is_named_by_its_architecture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    assert processor.__wrapped__() == Processor(machine(), "")

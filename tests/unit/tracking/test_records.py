@@ -1,8 +1,6 @@
 """Records of runs: which execution a stage belongs to, and records that come back as they were."""
 
 import math
-import os
-import subprocess
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -11,19 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpoe.method.processor import processor
 from hpoe.params import Params, flatten
 from hpoe.tracking import records as runs
 from hpoe.tracking.records import (
     Dataset,
     RunRecord,
     StageRecord,
-    code_patch,
     execution_key,
     execution_uid,
-    git_tags,
     load_record,
     pipeline_record,
-    record_path,
     save_record,
 )
 
@@ -46,25 +42,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (root / name).write_text(text)
     monkeypatch.chdir(root)
     return root
-
-
-def git(*arguments: str) -> str:
-    command = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-@pytest.fixture
-def commit(project: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The only commit of the project, made a repository that nobody's configuration touches."""
-    for name in list(os.environ):
-        if name.startswith("GIT_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    git("init", "--quiet", str(project))
-    git("add", "--all")
-    git("commit", "--quiet", "--message=start")
-    return git("rev-parse", "HEAD").strip()
 
 
 # Executions
@@ -241,142 +218,17 @@ def test_runs_share_nothing() -> None:
     assert (other.tags, other.children, RunRecord(uid="3", name="third").tags) == ({}, [], {})
 
 
-def test_each_stage_has_a_record_by_stage_and_network() -> None:
-    assert record_path("evaluate") == Path("reports/runs/evaluate.json")
-    assert record_path("train_layer1", "h25") == Path("reports/runs/train_layer1@h25.json")
-
-
-def test_the_top_level_run_has_params_code_and_versions(commit: str, params: Params) -> None:
+def test_the_top_level_run_has_params_code_and_versions(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "git_tags", lambda: {"git.dirty": "true"})
     record = pipeline_record("0123456789abcdef", params)
     assert record.uid == record.tags["execution"] == "0123456789abcdef"
     assert record.name == "default-012345"
     assert record.params == flatten(params.model_dump(mode="json"))
     assert record.params["networks.default.momentum"] == "0.9"
-    assert record.tags["mlflow.source.git.commit"] == commit
+    assert record.tags["git.dirty"] == "true"
+    assert record.tags["processor"] == processor().name
     for library in ("torch", "numpy", "scikit-learn", "dvc"):
         assert record.tags[f"version.{library}"] == version(library)
     assert record.artifacts == {"params.yaml": ""}
-
-
-# Code
-
-
-@pytest.mark.usefixtures("project")
-def test_outside_a_repository_there_are_no_tags_and_no_patch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
-    assert git_tags() == {}
-    assert code_patch() == ""
-
-
-def test_without_git_there_are_no_tags(
-    commit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert git_tags()["mlflow.source.git.commit"] == commit
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert git_tags() == {}
-
-
-def test_a_clean_tree_is_its_commit(commit: str) -> None:
-    assert git_tags() == {"mlflow.source.git.commit": commit, "git.dirty": "false"}
-    assert code_patch() == ""
-
-
-@pytest.mark.usefixtures("commit")
-@pytest.mark.parametrize("name", ["params.yaml", "README.md", "dvc.lock"])
-def test_params_documents_and_outputs_are_not_code(project: Path, name: str) -> None:
-    """What the params were stands in the run itself."""
-    (project / name).write_text("changed\n")
-    assert git_tags()["git.dirty"] == "false"
-    assert code_patch() == ""
-
-
-def change(project: Path) -> None:
-    (project / "src/hpoe/method/rbm.py").write_text("weights = 2  # ä, and no newline at the end")
-
-
-def change_several(project: Path) -> None:
-    for name in ("dvc.yaml", "pipelines/split.py", "src/hpoe/data/idx.py"):
-        (project / name).write_text(f"changed {name}\n")
-
-
-def delete(project: Path) -> None:
-    (project / "pipelines/split.py").unlink()
-
-
-def add_known(project: Path) -> None:
-    (project / "src/hpoe/new.py").write_text("new = 1\n")
-    git("add", "src/hpoe/new.py")
-
-
-def add_unknown(project: Path) -> None:
-    (project / "src/hpoe/new.py").write_text("new = 1\n")
-
-
-def add_bytes(project: Path) -> None:
-    (project / "src/hpoe/table.bin").write_bytes(bytes(range(256)))
-    git("add", "src/hpoe/table.bin")
-
-
-def stage_only(project: Path) -> None:
-    change(project)
-    git("add", "--all")
-
-
-def code_of(project: Path) -> dict[str, bytes]:
-    files = [project / "dvc.yaml", *project.glob("pipelines/*"), *project.rglob("src/**/*.*")]
-    return {str(file.relative_to(project)): file.read_bytes() for file in sorted(files)}
-
-
-def assert_brings_back(patch: str, project: Path, scratch: Path) -> None:
-    """Undo all changes, apply the patch, and find the same code."""
-    changed = code_of(project)
-    git("stash", "--quiet", "--include-untracked")
-    assert code_of(project) != changed
-    (scratch / "code.patch").write_bytes(patch.encode())
-    git("apply", str(scratch / "code.patch"))
-    assert code_of(project) == changed
-
-
-@pytest.mark.usefixtures("commit")
-@pytest.mark.parametrize(
-    "edit",
-    [
-        change,
-        change_several,
-        delete,
-        add_known,
-        add_unknown,
-        add_bytes,
-        stage_only,
-    ],
-)
-def test_a_change_of_the_code_is_a_patch_that_brings_it_back(
-    project: Path, tmp_path: Path, edit: Callable[[Path], None]
-) -> None:
-    edit(project)
-    assert git_tags()["git.dirty"] == "true"
-    assert_brings_back(code_patch(), project, tmp_path)
-
-
-@pytest.mark.usefixtures("commit")
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("color.ui", "always"),
-        ("diff.noprefix", "true"),
-        ("diff.mnemonicPrefix", "true"),
-        ("diff.external", "true"),  # a program that prints nothing
-    ],
-)
-def test_a_users_way_of_showing_differences_does_not_change_the_patch(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, value: str
-) -> None:
-    change(project)
-    with monkeypatch.context() as context:
-        for name, text in (("COUNT", "1"), ("KEY_0", key), ("VALUE_0", value)):
-            context.setenv(f"GIT_CONFIG_{name}", text)
-        patch, tags = code_patch(), git_tags()
-    assert tags["git.dirty"] == "true"
-    assert_brings_back(patch, project, tmp_path)

@@ -1,0 +1,64 @@
+"""Git: the commit that a run was made from, and how the code differed from it."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from hpoe.errors import GitError
+
+CODE = ("src", "pipelines", "dvc.yaml")
+"""What decides results, apart from params.yaml, which each run has whole."""
+
+
+def git(
+    *arguments: str,
+    folder: Path | None = None,
+    stdin: bytes = b"",
+    environment: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run git in a folder, by default the current one, and return what it prints.
+
+    Raises:
+        GitError: git fails or is not installed.
+    """
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", **(environment or {})},
+            input=stdin,
+            capture_output=True,
+        )
+    except OSError:
+        raise GitError("git is not installed: install it, runs are made from commits") from None
+    if done.returncode:
+        reason = " ".join(done.stderr.decode(errors="replace").split())[:300]
+        raise GitError(f"`git {' '.join(arguments)}` failed: {reason}")
+    return done.stdout
+
+
+def git_tags() -> dict[str, str]:
+    """The commit and whether the code differs from it, as tags; none outside a repository."""
+    try:
+        commit = git("rev-parse", "HEAD").decode().strip()
+    except GitError:
+        return {}
+    return {"mlflow.source.git.commit": commit, "git.dirty": str(bool(code_patch())).lower()}
+
+
+def code_patch() -> bytes:
+    """The difference between the code and the commit, for `git apply`; empty without a commit."""
+    try:
+        with tempfile.TemporaryDirectory() as scratch:  # an index of its own, to see new files too
+            index = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
+            git("read-tree", "HEAD", environment=index)
+            code = [path for path in CODE if Path(path).exists()]
+            git("add", "--all", "--", *code, environment=index)
+            plain = ("--no-ext-diff", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
+            return git(
+                "diff", "--cached", "--binary", *plain, "HEAD", "--", *code, environment=index
+            )
+    except GitError:
+        return b""
