@@ -15,7 +15,7 @@ from hpoe_recognition.logistic import LogisticNet
 Scores = NDArray[np.float64]
 Labels = NDArray[np.int64]
 ROUNDING = 1e-12
-"""Part of its mean by which rounding makes a constant score seem to vary."""
+"""A standard deviation below this part of the mean is rounding: the score is constant."""
 MAX_ITERATIONS = 10_000  # of scikit-learn's solver; it converges in some fifty
 
 
@@ -34,7 +34,7 @@ class Fit:
 
 
 FitMethod = Callable[[Scores, Labels, Sequence[float]], Iterator[tuple[float, LogisticNet]]]
-"""The nets for each of some ascending values of the method's free number."""
+"""Yields one net per value of the method's free number; the values ascend."""
 
 
 def fit(
@@ -45,14 +45,14 @@ def fit(
 ) -> Fit:
     """Fit the logistic net, its free number chosen on the validation half (section 3).
 
-    Trained on the first half with every candidate value, compared on the validation half by
-    errors, then by log loss; trained again on both halves with the value chosen.
+    Each candidate value is fitted on the first half; they are compared on the validation half by
+    errors, then by log loss; the chosen one is fitted again on both halves.
     """
     from threadpoolctl import threadpool_limits
 
     scores = np.concatenate([fit_half[0], validation_half[0]])
     labels = np.concatenate([fit_half[1], validation_half[1]])
-    with threadpool_limits(limits=1):  # thirty columns feed one thread: two were 15 times slower
+    with threadpool_limits(limits=1):  # with 30 columns, two threads were 15 times slower
         candidates = (
             (_validation_loss(net, *validation_half), chosen, net)
             for chosen, net in method(*fit_half, values)
@@ -70,7 +70,7 @@ def gradient_ascent(
     learning_rate: float,
     momentum: float,
 ) -> Iterator[tuple[float, LogisticNet]]:
-    """Batch gradient ascent with momentum (eq. 9), yielding the net after each of `epochs`.
+    """Fit by batch gradient ascent with momentum (eq. 9); yield the net after each of `epochs`.
 
     dw_mj(t) = mu dw_mj(t-1) + rate sum_c g_m^c (t_j^c - p_j^c), everything starting at 0, the
     biases being weights from an input that is always 1. The scores are standardised: with raw
@@ -92,15 +92,15 @@ def gradient_ascent(
 def logistic_regression(
     scores: Scores, labels: Labels, inverse_regularisations: Sequence[float]
 ) -> Iterator[tuple[float, LogisticNet]]:
-    """L2-regularised multinomial logistic regression on standardised scores, a net a value of C."""
-    from sklearn.linear_model import LogisticRegression  # a second; who only predicts goes without
+    """Fit L2-regularised multinomial regression on standardised scores; yield one net per C."""
+    from sklearn.linear_model import LogisticRegression  # takes a second; prediction does without
 
     mean, scale = _scaling(scores)
     standardised = (scores - mean) / scale
     for c in inverse_regularisations:
         model = LogisticRegression(C=c, max_iter=MAX_ITERATIONS).fit(standardised, labels)
         weights, biases = model.coef_.T, model.intercept_
-        if len(biases) == 1:  # two classes: scikit-learn gives the second one's log odds
+        if len(biases) == 1:  # two classes: scikit-learn returns the second one's log odds
             weights, biases = np.hstack([-weights, weights]) / 2, np.hstack([-biases, biases]) / 2
         yield c, _fold(weights, biases, mean, scale)
 
@@ -113,7 +113,7 @@ def _softmax(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _scaling(scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of each score; 1 for one that never varies, to divide by."""
+    """Return the mean and standard deviation of each score; 1 for a score that never varies."""
     mean, scale = scores.mean(axis=0), scores.std(axis=0)
     return mean, np.where(scale > ROUNDING * np.abs(mean), scale, 1)
 
@@ -124,13 +124,13 @@ def _fold(
     mean: NDArray[np.float64],
     scale: NDArray[np.float64],
 ) -> LogisticNet:
-    """The net on raw scores that equals one on (g - mean) / scale."""
+    """Return the net on raw scores g that equals the given one on (g - mean) / scale."""
     raw = weights / scale[:, None]
     return LogisticNet(raw, biases - mean @ raw)
 
 
 def _validation_loss(net: LogisticNet, scores: Scores, labels: Labels) -> tuple[float, float]:
-    """Error rate, then mean log loss in nats: what candidates are compared by."""
+    """Return error rate and mean log loss in nats, in the order candidates are compared by."""
     log_p = net.log_probabilities(scores)
     errors = float(np.mean(log_p.argmax(axis=1) != labels))
     return errors, -float(np.mean(log_p[np.arange(len(labels)), labels]))

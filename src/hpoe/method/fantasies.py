@@ -1,4 +1,4 @@
-"""Fantasies: what a model believes in, by alternating Gibbs sampling (section 1, figure 1)."""
+"""Samples from a model, its "fantasies", by alternating Gibbs sampling (section 1, figure 1)."""
 
 from collections.abc import Sequence
 
@@ -12,20 +12,19 @@ from hpoe.method.rbm import RBM, hidden_probabilities, visible_probabilities
 def gibbs_chain(
     rbm: RBM, start: Tensor, steps: Sequence[int], rng: np.random.Generator
 ) -> list[Tensor]:
-    """Chains from images `start` [N, V], as they are after ascending numbers of steps: [N, V] each.
+    """Run chains from images `start` [N, V]; return p(v|h) [N, V] after each number of steps.
 
-    A step samples all binary hidden units given the visible ones, then all visible ones given
-    these. Given back is p(v|h), whose sample the chain goes on from; after 0 steps, the start.
+    A step samples all binary hidden units given the visible ones, then all visible units given
+    those. The numbers of steps ascend; after 0 steps, p(v|h) is the start itself.
     """
-    seen, v = [], start
-    p = start
+    snapshots, v, p = [], start, start
     for step in range(steps[-1] + 1):
         if step:
             p = visible_probabilities(rbm, _sampled(hidden_probabilities(rbm, v), rng))
             v = _sampled(p, rng)
         if step in steps:
-            seen.append(p)
-    return seen
+            snapshots.append(p)
+    return snapshots
 
 
 def _sampled(p: Tensor, rng: np.random.Generator) -> Tensor:

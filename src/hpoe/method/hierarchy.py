@@ -1,6 +1,6 @@
 """Three RBMs of one digit, each trained on the expected activities of the one below (section 3).
 
-Shapes: V visible units, N images; a hierarchy scores an image once a layer.
+Shapes: V visible units, N images; a hierarchy gives an image one score per layer.
 """
 
 from collections.abc import Sequence

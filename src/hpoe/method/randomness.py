@@ -1,7 +1,7 @@
-"""Every random number's origin: a generator keyed by what it is for, never by what ran before.
+"""Random numbers: each generator is keyed by its purpose, never by what ran before.
 
-A generator made from (seed, network, layer, digit, purpose, epoch) leaves a checkpoint no state to
-save, and makes results independent of the order and the number of workers.
+A generator made from (seed, network, layer, digit, purpose, epoch) has no state that a checkpoint
+would have to save, and makes results independent of the order and the number of workers.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from torch import Tensor
 def generator(
     seed: int, network: str, layer: int, digit: int, purpose: str, epoch: int = 0
 ) -> np.random.Generator:
-    """The generator for one purpose ("weights", "hidden states") in one epoch of one RBM.
+    """Return the generator for a purpose ("weights", "hidden states") in one epoch of one RBM.
 
     SFC64 fills a float32 array about as fast as memory allows.
     """
@@ -24,7 +24,7 @@ def generator(
 
 
 def entropy(seed: int, network: str, layer: int, digit: int, purpose: str, epoch: int = 0) -> int:
-    """The 256 bits that seed a generator: a SHA-256 of what it is for."""
+    """Return the 256 bits that seed a generator: the SHA-256 of its arguments."""
     key = "/".join(map(str, (seed, network, layer, digit, purpose, epoch)))
     return int.from_bytes(hashlib.sha256(key.encode()).digest(), "big")
 
@@ -32,16 +32,17 @@ def entropy(seed: int, network: str, layer: int, digit: int, purpose: str, epoch
 def uniform_minibatches(
     rng: np.random.Generator, count: int, shape: tuple[int, int]
 ) -> Iterator[Tensor]:
-    """Uniform numbers of [0, 1), multiples of 2^-24 as NumPy's own float32, a minibatch at a time.
+    """Yield uniform numbers in [0, 1), multiples of 2^-24 like NumPy's float32, per minibatch.
 
-    Of the 24 bits of a number 16 are its own and the last 8 common to the minibatch, so that 64
-    random bits are four numbers: in 0.4 of NumPy's time. Each is uniform; of two, the probability
-    to be below any two thresholds is the product of theirs to 2^-34, and given the common bits
-    exactly. All bits are drawn at once: a few at a time, between updates, take three times as long.
+    Of a number's 24 bits, 16 are its own and the last 8 are shared by the minibatch, so that 64
+    random bits make four numbers, in 0.4 of NumPy's time. Each number is uniform. The probability
+    that two lie below any two thresholds is the product of the two to within 2^-34, and exactly
+    so given the shared bits. All bits are drawn at once: drawing them between updates takes three
+    times as long.
 
     Args:
-        rng: a generator whose raw numbers have 64 bits, as SFC64 and PCG64.
-        count: of minibatches.
+        rng: a generator with raw numbers of 64 bits, such as SFC64 or PCG64.
+        count: number of minibatches.
         shape: [B, H].
 
     Yields:

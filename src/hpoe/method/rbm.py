@@ -17,7 +17,7 @@ from hpoe.method.recipe import Recipe
 from hpoe_recognition.normalization import unit_interval
 
 BLOCK = 200_000
-"""Weights of which statistics are made and, while these are in the caches, taken up; at most."""
+"""Most weights updated per block, so that the gradient is still in cache."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class RBM:
     hidden_biases: Tensor
 
     def to(self, device: str) -> "RBM":
-        """The same RBM on a device; itself where it is there already."""
+        """Return the RBM on a device; itself if it is there already."""
         parts = (self.weights, self.visible_biases, self.hidden_biases)
         return RBM(*(part.to(device) for part in parts))
 
@@ -52,14 +52,14 @@ def visible_probabilities(rbm: RBM, h: Tensor) -> Tensor:
 def goodness(rbm: RBM, v: Tensor) -> Tensor:
     """g(v) = b.v + sum_j log(1 + exp(c_j + v.W_j)), minus the free energy; nats, [N] (section 4).
 
-    The sum over hidden units is made in float64: hundreds of terms would cost float32 its last
-    digits, on which images of the same class differ.
+    The sum over hidden units is taken in float64: in float32, hundreds of terms would lose the last
+    digits, in which images of the same class differ.
     """
     return _goodness(rbm, v, affine(v, rbm.weights, rbm.hidden_biases))
 
 
 def hidden_probabilities_and_goodness(rbm: RBM, v: Tensor) -> tuple[Tensor, Tensor]:
-    """Both at the price of one matrix product: [N, H] and [N]."""
+    """p(h|v) [N, H] and goodness [N] from one matrix product."""
     x = affine(v, rbm.weights, rbm.hidden_biases)
     g = _goodness(rbm, v, x)
     return x.sigmoid_(), g
@@ -88,11 +88,11 @@ class EpochCurves:
     """One point of the learning curves, taken after an epoch."""
 
     reconstruction_error: float
-    """Squared error of CD-1's reconstructions, a training image, averaged over the epoch."""
+    """Squared error of CD-1's reconstructions per training image, averaged over the epoch."""
     goodness_train: float
     """Mean goodness of a fixed sample of training images, nats."""
     goodness_heldout: float
-    """The same for images of the digit that do not train it; the gap shows overfitting."""
+    """The same for held-out images of the digit; the gap shows overfitting."""
     mean_hidden_activity: float
     """Mean p(h|v) over the training sample and hidden units."""
     weight_norm: float
@@ -102,7 +102,7 @@ class EpochCurves:
 def initial_state(
     recipe: Recipe, layer: int, visible: int, rng: np.random.Generator
 ) -> TrainingState:
-    """Weights drawn from a zero-mean Gaussian, biases 0 (section 3)."""
+    """Draw weights from a zero-mean Gaussian; biases are 0 (section 3)."""
     shape = (visible, recipe.units[layer - 1])
     weights = rng.standard_normal(shape, dtype=np.float32) * np.float32(
         recipe.initial_standard_deviation
@@ -113,7 +113,7 @@ def initial_state(
 
 
 def learning_rate(recipe: Recipe, update: int, updates: int) -> float:
-    """The rate of update number `update` (from 0) of `updates` in all."""
+    """Return the learning rate of update number `update` (from 0) out of `updates`."""
     half = updates / 2
     if recipe.learning_rate_schedule == "constant" or update < half:
         return recipe.learning_rate
@@ -121,10 +121,10 @@ def learning_rate(recipe: Recipe, update: int, updates: int) -> float:
 
 
 class ContrastiveDivergence:
-    """CD-1 updates in place: five matrix products each, and as little else as can be.
+    """CD-1 updates in place: five matrix products each, and as little else as possible.
 
-    The two products of the statistics, v0'p_h0 and -v1'p_h1, are one of the stacked pairs. What
-    eq. 7 does to weights and increments is one pass over both, a block of rows after the other.
+    The two products of the statistics, v0'p_h0 and -v1'p_h1, are computed as one product of the
+    stacked pairs. Eq. 7 takes one pass over weights and increments, one block of rows at a time.
     """
 
     def __init__(self, state: TrainingState, recipe: Recipe) -> None:
@@ -140,7 +140,7 @@ class ContrastiveDivergence:
     def update(
         self, v0: Tensor, uniform: Tensor, *, learning_rate: float, momentum: float
     ) -> Tensor:
-        """One minibatch (eqs. 6 and 7).
+        """Update the RBM by one minibatch (eqs. 6 and 7).
 
         Args:
             v0: data [B, V] in [0, 1].
@@ -154,26 +154,26 @@ class ContrastiveDivergence:
         size, rbm, increments = len(v0), self._rbm, self._increments
         if size not in self._buffers:
             self._buffers[size] = _Buffers(size, rbm.weights.shape, self._blocks)
-        its = self._buffers[size]
+        buffers = self._buffers[size]
 
-        its.v_pos.copy_(v0)
-        torch.sigmoid(affine(its.v_pos, rbm.weights, rbm.hidden_biases), out=its.h_pos)
-        torch.gt(its.h_pos, uniform, out=its.h_states)
-        self._activate(affine(its.h_states, self._weights_t, rbm.visible_biases), its.v_neg)
-        torch.sigmoid(affine(its.v_neg, rbm.weights, rbm.hidden_biases), out=its.h_neg)
-        torch.sub(its.v_pos, its.v_neg, out=its.difference)
+        buffers.v_pos.copy_(v0)
+        torch.sigmoid(affine(buffers.v_pos, rbm.weights, rbm.hidden_biases), out=buffers.h_pos)
+        torch.gt(buffers.h_pos, uniform, out=buffers.h_states)
+        self._activate(affine(buffers.h_states, self._weights_t, rbm.visible_biases), buffers.v_neg)
+        torch.sigmoid(affine(buffers.v_neg, rbm.weights, rbm.hidden_biases), out=buffers.h_neg)
+        torch.sub(buffers.v_pos, buffers.v_neg, out=buffers.difference)
 
-        torch.mul(its.signs, learning_rate / size, out=its.steps)
-        its.h_pair.mul_(its.steps)  # the smaller factor of all statistics
-        visible = torch.mv(its.difference_t, its.visible_steps)
-        hidden = torch.mv(its.h_pair_t, its.ones)
+        torch.mul(buffers.signs, learning_rate / size, out=buffers.steps)
+        buffers.h_pair.mul_(buffers.steps)  # scale the smaller factor of all statistics
+        visible = torch.mv(buffers.difference_t, buffers.visible_steps)
+        hidden = torch.mv(buffers.h_pair_t, buffers.ones)
         biases = [rbm.visible_biases, rbm.hidden_biases]
         last = [increments.visible_biases, increments.hidden_biases]
         decay = learning_rate * self._weight_decay
-        for v_pair_t, (weights, increment) in zip(its.v_pair_blocks, self._rows, strict=True):
-            _climb([weights], [affine(v_pair_t, its.h_pair)], [increment], momentum, decay)
-        _climb(biases, [visible, hidden], last, momentum)
-        return torch.dot(its.flat_difference, its.flat_difference)
+        for v_t, (weights, increment) in zip(buffers.v_pair_blocks, self._rows, strict=True):
+            apply_update([weights], [affine(v_t, buffers.h_pair)], [increment], momentum, decay)
+        apply_update(biases, [visible, hidden], last, momentum)
+        return torch.dot(buffers.flat_difference, buffers.flat_difference)
 
     def _activate(self, x: Tensor, out: Tensor) -> None:
         """Write the probabilities of visible units, whose total inputs are x [B, V]."""
@@ -181,7 +181,7 @@ class ContrastiveDivergence:
 
     @torch.inference_mode()
     def epoch(self, data: Tensor, rng: np.random.Generator, recipe: Recipe, epoch: int) -> float:
-        """One pass over the data [N, V] in fixed order; the mean squared error an image."""
+        """Pass over data [N, V] once, in fixed order; return the mean squared error per image."""
         minibatches = torch.split(data, recipe.minibatch_size)
         updates = recipe.epochs * len(minibatches)
         numbered = enumerate(minibatches, start=epoch * len(minibatches))
@@ -199,7 +199,7 @@ class ContrastiveDivergence:
 
 
 class _Buffers:
-    """Intermediates of minibatches of one size, made once, and the views that an update needs."""
+    """Intermediates for minibatches of one size, allocated once, and the views an update needs."""
 
     def __init__(self, size: int, shape: torch.Size, blocks: int) -> None:
         visible, hidden = shape
@@ -216,18 +216,19 @@ class _Buffers:
         self.visible_steps = self.steps[:size, 0]
 
 
-def _climb(
+def apply_update(
     parameters: list[Tensor],
     gradients: list[Tensor],
     increments: list[Tensor],
     momentum: float,
     decay: float = 0.0,
 ) -> None:
-    """Eq. 7 in place: increments = mu increments + gradients - decay parameters, then their sum.
+    """Apply eq. 7 in place: increments = mu increments + gradients - decay parameters.
 
-    The pass of PyTorch's SGD, which descends: so rate and decay are negative.
+    The increments are then added to the parameters. PyTorch's fused SGD step does this in one pass;
+    it descends, hence the negative rate and decay.
     """
-    if momentum == 0:  # that pass would leave the increments as they are
+    if momentum == 0:  # the fused step would leave the increments unchanged
         for increment in increments:
             increment.zero_()
     torch._fused_sgd_(
@@ -245,7 +246,7 @@ def _climb(
 
 
 def measure(rbm: RBM, error: float, train_sample: Tensor, heldout: Tensor) -> EpochCurves:
-    """A point of the learning curves, from fixed samples [N, V] of training and held-out images."""
+    """Compute a point of the curves from fixed samples [N, V] of training and held-out images."""
     activity, good = hidden_probabilities_and_goodness(rbm, train_sample)
     return EpochCurves(
         reconstruction_error=error,

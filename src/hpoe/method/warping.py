@@ -1,7 +1,7 @@
 """Model-based normalisation by the gradient of the goodness (section 7's last suggestion).
 
 The gradient with regard to the image, projected onto the tangent space of affine transformations,
-says which small warp a model would like best. Shapes: N images of R rows and C columns, V = R C.
+gives the small warp that a model prefers. Shapes: N images of R rows and C columns, V = R C.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from hpoe.method.hierarchy import activities
 from hpoe.method.rbm import RBM, goodness
 
 LENGTHS = (0.0, 0.25, 0.5, 1.0, 2.0)
-"""Pixels by which the images are warped along the gradient, to see how good they become."""
+"""Pixels by which the images are warped along the gradient."""
 RADIUS = 10.0
-"""Pixels from the middle of a digit to its edge: there a warp's size is measured."""
+"""Pixels from the middle of a digit to its edge, where the size of a warp is measured."""
 
 
 def warped_goodness(hierarchy: Sequence[RBM], images: Tensor) -> Tensor:
-    """Goodness, float64 nats [lengths, N, layers], of images [N, R, C] warped as each model likes.
+    """Goodness in nats [lengths, N, layers] of images [N, R, C] warped as each model prefers.
 
-    Every layer's model has a direction of its own, in which the images are warped by `LENGTHS`.
+    Float64. Each layer's model has its own direction, in which the images are warped by `LENGTHS`.
     """
     layers = []
     for depth in range(1, len(hierarchy) + 1):
@@ -33,7 +33,7 @@ def warped_goodness(hierarchy: Sequence[RBM], images: Tensor) -> Tensor:
 
 
 def preference(hierarchy: Sequence[RBM], images: Tensor) -> Tensor:
-    """The goodness of the topmost RBM as it grows with each kind of warp, nats a pixel [N, 6].
+    """Growth of the topmost RBM's goodness with each kind of warp, nats per pixel [N, 6].
 
     Its gradient with regard to the pixels of images [N, R, C], times the tangents of the warps.
     """
@@ -52,10 +52,10 @@ def preference(hierarchy: Sequence[RBM], images: Tensor) -> Tensor:
 
 
 def warp(images: Tensor, sizes: Tensor) -> Tensor:
-    """Images [N, R, C] warped by `sizes` [N, 6], pixels at the digit's edge; bilinear.
+    """Warp images [N, R, C] by `sizes` [N, 6], in pixels at the digit's edge; bilinear.
 
-    A pixel takes its ink from where the sum of the warps would have carried it from, to first
-    order; from outside comes background.
+    Each pixel takes its value from where the sum of the warps carries it from, to first order;
+    outside the image is background.
     """
     rows, columns = images.shape[1:]
     grid = affine_grid(
@@ -70,7 +70,7 @@ def warp(images: Tensor, sizes: Tensor) -> Tensor:
 
 
 def penalties(width: float) -> Tensor:
-    """Log of the prior of a warp of each of `LENGTHS`, nats: a Gaussian of some pixels' width."""
+    """Log prior in nats of a warp of each of `LENGTHS`: a Gaussian `width` pixels wide."""
     return -(torch.tensor(LENGTHS, dtype=torch.float64) ** 2) / (2 * width**2)
 
 
@@ -79,9 +79,9 @@ def _goodness(hierarchy: Sequence[RBM], images: Tensor) -> Tensor:
 
 
 def _fields(images: Tensor) -> Tensor:
-    """Where each kind of warp carries each pixel, [6, 2, R, C], to the right and down.
+    """Displacement of each pixel to the right and down by each kind of warp, [6, 2, R, C].
 
-    Affine: all to the right, all down, wider, higher, rows sheared, columns sheared.
+    The affine warps: shift right, shift down, widen, heighten, shear rows, shear columns.
     """
     rows, columns = images.shape[1:]
     down = (torch.arange(rows, dtype=images.dtype) - (rows - 1) / 2) / RADIUS

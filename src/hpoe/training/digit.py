@@ -8,6 +8,7 @@ import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import Tensor
 from hpoe.compute.progress import Board
 from hpoe.data.split import load_digit
 from hpoe.files import digest
+from hpoe.method.fitting import Generators, train_epochs
 from hpoe.method.hierarchy import activities
 from hpoe.method.randomness import generator
 from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, measure, visible_units
@@ -122,8 +124,11 @@ def publish(opened: Opened) -> Trained:
 
 
 def _start(task: TrainingTask, visible: int) -> Training:
-    rng = generator(task.seed, task.network, task.layer, task.digit, "weights")
-    return Training(initial_state(task.recipe, task.layer, visible, rng))
+    return Training(initial_state(task.recipe, task.layer, visible, _generators(task)("weights")))
+
+
+def _generators(task: TrainingTask) -> Generators:
+    return partial(generator, task.seed, task.network, task.layer, task.digit)
 
 
 def _run_epochs(opened: Opened) -> None:
@@ -133,12 +138,7 @@ def _run_epochs(opened: Opened) -> None:
     state, board = training.state, Board(task.board)
     divergence = ContrastiveDivergence(state, task.recipe)
     saved = time.monotonic()
-    while state.epochs < task.recipe.epochs:
-        rng = generator(
-            task.seed, task.network, task.layer, task.digit, "hidden states", state.epochs
-        )
-        error = divergence.epoch(data, rng, task.recipe, state.epochs)
-        state.epochs += 1
+    for error in train_epochs(divergence, state, task.recipe, data, _generators(task)):
         training.curves.append(measure(state.rbm, error, data[:CURVE_SAMPLE], heldout))
         training.timestamps.append(time.time_ns() // 1_000_000)
         last = state.epochs == task.recipe.epochs
