@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from hpoe.execution.pipeline import SPLIT
 from hpoe.execution.stage import Stage, report_errors, split_digest, stage
 from hpoe.files import write_json
 from hpoe.registration.assembly import assemble, in_parts, see, teach_refusal, together
+from hpoe.registration.packages import Package
 from hpoe.registration.refusal import refused
 from hpoe.registration.registry import NAME, Registry, judge
 from hpoe.tensors import save_tensors
@@ -26,8 +28,10 @@ from hpoe_recognition.recogniser import Recogniser
 MODELS, REPORTS = Path("models"), Path("reports")
 EVERY = 5
 """One test image in so many is enough to tell the refused share to a fifth of its size."""
-IMAGES_THROUGH_THE_DOOR = 100
-"""Validation images that are sent to the loaded package as a client would send them."""
+IMAGES_PER_CALL = 500
+"""Validation images that a process of the package recognises at a time."""
+IMAGES_TO_ANSWER = 100
+"""Validation images that the package answers as it answers a client."""
 
 
 @report_errors
@@ -65,7 +69,8 @@ def _register(
         _tags(running, metrics),
     )
     running.say(f"{NAME} version {version} registered as the candidate")
-    _check_package(registry, version, images, validation["prediction"].to_numpy())
+    with closing(Package(registry, version, running.settings.workers)) as package:
+        _check_package(package, recogniser, images, validation["prediction"].to_numpy())
     champion = registry.champion()
     if champion is not None:
         known = registry.validation(champion)
@@ -84,26 +89,28 @@ def _register(
 
 
 def _check_package(
-    registry: Registry, version: int, images: NDArray[np.uint8], predictions: NDArray[np.int64]
+    package: Package,
+    recogniser: Recogniser,
+    images: NDArray[np.uint8],
+    predictions: NDArray[np.int64],
 ) -> None:
-    """Load the package back and let it recognise the validation images.
+    """Let the package recognise the validation images, with its own code.
 
     Raises:
         RegistryError: it answers otherwise than the evaluation.
     """
-    package = registry.load(version)
-    recogniser: Recogniser = package.unwrap_python_model().recogniser
-    system = recogniser.system
-    recognised = system.recognise(system.validation_net, images)
-    few = images[:: max(1, len(images) // IMAGES_THROUGH_THE_DOOR)]
-    answers = package.predict(pd.DataFrame({"image": [_as_png(image) for image in few]}))
-    expected = system.recognise(system.net, few)
+    texts = [_as_png(image) for image in images]
+    parts = [texts[at : at + IMAGES_PER_CALL] for at in range(0, len(texts), IMAGES_PER_CALL)]
+    recognised = np.concatenate(package.ask("validation_labels", parts))
+    few = slice(None, None, max(1, len(images) // IMAGES_TO_ANSWER))
+    answers = package.submit("answers", texts[few]).result()
+    expected = recogniser.system.recognise(recogniser.system.net, images[few])
     differing = int((recognised != predictions).sum())
-    differing += sum(a["digit"] != digit for a, digit in zip(answers, expected, strict=True))
+    differing += sum(a.get("digit") != digit for a, digit in zip(answers, expected, strict=True))
     if differing:
         raise RegistryError(
-            f"the package of version {version} answers {differing} validation images otherwise "
-            "than the evaluation: it is not promoted; run `dvc repro --force register`"
+            f"the package of version {package.version} answers {differing} validation images "
+            "otherwise than the evaluation: it is not promoted; run `dvc repro --force register`"
         )
 
 

@@ -170,11 +170,9 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of a table.")] = False,
 ) -> None:
     """Recognise digits in image files with the champion."""
-    from hpoe.registration.registry import Registry
     from hpoe.serving.files import answer_table, answers, image_files, json_lines
 
-    files = image_files(paths)
-    found = answers(Registry(load_settings().tracking_uri), files)
+    found = answers(load_settings().tracking_uri, image_files(paths))
     if as_json:
         for line in json_lines(found):
             typer.echo(line)
@@ -190,19 +188,17 @@ def score(
 ) -> None:
     """Recognise the images of a Parquet file with the champion, in bounded memory."""
     from hpoe.compute.progress import row_progress
-    from hpoe.registration.registry import Registry
     from hpoe.serving.parquet import score_file
 
     settings, start = load_settings(), time.monotonic()
-    registry = Registry(settings.tracking_uri)
     with row_progress(console) as show:
-        outcome = score_file(registry, source, target, settings.workers, show)
+        done = score_file(settings.tracking_uri, source, target, settings.workers, show)
     seconds = time.monotonic() - start
-    console.print(f"{target}: {outcome.rows:,} images in {seconds:,.0f} s")
-    if outcome.unanswered:
+    console.print(f"{target}: {done.rows:,} images in {seconds:,.0f} s")
+    if done.unanswered:
         console.print(
-            f"{outcome.unanswered:,} of them have no answer, the column `error` says why; "
-            f"{outcome.first}",
+            f"{done.unanswered:,} of them have no answer, the column `error` says why; "
+            f"{done.first}",
             markup=False,
         )
 

@@ -12,12 +12,13 @@ HpoeError
 │   └── UnreachableError  the tracking server does not answer
 ├── GitError              git fails or is not installed
 ├── RegistryError         the registered model lacks what was asked of it
+│   └── PackageError      a version cannot be loaded, or fails
 ├── CheckoutError         a run's state cannot be restored, or work would be lost
 ├── ReplicationError      kept results of the paper's experiments are missing or cannot be used
 ├── SweepError            a pipeline of a sweep failed
 ├── WorkerError           a worker process died
 ├── ClusterError          the Ray cluster cannot be used
-├── ServingError          the server cannot start: no such model, a port that is taken
+├── ServingError          the server cannot start: a port that is taken
 └── RequestError          a request that the server refuses
 """
 
@@ -64,6 +65,10 @@ class GitError(HpoeError):
 
 class RegistryError(HpoeError):
     """The registered model, or a version of it, is not there or cannot be compared."""
+
+
+class PackageError(RegistryError):
+    """The package of a registered version cannot be loaded, or fails."""
 
 
 class CheckoutError(HpoeError):

@@ -47,8 +47,9 @@ class Settings(BaseSettings):
     """Address at which `hpoe serve` listens; the default is reached from this machine alone."""
     serve_port: int = Field(default=5001, ge=1, le=65535)
     """Port of `hpoe serve`."""
-    serve_workers: int = Field(default=1, ge=1)
-    """Processes of `hpoe serve`, each with the model loaded."""
+    serve_workers: int = Field(default_factory=lambda: min(4, joblib.cpu_count()), ge=1)
+    """Processes of `hpoe serve` that answer, each with the model loaded; by default all cores, at
+    most four."""
     serve_follow: bool = False
     """Wait for a champion where there is none, and go over to another when it is promoted."""
     serve_max_body_bytes: int = Field(default=64 * 2**20, ge=1)
@@ -78,12 +79,6 @@ class Settings(BaseSettings):
                 "Should be unset, or HPOE_RAY_ADDRESS be: layers train on a GPU or on a cluster",
             )
         return device
-
-    @property
-    def serve_threads(self) -> int:
-        """Threads in which each process of `hpoe serve` predicts: the cores, shared out."""
-        cores: int = joblib.cpu_count()
-        return max(1, cores // self.serve_workers)
 
 
 def load_settings() -> Settings:

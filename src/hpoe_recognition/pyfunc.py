@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
@@ -20,18 +19,17 @@ from PIL import Image
 from hpoe_recognition.images import ImageError, Limits, read_image
 from hpoe_recognition.recogniser import Recogniser
 
-LEAST_A_THREAD = 10
-"""Images that are worth handing to another thread."""
-
 
 class DigitModel(PythonModel):
-    """Recognises digits in images that are base64 texts, or data: URLs, of image files."""
+    """Recognises digits in images that are base64 texts, or data: URLs, of image files.
+
+    `predict` is for clients of MLflow; hpoe calls the other methods. They take and return plain
+    values, and hpoe must be able to call those of every version that was ever registered.
+    """
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the weights; who serves the model may set the limit on pixels, and the threads."""
+        """Read the weights; who loads the model may set the limit on pixels."""
         self.limits = Limits(most_pixels=context.model_config["max_pixels"])
-        self.threads: int = context.model_config["threads"]
-        self.pool = ThreadPoolExecutor(self.threads)
         self.recogniser = Recogniser.load(Path(context.artifacts["weights"]))
 
     def predict(
@@ -40,26 +38,38 @@ class DigitModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> list[dict[str, Any]]:
-        """An answer a record, in order.
+        """One answer per record, in order.
 
         Raises:
             MlflowException: an image cannot be read; MLflow answers 400 with the sentence.
         """
-        try:
-            images = self._read(model_input["image"].tolist())
-        except ImageError as error:
-            raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from None
-        parts = np.array_split(images, max(1, min(self.threads, len(images) // LEAST_A_THREAD)))
-        each = map if len(parts) == 1 else self.pool.map
-        return [asdict(answer) for part in each(self.recogniser.answer, parts) for answer in part]
+        answers = self.answers(model_input["image"].tolist())
+        if not answers:
+            raise MlflowException(
+                "there is no record: send at least one, with an `image`", INVALID_PARAMETER_VALUE
+            )
+        for number, answer in enumerate(answers):
+            if "error" in answer:
+                raise MlflowException(
+                    f"record {number}: {answer['error']}", INVALID_PARAMETER_VALUE
+                )
+        return answers
+
+    def answers(self, texts: Sequence[object]) -> list[dict[str, Any]]:
+        """One answer per text, in order; for one that is no image, `error` with a sentence."""
+        read = [self._read(text) for text in texts]
+        images = [image for image in read if not isinstance(image, str)]
+        found = iter(self.recogniser.answer(np.stack(images)) if images else [])
+        return [{"error": each} if isinstance(each, str) else asdict(next(found)) for each in read]
 
     def explain(self, text: object) -> dict[str, Any]:
         """The answer to one image, what the models saw of it, and how each digit's model sees it.
 
-        Raises:
-            ImageError: the image cannot be read.
+        For a text that is no image, `error` with a sentence.
         """
-        image = read_image(text, self.limits)
+        image = self._read(text)
+        if isinstance(image, str):
+            return {"error": image}
         (answer,) = self.recogniser.answer(image[None])
         return {
             **asdict(answer),
@@ -70,16 +80,18 @@ class DigitModel(PythonModel):
             ],
         }
 
-    def _read(self, texts: Sequence[object]) -> NDArray[np.uint8]:
-        if not texts:
-            raise ImageError("there is no record: send at least one, with an `image`")
-        images = []
-        for number, text in enumerate(texts):
-            try:
-                images.append(read_image(text, self.limits))
-            except ImageError as error:
-                raise ImageError(f"record {number}: {error}") from None
-        return np.stack(images)
+    def validation_labels(self, texts: Sequence[str]) -> list[int]:
+        """Labels recognised by the net that was fitted without the validation images."""
+        images = np.stack([read_image(text, self.limits) for text in texts])
+        system = self.recogniser.system
+        return [int(label) for label in system.recognise(system.validation_net, images)]
+
+    def _read(self, text: object) -> NDArray[np.uint8] | str:
+        """An image as MNIST has it, or a sentence that says why the text is none."""
+        try:
+            return read_image(text, self.limits)
+        except ImageError as error:
+            return str(error)
 
 
 def data_url(image: NDArray[np.uint8]) -> str:

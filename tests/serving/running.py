@@ -90,11 +90,11 @@ class Server:
             self.process.wait()
 
     def workers(self) -> list[psutil.Process]:
-        """The processes under the server's own that serve."""
+        """The processes that have loaded the model."""
         assert self.process is not None
         children = psutil.Process(self.process.pid).children(recursive=True)
         alive = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
-        return [child for child in alive if "spawn_main" in " ".join(child.cmdline())]
+        return [child for child in alive if "hpoe.registration.worker" in " ".join(child.cmdline())]
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection of one's own."""

@@ -15,8 +15,8 @@ import pandas as pd
 import hpoe_recognition
 from hpoe.errors import RegistryError
 from hpoe.tensors import load_tensors, save_tensors
-from hpoe.tracking.mlflow_errors import ask_health, explained
-from hpoe.tracking.store import quieten_mlflow, tracking_uri
+from hpoe.tracking.mlflow_errors import ask_health, explained, first_line
+from hpoe.tracking.store import STORE, check_address, quieten_mlflow, tracking_uri
 from hpoe_recognition.images import Limits
 from hpoe_recognition.recogniser import Recogniser
 
@@ -169,7 +169,7 @@ class Registry:
                 python_model=str(code / "pyfunc.py"),
                 artifacts={"weights": str(weights)},
                 code_paths=[str(code)],
-                model_config={"max_pixels": Limits().most_pixels, "threads": 1},
+                model_config={"max_pixels": Limits().most_pixels},
                 signature=signature,
                 input_example=pd.DataFrame({"image": [example]}),
                 pip_requirements=[
@@ -184,32 +184,43 @@ class Registry:
         return number
 
     @_explained
-    def load(self, version: int) -> Any:  # noqa: ANN401 - MLflow's pyfunc
-        """The packaged model of a version, as any client loads it."""
-        import mlflow
-
-        return mlflow.pyfunc.load_model(f"models:/{NAME}/{version}")
-
-    @_explained
-    def load_champion(self) -> Any:  # noqa: ANN401 - MLflow's pyfunc
-        """The packaged model that is served.
+    def need_champion(self) -> int:
+        """The version that is served.
 
         Raises:
-            RegistryError: there is no champion yet.
+            RegistryError: there is none, or the registry does not show it to this login.
         """
-        return self.load(self._need_champion())
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return int(self._client.get_model_version_by_alias(NAME, CHAMPION).version)
+        except MlflowException as error:
+            status = error.get_http_status_code()
+            if status in (400, 404):
+                raise _no_champion(self.uri) from None
+            if status == 403:  # where logins are needed, MLflow answers this in both cases
+                raise RegistryError(
+                    f"{NAME} cannot be fetched from {self.uri}: it has no model {NAME} with the "
+                    f"alias {CHAMPION}, or does not let this login see it"
+                ) from None
+            raise
 
     @_explained
-    def fetch_champion(self, folder: Path) -> Path:
-        """A copy of the packaged model that is served, within a folder.
+    def fetch(self, version: int, folder: Path) -> Path:
+        """Copy the package of a version into a folder; the path of the copy.
 
         Raises:
-            RegistryError: there is no champion yet.
+            RegistryError: it cannot be copied.
         """
-        import mlflow
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
 
-        uri = f"models:/{NAME}/{self._need_champion()}"
-        return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
+        try:
+            return Path(download_artifacts(f"models:/{NAME}/{version}", dst_path=str(folder)))
+        except (MlflowException, OSError) as error:
+            raise RegistryError(
+                f"{NAME} version {version} cannot be fetched from {self.uri} ({first_line(error)})"
+            ) from None
 
     @_explained
     def validation(self, version: int) -> pd.DataFrame:
@@ -291,12 +302,6 @@ class Registry:
     def _aliases(self) -> dict[str, int]:
         return {alias: int(number) for alias, number in self._registered().aliases.items()}
 
-    def _need_champion(self) -> int:
-        version = self.champion()
-        if version is None:
-            raise RegistryError(f"{NAME} has no champion: `hpoe promote VERSION` makes one")
-        return version
-
     def _history(self) -> list[int]:
         numbers: list[int] = json.loads(self._registered().tags.get(HISTORY, "[]"))
         return numbers
@@ -310,6 +315,26 @@ class Registry:
             raise RegistryError(
                 f"{NAME} has no version {version}: it has {', '.join(map(str, known))}"
             )
+
+
+def existing_registry(configured_uri: str) -> Registry:
+    """The registry of a tracking store that exists: none is made.
+
+    Raises:
+        RegistryError: there is no embedded store yet.
+        TrackingError: the address is none of a store, or the server does not answer.
+    """
+    check_address(configured_uri)
+    if not configured_uri and not (STORE / "mlflow.db").exists():
+        raise _no_champion(tracking_uri(configured_uri))
+    return Registry(configured_uri)
+
+
+def _no_champion(uri: str) -> RegistryError:
+    return RegistryError(
+        f"{uri} has no model {NAME} with the alias {CHAMPION}: `make repro` trains and registers "
+        "one, `hpoe promote VERSION` chooses among those registered"
+    )
 
 
 def _save(path: Path, recogniser: Recogniser, validation: pd.DataFrame) -> None:

@@ -1,97 +1,129 @@
-"""The ASGI application of `hpoe serve`: MLflow's scoring application, and what it lacks around it.
+"""The ASGI application of `hpoe serve`.
 
-/invocations, /ping, /health and /version are MLflow's; a request to the first is read and checked
-before MLflow sees it. The page at /, /explain behind it, and /metrics are hpoe's.
+/invocations, /ping, /health and /version keep the contract of MLflow's scoring server; the page at
+/, /explain behind it, and /metrics are hpoe's own.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+import json
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
-from threadpoolctl import threadpool_limits
 
-from hpoe.errors import RequestError
-from hpoe.serving.handover import score
+from hpoe.errors import HpoeError, RequestError
 from hpoe.serving.metrics import Metrics
 from hpoe.serving.middleware import AccessLog, SecureHeaders
-from hpoe.serving.replies import error_reply
-from hpoe.serving.requests import image_in, images_in
-from hpoe.serving.watched import Model, WatchedModel
+from hpoe.serving.requests import JSON, image_in, images_in
+from hpoe.serving.versions import Versions
 from hpoe.settings import Settings
 
+logger = logging.getLogger(__name__)
 PAGE = Path(__file__).parent / "page"
-UNCHANGED = ("/ping", "/health", "/version")
-"""MLflow's routes that are passed on as they are."""
-FAULT = "the server failed: the fault is the server's, not the request's"
+SECONDS_TO_ANSWER = 60
+"""As long as MLflow's scoring server lets a request take."""
+IMAGES_PER_CALL = range(10, 101)
+"""Fewer are not worth another worker; more gain nothing and are shared out less evenly."""
+RETRY_AFTER = {"Retry-After": "5"}
+MODEL_FAULT = "the model failed: the fault is the server's, not the request's"
+SERVER_FAULT = "the server failed: the fault is the server's, not the request's"
 
 
-def make_app(model: Model, version: str, settings: Settings) -> ASGIApp:
-    """The application that serves a loaded model, registered under a version."""
-    from mlflow.pyfunc import scoring_server
-
-    metrics = Metrics(version)
-    watched = WatchedModel(model, metrics)
-    scoring: ASGIApp = scoring_server.init(watched)  # type: ignore[arg-type] # it does as one
+def make_app(versions: Versions, settings: Settings) -> ASGIApp:
+    """The application that answers with whichever version is served."""
+    metrics = Metrics()
     page = StaticFiles(directory=PAGE, html=True)
-    handlers = _Handlers(watched, scoring, metrics, settings)
-    routes = [
-        *(Route(path, scoring, methods=["GET"]) for path in UNCHANGED),
-        Route("/invocations", handlers.invocations, methods=["POST"]),
-        Route("/explain", handlers.explain, methods=["POST"]),
-        Route("/metrics", handlers.metrics_page, methods=["GET"]),
-        *(Route(path, page, methods=["GET"]) for path in ("/", *_files(PAGE))),
-    ]
+    handlers = _Handlers(versions, metrics, settings)
     app = Starlette(
-        routes=routes,
+        routes=[
+            Route("/invocations", handlers.invocations, methods=["POST"]),
+            Route("/explain", handlers.explain, methods=["POST"]),
+            Route("/ping", handlers.ping, methods=["GET"]),
+            Route("/health", handlers.ping, methods=["GET"]),
+            Route("/version", handlers.mlflow_version, methods=["GET"]),
+            Route("/metrics", handlers.metrics_page, methods=["GET"]),
+            *(Route(path, page, methods=["GET"]) for path in ("/", *_files(PAGE))),
+        ],
         exception_handlers={
             RequestError: _refused,
             HTTPException: _not_routed,
             ClientDisconnect: _gone,
             Exception: _failed,
         },
-        lifespan=lambda _: _prediction_threads(settings.serve_threads),
     )
     return AccessLog(SecureHeaders(app), metrics)
 
 
 @dataclass(frozen=True)
 class _Handlers:
-    """What hpoe answers itself, or checks before MLflow answers."""
+    """One method per route."""
 
-    model: WatchedModel
-    scoring: ASGIApp
+    versions: Versions
     metrics: Metrics
     settings: Settings
 
     async def invocations(self, request: Request) -> Response:
-        """The answers to a table of images, as MLflow gives them."""
+        """One answer per image of a table."""
         images = images_in(
             await self._body(request),
             request.headers.get("content-type"),
             self.settings.serve_max_records,
         )
         request.state.records = len(images)
-        return await score(self.scoring, request, images)
+        version, parts = await self._ask("answers", _parts(images, self.settings.serve_workers))
+        answers = [answer for part in parts for answer in part]
+        for number, answer in enumerate(answers):
+            if "error" in answer:
+                raise RequestError(400, f"record {number}: {answer['error']}")
+        self.metrics.count_answers(version, answers)
+        return Response(json.dumps({"predictions": answers}), media_type=JSON)
 
     async def explain(self, request: Request) -> Response:
         """All that the model says of one image, for the page."""
         image = image_in(await self._body(request), request.headers.get("content-type"))
-        return JSONResponse(await asyncio.to_thread(self.model.explain, image))
+        _, (explanation,) = await self._ask("explain", [image])
+        if "error" in explanation:
+            raise RequestError(400, explanation["error"])
+        return JSONResponse(explanation)
+
+    async def ping(self, _: Request) -> Response:
+        """Whether requests are answered."""
+        self.versions.need_served()
+        return Response("\n", media_type=JSON)
+
+    async def mlflow_version(self, _: Request) -> Response:
+        """The version of MLflow, as its scoring server tells it."""
+        from mlflow.version import VERSION
+
+        return PlainTextResponse(VERSION)
 
     async def metrics_page(self, _: Request) -> Response:
         """What Prometheus reads."""
         return Response(self.metrics.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    async def _ask(self, method: str, arguments: Sequence[Any]) -> tuple[int, list[Any]]:
+        """The number of the version that was asked, and its results."""
+        version, futures = self.versions.submit(method, arguments)
+        try:
+            async with asyncio.timeout(SECONDS_TO_ANSWER):
+                return version, await asyncio.gather(*map(asyncio.wrap_future, futures))
+        except TimeoutError:
+            sentence = "the answer took too long: send fewer records per request"
+            raise RequestError(504, sentence) from None
+        except HpoeError as error:
+            logger.error("the model failed", exc_info=error)
+            raise RequestError(500, MODEL_FAULT) from error
 
     async def _body(self, request: Request) -> bytearray:
         """The body; at most a limit of it is ever held, whatever its headers say."""
@@ -109,42 +141,41 @@ class _Handlers:
         return body
 
 
+def _parts(images: list[str], workers: int) -> list[list[str]]:
+    """The images shared out among the workers."""
+    even = -(-len(images) // workers)
+    size = min(max(even, IMAGES_PER_CALL.start), IMAGES_PER_CALL[-1])
+    return [images[at : at + size] for at in range(0, len(images), size)]
+
+
 def _files(folder: Path) -> list[str]:
     return [f"/{file.name}" for file in sorted(folder.iterdir())]
 
 
-@asynccontextmanager
-async def _prediction_threads(count: int) -> AsyncIterator[None]:
-    """Predict in as many threads as there are cores, each with one thread for its products.
-
-    Otherwise the threads of MLflow's pool and those of the products multiply.
-    """
-    with ThreadPoolExecutor(count, "prediction", _one_thread) as pool:
-        asyncio.get_running_loop().set_default_executor(pool)
-        yield
-
-
-def _one_thread() -> None:
-    threadpool_limits(limits=1)
+def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A reply to a request that failed; codes are named as MLflow does, 400 BAD_REQUEST."""
+    content = {"error_code": HTTPStatus(status).name, "message": message}
+    return JSONResponse(content, status, headers)
 
 
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)  # noqa: S101 - registered for it alone
-    return error_reply(error.status, str(error))
+    return _error(error.status, str(error), RETRY_AFTER if error.status == 503 else None)
 
 
 async def _not_routed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
-    sentences = {404: "there is nothing at this path: see / for the page, POST to /invocations"}
-    if error.status_code == 405:
-        sentences[405] = f"this path does not take {request.method}"
+    sentences = {
+        404: "there is nothing at this path: see / for the page, POST to /invocations",
+        405: f"this path does not take {request.method}",
+    }
     message = sentences.get(error.status_code, error.detail)
-    return error_reply(error.status_code, message, error.headers)
+    return _error(error.status_code, message, error.headers)
 
 
 async def _gone(_: Request, error: Exception) -> Response:  # noqa: ARG001
-    return error_reply(400, "the connection closed before the body was complete")
+    return _error(400, "the connection closed before the body was complete")
 
 
 async def _failed(_: Request, error: Exception) -> Response:  # noqa: ARG001
-    return error_reply(500, FAULT)
+    return _error(500, SERVER_FAULT)

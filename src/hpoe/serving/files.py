@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich.table import Table
 
 from hpoe.errors import DataError
-from hpoe.registration.registry import Registry
+from hpoe.registration.packages import open_champion
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 Answers = dict[Path, dict[str, Any]]
@@ -35,28 +34,25 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def answers(registry: Registry, files: Sequence[Path]) -> Answers:
+def answers(tracking_uri: str, files: Sequence[Path]) -> Answers:
     """The champion's answers to image files.
 
     Raises:
         DataError: a file is no image that the model takes; the message names it.
+        RegistryError: there is no champion, or it cannot be loaded.
     """
-    from mlflow.exceptions import MlflowException
-
-    model = registry.load_champion()
     found = {}
-    for file in files:
-        text = base64.b64encode(file.read_bytes()).decode()
-        try:
-            (found[file],) = model.predict(pd.DataFrame({"image": [text]}))
-        except MlflowException as error:
-            sentence = error.message.removeprefix("record 0: ")
-            raise DataError(f"{file}: {sentence}") from None
+    with open_champion(tracking_uri) as champion:
+        for file in files:
+            text = base64.b64encode(file.read_bytes()).decode()
+            (found[file],) = champion.submit("answers", [text]).result()
+            if "error" in found[file]:
+                raise DataError(f"{file}: {found[file]['error']}")
     return found
 
 
 def answer_table(found: Answers) -> Table:
-    """A row an image."""
+    """One row per image."""
     table = Table()
     table.add_column("image")
     for heading in ("digit", "probability", "typicality", "digit score"):
@@ -75,5 +71,5 @@ def answer_table(found: Answers) -> Table:
 
 
 def json_lines(found: Answers) -> Iterator[str]:
-    """A JSON object an image: its file, then its answer."""
+    """One JSON object per image: its file, then its answer."""
     return (json.dumps({"file": str(file), **answer}) for file, answer in found.items())

@@ -1,4 +1,4 @@
-"""Logs of the server: one JSON object a line, on stderr."""
+"""Logs of the server: one JSON object per line, on stderr."""
 
 import json
 import logging
@@ -32,4 +32,4 @@ LOGGING: dict[str, Any] = {
         for name in ("hpoe.serving", "uvicorn")
     },
 }
-"""For logging.config, in every worker."""
+"""For logging.config."""

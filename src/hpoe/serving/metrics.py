@@ -1,10 +1,5 @@
-"""What Prometheus is told: of requests, and of what the model answered.
+"""What Prometheus is told: of requests, and of what the model answered."""
 
-With several workers each counts into files of its own, and whichever is asked adds all of them up
-(prometheus_client's multiprocess mode, which PROMETHEUS_MULTIPROC_DIR switches on).
-"""
-
-import os
 from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +11,6 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 RECORDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -26,11 +20,10 @@ SCORES = (*(-step for step in reversed(STEPS)), 0, *STEPS)
 
 
 class Metrics:
-    """The counts of this process, labelled with the version of the model that it serves."""
+    """Counts since the server's start; those of answers carry the version that gave them."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self) -> None:
         disable_created_metrics()
-        self._version = version
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "hpoe_requests",
@@ -38,25 +31,8 @@ class Metrics:
             ["path", "status"],
             registry=registry,
         )
-        self._seconds = Histogram(
-            "hpoe_request_seconds",
-            "Seconds from a request's first line to its answer",
-            ["path"],
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self._records = Histogram(
-            "hpoe_records_per_request",
-            "Records of the requests that were answered",
-            ["version"],
-            buckets=RECORDS,
-            registry=registry,
-        )
         self._digits = Counter(
-            "hpoe_digits",
-            "Records answered, by the digit",
-            ["version", "digit"],
-            registry=registry,
+            "hpoe_digits", "Records answered, by digit", ["version", "digit"], registry=registry
         )
         self._refused = Counter(
             "hpoe_refused",
@@ -64,19 +40,27 @@ class Metrics:
             ["version"],
             registry=registry,
         )
-        self._scores = Histogram(
+
+        def histogram(name: str, text: str, label: str, buckets: Sequence[float]) -> Histogram:
+            return Histogram(name, text, [label], buckets=buckets, registry=registry)
+
+        self._seconds = histogram(
+            "hpoe_request_seconds", "Seconds from first line to answer", "path", SECONDS
+        )
+        self._records = histogram(
+            "hpoe_records_per_request", "Records of answered requests", "version", RECORDS
+        )
+        self._scores = histogram(
             "hpoe_digit_score",
             "How much a record looks like a digit; a shift is a sign of drift",
-            ["version"],
-            buckets=SCORES,
-            registry=registry,
+            "version",
+            SCORES,
         )
-        self._typicalities = Histogram(
+        self._typicalities = histogram(
             "hpoe_typicality",
             "Percentile among held-out images of the digit; without drift about uniform",
-            ["version"],
-            buckets=PERCENTILES,
-            registry=registry,
+            "version",
+            PERCENTILES,
         )
 
     def count_request(self, path: str, status: int, seconds: float) -> None:
@@ -84,23 +68,18 @@ class Metrics:
         self._requests.labels(path, status).inc()
         self._seconds.labels(path).observe(seconds)
 
-    def count_answers(self, answers: Sequence[Mapping[str, Any]]) -> None:
-        """Count what the model answered to a request's records."""
-        self._records.labels(self._version).observe(len(answers))
+    def count_answers(self, version: int, answers: Sequence[Mapping[str, Any]]) -> None:
+        """Count what a version answered to a request's records."""
+        self._records.labels(version).observe(len(answers))
         for digit, count in Tally(answer["digit"] for answer in answers).items():
-            self._digits.labels(self._version, digit).inc(count)
+            self._digits.labels(version, digit).inc(count)
         refused = sum(not answer["looks_like_digit"] for answer in answers)
-        self._refused.labels(self._version).inc(refused)
-        scores = self._scores.labels(self._version)
-        typicalities = self._typicalities.labels(self._version)
+        self._refused.labels(version).inc(refused)
+        scores, typicalities = self._scores.labels(version), self._typicalities.labels(version)
         for answer in answers:
             scores.observe(answer["digit_score"])
             typicalities.observe(answer["typicality"])
 
     def exposition(self) -> bytes:
-        """The counts of all workers, in Prometheus's text form."""
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-            return generate_latest(self._registry)
-        together = CollectorRegistry()
-        MultiProcessCollector(together)
-        return generate_latest(together)
+        """The counts in Prometheus's text form."""
+        return generate_latest(self._registry)

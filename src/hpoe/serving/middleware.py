@@ -44,7 +44,7 @@ class SecureHeaders:
 
 
 class AccessLog:
-    """One line of JSON and one count a request; nothing of its body, its query or its headers."""
+    """One line of JSON and one count per request, without its body, query and headers."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app

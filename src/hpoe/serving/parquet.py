@@ -3,24 +3,20 @@
 Rows are read a window at a time, scored by several processes, and written in their order.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from threadpoolctl import threadpool_limits
 
-from hpoe.compute.parallel import run_in_order
+from hpoe.compute.parallel import check_memory
 from hpoe.errors import DataError
 from hpoe.files import replacing
-from hpoe.registration.registry import Registry
+from hpoe.registration.packages import Package, open_champion
+from hpoe.tracking.mlflow_errors import first_line
 
 IMAGE, ERROR = "image", "error"
 ANSWER = pa.schema(
@@ -35,29 +31,21 @@ ANSWER = pa.schema(
     ]
 )
 """The columns that are added: the model's answer, or why there is none."""
-ROWS_A_TASK = 100
-"""Images a prediction: what the model computes in one pass."""
-BYTES_A_TASK = 2**21
+ROWS_PER_TASK = 100
+"""Images that the model computes in one pass."""
+BYTES_PER_TASK = 2**21
 """Of rows, decoded from Parquet: large photos make smaller tasks."""
-TASKS_A_WORKER = 64
-"""Of a window: enough that workers seldom wait for its last one."""
-BYTES_A_WINDOW = 2**24
-"""As far as each worker has a task: what bounds memory, with any number of workers."""
-BUFFER = 2**20
-"""Bytes of a column that are read ahead."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """Images for one process, and where the model lies that it asks."""
-
-    model: Path
-    texts: list[str | None]
+TASKS_PER_WORKER = 64
+"""In a window: enough that workers seldom wait for its last task."""
+BYTES_PER_WINDOW = 2**24
+"""Limit on a window in which each worker has a task: it bounds memory, whatever the workers."""
+READ_AHEAD = 2**20
+"""Bytes of a column."""
 
 
 @dataclass
-class Outcome:
-    """What came of a file."""
+class Score:
+    """How many rows of a file have an answer."""
 
     rows: int = 0
     unanswered: int = 0
@@ -66,40 +54,43 @@ class Outcome:
 
 
 def score_file(
-    registry: Registry, source: Path, target: Path, workers: int, show: Callable[[int, int], None]
-) -> Outcome:
-    """Write the champion's answers to the images of a Parquet file, a row a row, in order.
+    tracking_uri: str, source: Path, target: Path, workers: int, show: Callable[[int, int], None]
+) -> Score:
+    """Write the champion's answers to the images of a Parquet file, one row per row, in order.
 
     Args:
-        registry: has the champion.
+        tracking_uri: of the registry that has the champion.
         source: has a column `image` of base64 texts; other columns are passed through.
         target: written beside its place and renamed, so that it is whole or not there.
         workers: processes, of one thread each.
-        show: is called with the number of rows that are done, and of all.
+        show: called with the number of rows that are done, and of all.
 
     Raises:
-        DataError: the file is no such file, or none of its rows holds an image.
-        RegistryError: there is no champion.
+        DataError: the source is no such file, or none of its rows holds an image.
+        RegistryError: there is no champion, or it cannot be loaded.
         StorageError: the target could not be written.
+        WorkerError: memory does not hold the workers.
     """
-    outcome = Outcome()
-    with _opened(source) as file, TemporaryDirectory() as folder:
+    score = Score()
+    check_memory(workers)
+    with _opened(source) as file:
         schema = _target_schema(file.schema_arrow, source)
         if target.exists() and target.samefile(source):
             raise DataError(f"{source} would be overwritten: name another file for the answers")
-        model = registry.fetch_champion(Path(folder))
-        with replacing(target) as path, pq.ParquetWriter(path, schema) as writer:
+        with (
+            open_champion(tracking_uri, workers) as champion,
+            replacing(target) as path,
+            pq.ParquetWriter(path, schema) as writer,
+        ):
             for rows in _windows(file, source, workers):
-                answers = _answers(rows, model, workers)
-                _count(outcome, answers)
-                others = rows.drop_columns([IMAGE])
-                writer.write_table(
-                    pa.Table.from_arrays([*others.columns, *answers.columns], schema=schema)
-                )
-                show(outcome.rows, file.metadata.num_rows)
-            if outcome.rows and outcome.unanswered == outcome.rows:
-                raise DataError(f"{source}: none of its images can be read; {outcome.first}")
-    return outcome
+                answers = _answers(champion, rows)
+                _count(score, answers)
+                columns = [*rows.drop_columns([IMAGE]).columns, *answers.columns]
+                writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+                show(score.rows, file.metadata.num_rows)
+            if score.rows and score.unanswered == score.rows:
+                raise DataError(f"{source}: none of its images can be read; {score.first}")
+    return score
 
 
 @contextmanager
@@ -107,9 +98,9 @@ def _opened(source: Path) -> Iterator[pq.ParquetFile]:
     if not source.is_file():
         raise DataError(f"{source} is not there: name a Parquet file with a column `{IMAGE}`")
     try:
-        file = pq.ParquetFile(source, buffer_size=BUFFER, pre_buffer=False)
+        file = pq.ParquetFile(source, buffer_size=READ_AHEAD, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{source} is not a Parquet file: {_first_line(error)}") from None
+        raise DataError(f"{source} is not a Parquet file: {first_line(error)}") from None
     with file:
         yield file
 
@@ -138,12 +129,12 @@ def _target_schema(schema: pa.Schema, source: Path) -> pa.Schema:
 
 
 def _windows(file: pq.ParquetFile, source: Path, workers: int) -> Iterator[pa.Table]:
-    """The rows of a file, a window at a time."""
-    rows_a_task, tasks = _sizes(file.metadata, workers)
+    """The rows of a file, one window at a time."""
+    rows_per_task, tasks = _sizes(file.metadata, workers)
     batches: list[pa.RecordBatch] = []
     done = 0
     try:
-        for batch in file.iter_batches(batch_size=rows_a_task):
+        for batch in file.iter_batches(batch_size=rows_per_task):
             batches.append(batch)
             if len(batches) == tasks:
                 yield pa.Table.from_batches(batches)
@@ -151,74 +142,34 @@ def _windows(file: pq.ParquetFile, source: Path, workers: int) -> Iterator[pa.Ta
                 batches = []
     except (pa.ArrowException, OSError) as error:
         raise DataError(
-            f"{source} is damaged: its rows from {done} on cannot be read ({_first_line(error)})"
+            f"{source} is damaged: its rows from {done} on cannot be read ({first_line(error)})"
         ) from None
     if batches:
         yield pa.Table.from_batches(batches)
 
 
 def _sizes(metadata: pq.FileMetaData, workers: int) -> tuple[int, int]:
-    """How many rows a task has, and how many tasks a window."""
+    """Rows per task, and tasks per window."""
     total = sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
-    bytes_a_row = max(1.0, total / max(1, metadata.num_rows))
-    rows = max(1, min(ROWS_A_TASK, int(BYTES_A_TASK / bytes_a_row)))
-    tasks = max(workers, min(TASKS_A_WORKER * workers, int(BYTES_A_WINDOW / bytes_a_row / rows)))
+    bytes_per_row = max(1.0, total / max(1, metadata.num_rows))
+    rows = max(1, min(ROWS_PER_TASK, int(BYTES_PER_TASK / bytes_per_row)))
+    tasks = max(
+        workers, min(TASKS_PER_WORKER * workers, int(BYTES_PER_WINDOW / bytes_per_row / rows))
+    )
     return rows, tasks
 
 
-def _answers(rows: pa.Table, model: Path, workers: int) -> pa.Table:
+def _answers(champion: Package, rows: pa.Table) -> pa.Table:
     """The answers to a window, in the order of its rows."""
-    parts = rows.column(IMAGE).chunks
-    tasks = [Task(model, part.to_pylist()) for part in parts]
-    return pa.Table.from_batches(run_in_order(_score, tasks, workers), schema=ANSWER)
+    tasks = [part.to_pylist() for part in rows.column(IMAGE).chunks]
+    return pa.Table.from_pylist([*chain(*champion.ask("answers", tasks))], schema=ANSWER)
 
 
-def _count(outcome: Outcome, answers: pa.Table) -> None:
+def _count(score: Score, answers: pa.Table) -> None:
     errors = answers.column(ERROR)
     unanswered = len(errors) - errors.null_count
-    if unanswered and not outcome.unanswered:
+    if unanswered and not score.unanswered:
         at, sentence = next((n, e) for n, e in enumerate(errors.to_pylist()) if e is not None)
-        outcome.first = f"row {outcome.rows + at}: {sentence}"
-    outcome.unanswered += unanswered
-    outcome.rows += len(answers)
-
-
-def _score(task: Task) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pylist(ask(_loaded(task.model), task.texts), schema=ANSWER)
-
-
-def ask(model: Any, texts: list[str | None]) -> list[dict[str, Any]]:  # noqa: ANN401 - pyfunc
-    """An answer a text, or the `error` why there is none.
-
-    The model refuses a whole request for one bad record, and names it: it is asked again without.
-    """
-    from mlflow.exceptions import MlflowException
-
-    answers: list[dict[str, Any]] = [{ERROR: "there is no image: it is null"} for _ in texts]
-    left = [at for at, text in enumerate(texts) if text is not None]
-    while left:
-        try:
-            given = model.predict(pd.DataFrame({IMAGE: [texts[at] for at in left]}))
-        except MlflowException as error:
-            refused = re.fullmatch(r"record (\d+): (.*)", error.message, re.DOTALL)
-            if refused is None:
-                raise
-            answers[left.pop(int(refused[1]))] = {ERROR: refused[2]}
-        else:
-            for at, answer in zip(left, given, strict=True):
-                answers[at] = answer
-            break
-    return answers
-
-
-@cache
-def _loaded(model: Path) -> Any:  # noqa: ANN401 - MLflow's pyfunc
-    """The packaged model, loaded once a process, which has one thread."""
-    import mlflow
-
-    threadpool_limits(1)
-    return mlflow.pyfunc.load_model(str(model))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+        score.first = f"row {score.rows + at}: {sentence}"
+    score.unanswered += unanswered
+    score.rows += len(answers)

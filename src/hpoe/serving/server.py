@@ -1,77 +1,58 @@
-"""Run the server: one process, or several that share its socket."""
+"""Run the server: one process that listens, and those that have loaded the champion."""
 
-import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import closing
 from types import FrameType
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from hpoe.errors import ServingError
-from hpoe.serving.champion import Champion, fetch_champion, load_champion, served
-from hpoe.serving.draining import DrainingServer, server_config
-from hpoe.serving.following import Following
-from hpoe.serving.workers import FOLDER, keep_alive
+from hpoe.serving.app import make_app
+from hpoe.serving.logs import LOGGING
+from hpoe.serving.versions import Versions
 from hpoe.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
 """How long a connection may be idle: longer than proxies wait, so that they close it, not we."""
 GRACE_SECONDS = 60
-"""How long requests in flight may take after the end was asked for: as long as MLflow lets one."""
+"""How long requests in flight may take after the end was asked for."""
+HEADER_BYTES = 2**16
+"""Maximum size of a request's line and headers."""
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
-    """Serve the champion until SIGTERM or Ctrl-C; then answer what was sent, and return.
+    """Serve the champion until SIGTERM or Ctrl-C; then answer what is in flight, and return.
 
     Raises:
-        ServingError: the address is taken; or, unless champions are followed, there is none, or it
-            cannot be loaded.
+        ServingError: the address is taken.
+        RegistryError: there is no champion, or it cannot be loaded; not raised where champions are
+            followed.
         TrackingError: the registry cannot be used; not raised where champions are followed.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    # A copy that hangs is left to itself at the end, and may write while the folder is removed.
-    scratch = TemporaryDirectory(prefix="hpoe-serve-", ignore_cleanup_errors=True)
-    with scratch as name, _bound(settings) as listener:
-        folder = Path(name)
-        if settings.serve_follow or settings.serve_workers > 1:
-            os.environ[FOLDER] = str(folder / "metrics")
-            (folder / "metrics").mkdir()
+    with _bound(settings) as listener, closing(Versions(settings, say)) as versions:
         if settings.serve_follow:
-            Following(settings, partial(_config, settings=settings), listener, folder, say).run()
-            return
-        champion = fetch_champion(settings.tracking_uri, folder / "model")
-        config = _config(champion, settings)
-        say(f"{served(champion, settings)}; Ctrl-C ends it")
-        if settings.serve_workers == 1:
-            DrainingServer(config).run(sockets=[listener])
+            versions.follow()
         else:
-            keep_alive(config, listener, settings.serve_workers)
-
-
-def _config(champion: Champion, settings: Settings) -> uvicorn.Config:
-    """How uvicorn serves a champion."""
-    return server_config(
-        partial(_application, champion, settings),
-        factory=True,
-        lifespan="on",
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-
-
-def _application(champion: Champion, settings: Settings) -> ASGIApp:
-    """The application with its model, made in the process that serves it."""
-    from hpoe.serving.app import make_app
-
-    model = load_champion(champion, settings.serve_max_pixels, settings.serve_threads)
-    return make_app(model, champion.version, settings)
+            versions.serve_champion()
+        config = uvicorn.Config(
+            make_app(versions, settings),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=LOGGING,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            h11_max_incomplete_event_size=HEADER_BYTES,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _bound(settings: Settings) -> socket.socket:
@@ -93,5 +74,5 @@ def _bound(settings: Settings) -> socket.socket:
 
 
 def _leave(_: int, __: FrameType | None) -> None:
-    """End this process, its folders removed."""
+    """End this process after its workers have ended and their files are removed."""
     sys.exit(0)

@@ -1,0 +1,173 @@
+"""Registered versions, each asked through processes of its own.
+
+A package brings the recognition code that it was registered with. It is loaded in fresh
+interpreters (`hpoe.registration.worker`), where nothing shadows that code: in this process it would
+be answered by the installed code. Nothing but the package's methods is asked there: `answers`,
+`explain` and `validation_labels` of `hpoe_recognition.pyfunc`.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
+from multiprocessing import Pipe
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hpoe.errors import PackageError, WorkerError
+from hpoe.registration.registry import NAME, Registry, existing_registry
+
+WORKER = (sys.executable, "-P", "-m", "hpoe.registration.worker")
+"""-P: no module in the current folder shadows an installed one."""
+
+
+class Package:
+    """A copy of a registered version, loaded by worker processes of one thread each.
+
+    One thread here waits for each worker. A worker that dies is replaced, and what it was asked is
+    asked once more.
+    """
+
+    def __init__(
+        self, registry: Registry, version: int, workers: int, max_pixels: int | None = None
+    ) -> None:
+        """Copy the version and load it.
+
+        Args:
+            registry: has the version.
+            version: its number.
+            workers: number of processes.
+            max_pixels: of an image that is read; by default as the version was registered.
+
+        Raises:
+            RegistryError: the version cannot be copied.
+            PackageError: it cannot be loaded, or does not answer its own example.
+        """
+        self.version, self.workers = version, workers
+        self._config = {} if max_pixels is None else {"max_pixels": max_pixels}
+        self._copy = TemporaryDirectory(prefix="hpoe-package-", ignore_cleanup_errors=True)
+        self._threads = ThreadPoolExecutor(workers, f"version-{version}")
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        try:
+            self._folder = registry.fetch(version, Path(self._copy.name))
+            starting = [self._threads.submit(self._add_worker) for _ in range(workers)]
+            for each in starting:
+                each.result()
+        except BaseException:
+            self.close()
+            raise
+
+    def submit(self, method: str, argument: Any) -> "Future[Any]":  # noqa: ANN401
+        """Ask the package; requests are answered in turn, as workers become idle.
+
+        The future raises PackageError if the package fails, WorkerError if workers die of it.
+        """
+        return self._threads.submit(self._ask, method, argument)
+
+    def ask(self, method: str, arguments: Iterable[Any]) -> list[Any]:
+        """Results in the order of the arguments, which the workers share."""
+        return list(self._threads.map(partial(self._ask, method), arguments))
+
+    def close(self) -> None:
+        """Finish what was submitted, end the workers and remove the copy."""
+        self._threads.shutdown()
+        while True:
+            try:
+                self._idle.get_nowait().end()
+            except Empty:
+                break
+        self._copy.cleanup()
+
+    def _add_worker(self) -> None:
+        self._idle.put(self._started())
+
+    def _ask(self, method: str, argument: Any) -> Any:  # noqa: ANN401
+        worker = self._idle.get()
+        try:
+            succeeded, result = worker.request(method, argument)
+            if succeeded is None:
+                worker.end()
+                worker = self._started()
+                succeeded, result = worker.request(method, argument)
+        finally:
+            self._idle.put(worker)
+        if succeeded is None:
+            raise WorkerError(
+                f"two processes that had loaded version {self.version} of {NAME} were killed, one "
+                "after the other, while they answered the same request: most often, memory is short"
+            )
+        if not succeeded:
+            error, trace = result
+            raise PackageError(
+                f"version {self.version} of {NAME} failed ({error})"
+            ) from RuntimeError(trace)
+        return result
+
+    def _started(self) -> "_Worker":
+        worker = _Worker(self._folder, self._config)
+        loaded, result = worker.receive()
+        if not loaded:
+            worker.end()
+            reason = "its process was killed" if result is None else result[0]
+            raise PackageError(
+                f"{NAME} version {self.version} cannot be loaded ({reason}): `hpoe rollback` goes "
+                "back to the version before it"
+            )
+        return worker
+
+
+class _Worker:
+    """A process that answers one request at a time; it ends when its connection is closed.
+
+    So it also ends when this process is killed.
+    """
+
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        self._connection, theirs = Pipe()
+        with theirs:
+            command = [*WORKER, str(theirs.fileno()), str(folder), json.dumps(config)]
+            self._process = subprocess.Popen(
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+
+    def request(self, method: str, argument: Any) -> tuple[bool | None, Any]:  # noqa: ANN401
+        """Whether the package succeeded, and its result or its error; None if the process died."""
+        try:
+            self._connection.send((method, argument))
+        except OSError:
+            return None, None
+        return self.receive()
+
+    def receive(self) -> tuple[bool | None, Any]:
+        """What the process has to say next."""
+        try:
+            succeeded, result = self._connection.recv()
+        except (EOFError, OSError):
+            return None, None
+        return succeeded, result
+
+    def end(self) -> None:
+        """Let the process end, and wait until it has."""
+        self._connection.close()
+        self._process.wait()
+
+
+@contextmanager
+def open_champion(configured_uri: str, workers: int = 1) -> Iterator[Package]:
+    """The champion, loaded by processes that end with the block.
+
+    Raises:
+        RegistryError: there is no champion, it cannot be copied, or it cannot be loaded.
+        TrackingError: the registry cannot be used.
+    """
+    registry = existing_registry(configured_uri)
+    with closing(Package(registry, registry.need_champion(), workers)) as package:
+        yield package

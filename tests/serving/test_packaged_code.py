@@ -1,0 +1,214 @@
+"""A registered version answers with the code it was packaged with, whatever is installed here."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import requests
+from mlflow import MlflowClient
+
+from tests.serving.running import Server, free_port, wait_until
+from tests.unit.recognition.systems import as_file, images
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+MARK = """
+
+_answer = Recogniser.answer
+Recogniser.answer = lambda self, images: [
+    Answer(**{**vars(each), "digit": MARK}) for each in _answer(self, images)
+]
+"""
+"""Appended to the recognition code: each answer has a digit that tells which code gave it."""
+REGISTER = """
+import sys
+from hpoe.registration.registry import Registry
+from tests.unit.recognition.systems import registered
+
+registered(Registry(sys.argv[1]))
+"""
+CHECK = """
+import sys
+from contextlib import closing
+import numpy as np
+from hpoe.registration.packages import Package
+from hpoe.registration.registry import Registry
+from pipelines.register import _check_package
+from tests.unit.recognition.systems import images, recogniser
+
+made = recogniser()
+with closing(Package(Registry(sys.argv[1]), int(sys.argv[2]), 1)) as package:
+    labels = made.system.recognise(made.system.validation_net, images(20))
+    _check_package(package, made, images(20), labels)
+"""
+LOAD = """
+import json, sys
+import mlflow, pandas
+model = mlflow.pyfunc.load_model(sys.argv[1])
+print(json.dumps(model.predict(pandas.DataFrame({"image": [sys.argv[2]]}))))
+"""
+
+
+def python(*arguments: str, sources: Path = ROOT / "src") -> "subprocess.CompletedProcess[str]":
+    """Run Python, with hpoe from a folder of sources."""
+    path = os.pathsep.join([str(sources), str(ROOT)])
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", *arguments],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store with versions 1 and 2, registered with code that marks its answers 11 and 22."""
+    folder = tmp_path_factory.mktemp("store")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    for mark in ("11", "22"):
+        sources = folder / mark
+        shutil.copytree(ROOT / "src", sources)
+        with (sources / "hpoe_recognition" / "recogniser.py").open("a") as code:
+            code.write(MARK.replace("MARK", mark))
+        done = python("-c", REGISTER, uri, sources=sources)
+        assert done.returncode == 0, done.stderr[-3000:]
+    return uri
+
+
+@pytest.fixture
+def promoted(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """The store, with one of the versions as the champion."""
+    MlflowClient(store, store).set_registered_model_alias("hpoe-digits", "champion", request.param)
+    return store
+
+
+both = pytest.mark.parametrize(
+    ("promoted", "mark"), [("1", 11), ("2", 22)], indirect=["promoted"], ids=["first", "second"]
+)
+
+
+def hpoe(uri: str, *arguments: str) -> str:
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": uri, "HPOE_WORKERS": "1"}
+    command = [str(BIN / "hpoe"), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@both
+def test_predict_asks_the_packaged_code(promoted: str, mark: int, tmp_path: Path) -> None:
+    (tmp_path / "digit.png").write_bytes(as_file(images(1)[0]))
+    answer = json.loads(hpoe(promoted, "predict", "--json", str(tmp_path / "digit.png")))
+    assert answer["digit"] == mark
+
+
+@both
+def test_score_asks_the_packaged_code(promoted: str, mark: int, tmp_path: Path) -> None:
+    source, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    pq.write_table(pa.table({"image": [text()] * 3}), source)
+    hpoe(promoted, "score", str(source), str(target))
+    assert pq.read_table(target)["digit"].to_pylist() == [mark] * 3
+
+
+@pytest.mark.parametrize("promoted", ["2"], indirect=True)
+def test_serve_asks_the_packaged_code_also_after_a_rollback(promoted: str, tmp_path: Path) -> None:
+    server = Server(tmp_path, promoted)
+
+    def digit() -> int:
+        (answer,) = server.post({"inputs": [text()]}).json()["predictions"]
+        assert server.post({"image": text()}, "/explain").json()["digit"] == answer["digit"]
+        return int(answer["digit"])
+
+    try:
+        server.start("--follow", "--workers", "1")
+        assert digit() == 22
+        client = MlflowClient(promoted, promoted)
+        client.set_registered_model_tag("hpoe-digits", "champions", "[1, 2]")
+        assert "version 1 is the champion again" in hpoe(promoted, "rollback")
+        wait_until(lambda: "version 1 is served" in server.log())
+        assert digit() == 11
+    finally:
+        server.kill()
+
+
+def test_the_check_after_registration_asks_the_packaged_code(store: str) -> None:
+    """The installed code would have answered rightly."""
+    done = python("-c", CHECK, store, "1")
+    assert "the package of version 1 answers 20 validation images otherwise" in done.stderr
+
+
+@pytest.mark.parametrize(("version", "mark"), [(1, 11), (2, 22)])
+def test_mlflow_loads_the_packaged_code_in_a_fresh_process(
+    store: str, version: int, mark: int
+) -> None:
+    done = python(
+        "-c",
+        f"import mlflow; mlflow.set_tracking_uri({store!r}); {LOAD}",
+        *[f"models:/hpoe-digits/{version}", text()],
+    )
+    assert json.loads(done.stdout)[0]["digit"] == mark, done.stderr[-3000:]
+
+
+def test_mlflows_own_server_asks_the_packaged_code(store: str, tmp_path: Path) -> None:
+    port = str(free_port())
+    command = [str(BIN / "mlflow"), "models", "serve", "-m", "models:/hpoe-digits/1", "-p", port]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--env-manager", "local"],
+            cwd=tmp_path,
+            env={**os.environ, "MLFLOW_TRACKING_URI": store, "PATH": f"{BIN}:{os.environ['PATH']}"},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    address = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        assert process.poll() is None, (tmp_path / "log").read_text()
+        try:
+            return requests.get(f"{address}/ping", timeout=5).ok
+        except requests.RequestException:
+            return False
+
+    try:
+        wait_until(answers)
+        reply = requests.post(f"{address}/invocations", json={"inputs": [text()]}, timeout=60)
+        assert reply.json()["predictions"][0]["digit"] == 11
+    finally:
+        os.killpg(process.pid, 9)
+        process.wait()
+
+
+def test_a_package_answers_where_only_its_requirements_are_installed(
+    store: str, tmp_path: Path
+) -> None:
+    client = MlflowClient(store, store)
+    source = client.get_model_version_download_uri("hpoe-digits", "1")
+    from mlflow.artifacts import download_artifacts
+
+    package = Path(download_artifacts(source, dst_path=str(tmp_path), tracking_uri=store))
+    venv.create(tmp_path / "venv", with_pip=True)
+    interpreter = str(tmp_path / "venv/bin/python")
+    install = [interpreter, "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt")]
+    subprocess.run([*install, "-r", str(package / "requirements.txt")], check=True, timeout=600)
+    command = [interpreter, "-W", "ignore", "-c", LOAD, str(package), text()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    answers: list[dict[str, Any]] = json.loads(done.stdout)
+    assert answers[0]["digit"] == 11
+
+
+def text() -> str:
+    import base64
+
+    return base64.b64encode(as_file(images(1)[0])).decode()
