@@ -23,7 +23,7 @@ from rich.table import Table
 from benchmarks import hierarchies, pictures
 from benchmarks.digits import console, split_into
 from benchmarks.machine import machine
-from hpoe.evaluation import figures
+from hpoe.evaluation import drawing
 from hpoe.evaluation.refitting import best, refit, soft_choices
 from hpoe.evaluation.scoring import labelled_images
 from hpoe.execution.stage import report_errors
@@ -82,7 +82,7 @@ def main(
             _report(runs, settings.workers)
     curves = _curves(runs)
     console.print(_table(curves))
-    figures.save(pictures.errors(curves), PICTURE)
+    drawing.save(pictures.errors(curves), PICTURE)
     console.print(f"{REPORT}, {PICTURE}")
 
 

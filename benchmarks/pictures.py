@@ -2,12 +2,24 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
+from numpy.typing import NDArray
 
 from benchmarks.contenders import HPOE, PEERS
-from hpoe.evaluation.figures import BLUE, GREY, ORANGE, WIDTH, number, plain_figure, styled
+from hpoe.evaluation.drawing import (
+    BLUE,
+    GREY,
+    ORANGE,
+    WIDTH,
+    around_canvas,
+    number,
+    plain_figure,
+    styled,
+    tiled,
+)
 
 
 @styled
@@ -82,4 +94,23 @@ def errors(curves: pd.DataFrame) -> Figure:
         axes.yaxis.set_major_formatter("{x:g} %")
         axes.legend()
     panels[0].set_ylabel("Test error")
+    return figure
+
+
+@styled
+def preprocessed(pairs: Mapping[str, NDArray[np.uint8]]) -> Figure:
+    """Pictures as people send them, each beside the network's input: one row per kind.
+
+    Args:
+        pairs: by the kind's name, K pictures and their inputs, uint8 [K, 2, S, S, 3].
+    """
+    tiles, gap = np.stack(list(pairs.values())), 8
+    side = tiles.shape[-2]
+    canvas = tiled(tiles.reshape(len(pairs), -1, side, side, 3), blank=255, gap=gap)
+    figure, axes = around_canvas(
+        canvas[:-gap, :-gap],
+        "Whatever digits are drawn on, the models see what MNIST could hold",
+        "Left in each pair the picture that is sent, right what the models see, 28 × 28",
+    )
+    axes.set_yticks(np.arange(len(pairs)) * (side + gap) + side / 2, list(pairs))
     return figure

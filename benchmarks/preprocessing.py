@@ -18,8 +18,9 @@ from PIL.Image import Resampling
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.pictures import preprocessed
 from hpoe.data.mnist import load
-from hpoe.evaluation import figures
+from hpoe.evaluation import drawing
 from hpoe.files import write_json
 from hpoe_recognition.images import Limits, read_image
 
@@ -119,7 +120,7 @@ def main() -> None:
         )
     Console().print(table)
     write_json(REPORT, {"images": IMAGES, "rows": rows})
-    figures.save(figures.preprocessed(shown), PICTURE)
+    drawing.save(preprocessed(shown), PICTURE)
 
 
 def read(pictures: list[Image.Image]) -> tuple[Bytes, float]:

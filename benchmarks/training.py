@@ -15,7 +15,7 @@ from benchmarks import floor, pictures, race
 from benchmarks.contenders import HPOE, Work
 from benchmarks.digits import console, split_into
 from benchmarks.machine import machine
-from hpoe.evaluation import figures
+from hpoe.evaluation import drawing
 from hpoe.execution.stage import report_errors
 from hpoe.files import write_json
 from hpoe.method.recipe import Recipe
@@ -69,7 +69,7 @@ def main(
         units: {name: result.images_a_second for name, result in found.items()}
         for units, found in results.items()
     }
-    figures.save(pictures.training(rates, floors), PICTURE)
+    drawing.save(pictures.training(rates, floors), PICTURE)
     console.print(f"{REPORT}, {PICTURE}")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from hpoe.data.split import digits_in
-from hpoe.evaluation import figures
+from hpoe.evaluation import drawing, figures
 from hpoe.evaluation.fits import FEWER_LAYERS, averaged, load_fit
 from hpoe.evaluation.measures import (
     calibration,
@@ -18,17 +18,19 @@ from hpoe.evaluation.measures import (
     predict,
     read_curves,
     read_goodness,
+    write_table,
 )
 from hpoe.evaluation.scoring import LAYERS, labelled_images
 from hpoe.execution.pipeline import SPLIT
 from hpoe.execution.stage import report_errors, stage
-from hpoe.files import replacing, write_json
+from hpoe.files import write_json
 from hpoe.params import METHODS, Params
 from hpoe.tensors import load_tensors
 
 GOODNESS, MODELS, REPORTS = Path("data/goodness"), Path("models"), Path("reports")
 CLASSIFIER, FIGURES = MODELS / "classifier", REPORTS / "figures"
-FIELDS_A_DIGIT = 18
+UNITS_PER_DIGIT = 18
+"""Receptive fields in the figure."""
 
 
 @report_errors
@@ -53,68 +55,60 @@ def main() -> None:
         )
 
 
-def _predict(networks: tuple[str, ...], net: str, layers: int) -> pd.DataFrame:
+def _predict(networks: tuple[str, ...], net: str, n_layers: int) -> pd.DataFrame:
     fit = load_fit(CLASSIFIER / averaged(networks) / f"{net}.safetensors")
-    return predict(lowest_layers(read_goodness(GOODNESS, networks), layers), fit)
+    return predict(lowest_layers(read_goodness(GOODNESS, networks), n_layers), fit)
 
 
 def _compare(params: Params) -> dict[str, dict[str, dict[str, float]]]:
-    """Error rates of every fitted classifier, by networks and method or layers."""
+    """Return error rates of every fitted classifier, by networks and method or layers."""
     nets: dict[str, int] = {**FEWER_LAYERS}
     nets |= {method: len(LAYERS) for method in METHODS}
     return {
         averaged(networks): {
-            net: error_rates(_predict(networks, net, layers)) for net, layers in nets.items()
+            net: error_rates(_predict(networks, net, n_layers)) for net, n_layers in nets.items()
         }
         for networks in params.score_sources
     }
 
 
 def _write_tables(predictions: pd.DataFrame, reliability: pd.DataFrame, network: str) -> list[Path]:
-    with replacing(REPORTS / "predictions.parquet") as path:
-        predictions.to_parquet(path, index=False)
     test = predictions[predictions["set"] == "test"]
+    curves = read_curves(MODELS / network, LAYERS)
     tables = {
-        "calibration": reliability,
-        "confusion": test[["label", "prediction"]],
-        "errors_by_digit": errors_by_digit(predictions),
-        "learning_curves": mean_curves(
-            read_curves(MODELS / network, LAYERS), "reconstruction_error"
-        ),
+        "predictions.parquet": predictions,
+        "calibration.csv": reliability,
+        "confusion.csv": test[["label", "prediction"]],
+        "errors_by_digit.csv": errors_by_digit(predictions),
+        "learning_curves.csv": mean_curves(curves, "reconstruction_error"),
     }
     for name, table in tables.items():
-        with replacing(REPORTS / f"{name}.csv") as path:
-            table.to_csv(path, index=False)
-    return [REPORTS / "predictions.parquet", *(REPORTS / f"{name}.csv" for name in tables)]
+        write_table(REPORTS / name, table)
+    return [REPORTS / name for name in tables]
 
 
 def _draw(predictions: pd.DataFrame, reliability: pd.DataFrame, network: str) -> list[Path]:
     """Draw the chosen classifier's errors, and its (first) network's models."""
-    digits = digits_in(SPLIT)
+    labels = digits_in(SPLIT)
     table, every_image = labelled_images(SPLIT)
     images = every_image[(table["set"] != "fit").to_numpy()]  # in the order of the predictions
-    is_wrong = (predictions["set"] == "test") & (predictions["prediction"] != predictions["label"])
-    wrong = predictions[is_wrong]
-    test_images = int((predictions["set"] == "test").sum())
+    test = predictions[predictions["set"] == "test"]
+    wrong = test[test["prediction"] != test["label"]]
     fields = {}
-    for digit in digits:
-        path = MODELS / network / "layer1" / f"{digit}.safetensors"
+    for label in labels:
+        path = MODELS / network / "layer1" / f"{label}.safetensors"
         weights = load_tensors(path, "run `dvc repro` to train it")[0]["weights"]
-        fields[digit] = weights[:, :FIELDS_A_DIGIT].T.reshape(-1, *images.shape[1:])
+        fields[label] = weights[:, :UNITS_PER_DIGIT].T.reshape(-1, *images.shape[1:])
+    true, predicted = (wrong[column].to_numpy() for column in ("label", "prediction"))
     pictures = {
-        "misclassified": figures.misclassified(
-            images[wrong.index],
-            wrong["label"].to_numpy(),
-            wrong["prediction"].to_numpy(),
-            test_images,
-        ),
+        "misclassified": figures.misclassified(images[wrong.index], true, predicted, len(test)),
         "calibration": figures.calibration(reliability, calibration_error(reliability)),
-        "confusion": figures.confusion(confusion(predictions, digits), digits),
+        "confusion": figures.confusion(confusion(predictions, labels), labels),
         "receptive_fields": figures.receptive_fields(fields, network),
         "learning_curves": figures.learning_curves(read_curves(MODELS / network, LAYERS), network),
     }
     for name, figure in pictures.items():
-        figures.save(figure, FIGURES / f"{name}.png")
+        drawing.save(figure, FIGURES / f"{name}.png")
     return [FIGURES / f"{name}.png" for name in pictures]
 
 

@@ -1,4 +1,4 @@
-"""Stage extract_goodness: the 30 scores of every labelled image under one network."""
+"""Stage extract_goodness: the scores of every labelled image under one network."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ import pandas as pd
 import typer
 
 from hpoe.data.split import digits_in
+from hpoe.evaluation.measures import write_table
 from hpoe.evaluation.scoring import labelled_images, score_names, score_network
 from hpoe.execution.pipeline import SPLIT
 from hpoe.execution.stage import report_errors, split_datasets, stage
-from hpoe.files import replacing
 from hpoe_recognition.normalization import Versions
 
 MODELS, GOODNESS = Path("models"), Path("data/goodness")
@@ -20,19 +20,13 @@ def main(network: str) -> None:
     """Score fit, validation and test images."""
     with stage("extract_goodness", network) as running:
         running.run.tags["network"] = network
-        (scores,) = score_network(
-            network,
-            SPLIT,
-            MODELS,
-            running.settings.workers,
-            Versions(running.params.networks[network].images),
-        )
+        versions = Versions(running.params.networks[network].images)
+        (scores,) = score_network(network, SPLIT, MODELS, running.settings.workers, versions)
         images, _ = labelled_images(SPLIT)
         table = images.join(pd.DataFrame(scores, columns=score_names(SPLIT)))
-        with replacing(GOODNESS / f"{network}.parquet") as path:
-            table.to_parquet(path, index=False)
+        write_table(GOODNESS / f"{network}.parquet", table)
         running.run.datasets = split_datasets(digits_in(SPLIT), "evaluation")
-        running.say(f"{scores.shape[1]} scores each of {len(table)} images under {network}")
+        running.say(f"{len(table)} images scored by {scores.shape[1]} models of {network}")
 
 
 if __name__ == "__main__":

@@ -17,26 +17,23 @@ def main() -> None:
     with stage("fit_classifier") as running:
         params = running.params.classifier
         for networks in running.params.score_sources:
-            table = read_goodness(GOODNESS, networks)
-            for name, layers in FEWER_LAYERS.items():
-                fewer = fit_table(params.method, params, lowest_layers(table, layers))
-                save_fit(CLASSIFIER / averaged(networks) / f"{name}.safetensors", fewer)
+            table, name = read_goodness(GOODNESS, networks), averaged(networks)
+            for file, n_layers in FEWER_LAYERS.items():
+                fewer = fit_table(params.method, params, lowest_layers(table, n_layers))
+                save_fit(CLASSIFIER / name / f"{file}.safetensors", fewer)
             for method in METHODS:
                 fitted = fit_table(method, params, table)
-                save_fit(CLASSIFIER / averaged(networks) / f"{method}.safetensors", fitted)
+                save_fit(CLASSIFIER / name / f"{method}.safetensors", fitted)
                 errors, log_loss = fitted.validation_loss
-                what = "C" if method == "logistic_regression" else "epochs"
+                number = "C" if method == "logistic_regression" else "epochs"
                 running.run.metrics |= {
-                    f"{averaged(networks)}/{method}/{key}": value
-                    for key, value in (
-                        (what, fitted.chosen),
-                        ("validation_error_rate", errors),
-                        ("validation_log_loss", log_loss),
-                    )
+                    f"{name}/{method}/{number}": fitted.chosen,
+                    f"{name}/{method}/validation_error_rate": errors,
+                    f"{name}/{method}/validation_log_loss": log_loss,
                 }
                 running.say(
-                    f"{averaged(networks)}, {method}: validation error {errors:.2%} with "
-                    f"{what} = {fitted.chosen:g}"
+                    f"{name}, {method}: validation error {errors:.2%} with "
+                    f"{number} = {fitted.chosen:g}"
                 )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hpoe.errors import ParamsError
 from hpoe.evaluation.refitting import Scores
-from hpoe.evaluation.scoring import labelled_images, score_network, score_warped
+from hpoe.evaluation.scoring import labelled_images, score_network
 from hpoe.execution.pipeline import SPLIT
 from hpoe.execution.stage import Stage, report_errors, stage
 from hpoe.files import replacing, write_json
@@ -24,7 +24,7 @@ def main() -> None:
         steps = rungs(
             [_scores(running, name) for name in plain],
             [_scores(running, name) for name in deskewed],
-            score_warped(plain[0], SPLIT, MODELS, workers, "as_given"),
+            score_network(plain[0], SPLIT, MODELS, workers, Versions(), warped=True),
             params.shift_normalization.temperatures,
         )
         climbed = []

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hpoe.data.split import digits_in, load_digit
-from hpoe.evaluation import figures
+from hpoe.evaluation import drawing
 from hpoe.evaluation.measures import read_goodness
 from hpoe.execution.pipeline import SPLIT
 from hpoe.execution.stage import report_errors, stage
@@ -47,7 +47,7 @@ def main() -> None:
             "figure6": _scatter(validation, pair),
         }
         for name, figure in drawn.items():
-            figures.save(figure, FIGURES / f"{name}.png")
+            drawing.save(figure, FIGURES / f"{name}.png")
         running.attach([FIGURES / f"{name}.png" for name in drawn], "figures/paper")
         running.say(f"figures 1 to 6 of {', '.join(_by_size(params))}")
 

@@ -1,4 +1,4 @@
-"""Stage register: the system as a registered model; the champion, if it is not worse."""
+"""Stage register: the system as a registered model; the champion, if it passes the gate."""
 
 import base64
 import io
@@ -18,16 +18,17 @@ from hpoe.evaluation.measures import error_rates
 from hpoe.execution.pipeline import SPLIT
 from hpoe.execution.stage import Stage, report_errors, split_digest, stage
 from hpoe.files import write_json
-from hpoe.registration.assembly import assemble, in_parts, see, teach_refusal, together
+from hpoe.registration.assembly import assemble, evidence_of, in_batches, joined, teach_refusal
+from hpoe.registration.gate import judge
 from hpoe.registration.packages import Package
 from hpoe.registration.refusal import refused
-from hpoe.registration.registry import NAME, Registry, judge
+from hpoe.registration.registry import NAME, Registry
 from hpoe.tensors import save_tensors
 from hpoe_recognition.recogniser import Recogniser
 
 MODELS, REPORTS = Path("models"), Path("reports")
 EVERY = 5
-"""One test image in so many is enough to tell the refused share to a fifth of its size."""
+"""Every fifth test image is enough to estimate the share that is refused."""
 IMAGES_PER_CALL = 500
 """Validation images that a process of the package recognises at a time."""
 IMAGES_TO_ANSWER = 100
@@ -36,7 +37,7 @@ IMAGES_TO_ANSWER = 100
 
 @report_errors
 def main() -> None:
-    """Package the evaluated system, register it, and promote it if the gate lets it pass."""
+    """Package the evaluated system, register it, and promote it if it passes the gate."""
     with stage("register") as running:
         params, workers = running.params, running.settings.workers
         fit = load_fit(MODELS / "shift_classifier.safetensors")
@@ -46,7 +47,10 @@ def main() -> None:
         recogniser = teach_refusal(system, SPLIT, params.registration.refusal, params.seed, workers)
         save_tensors(MODELS / "recogniser.safetensors", *recogniser.contents())
         predictions = pd.read_parquet(REPORTS / "shift_predictions.parquet")
-        metrics = {**error_rates(predictions), **_refusal(recogniser, workers)}
+        metrics = {
+            **error_rates(predictions),
+            "refused_test_images": _refused_share(recogniser, workers),
+        }
         write_json(REPORTS / "register.json", metrics)
         running.run.metrics |= metrics
         _register(running, recogniser, predictions, metrics)
@@ -59,7 +63,7 @@ def _register(
     registry = Registry(running.settings.tracking_uri)
     validation = predictions[predictions["set"] == "validation"]
     images = np.concatenate(
-        [load_digit(SPLIT, digit).validation for digit in recogniser.system.digits]
+        [load_digit(SPLIT, label).validation for label in recogniser.system.labels]
     )
     version = registry.add(
         running.delivery.run_id(running.pipeline.uid),
@@ -73,17 +77,12 @@ def _register(
         _check_package(package, recogniser, images, validation["prediction"].to_numpy())
     champion = registry.champion()
     if champion is not None:
-        known = registry.validation(champion)
-        unknown = sorted(set(known["label"]) - set(validation["label"]))
-        if unknown:
-            digits = ", ".join(map(str, unknown))
-            running.say(f"version {champion} stays the champion: it alone knows {digits}")
+        significance = running.params.registration.significance
+        verdict = judge(validation, registry.validation(champion), significance)
+        if not verdict.passes:
+            running.say(f"version {champion} stays the champion: {verdict.reason}")
             return
-        verdict = judge(validation, known, running.params.registration.significance)
-        running.say(f"beside version {champion}: {verdict}")
-        if not verdict.not_worse:
-            running.say(f"version {champion} stays the champion: the candidate is worse")
-            return
+        running.say(f"compared with version {champion}, {verdict.reason}")
     registry.promote(version)
     running.say(f"version {version} is the champion: `make serve` serves it")
 
@@ -97,7 +96,7 @@ def _check_package(
     """Let the package recognise the validation images, with its own code.
 
     Raises:
-        RegistryError: it answers otherwise than the evaluation.
+        RegistryError: its predictions differ from the evaluation's.
     """
     texts = [_as_png(image) for image in images]
     parts = [texts[at : at + IMAGES_PER_CALL] for at in range(0, len(texts), IMAGES_PER_CALL)]
@@ -109,21 +108,21 @@ def _check_package(
     differing += sum(a.get("digit") != digit for a, digit in zip(answers, expected, strict=True))
     if differing:
         raise RegistryError(
-            f"the package of version {package.version} answers {differing} validation images "
+            f"the package of version {package.version} classifies {differing} validation images "
             "otherwise than the evaluation: it is not promoted; run `dvc repro --force register`"
         )
 
 
-def _refusal(recogniser: Recogniser, workers: int) -> dict[str, float]:
-    """The share of test images said not to look like digits; the threshold has not seen them."""
+def _refused_share(recogniser: Recogniser, workers: int) -> float:
+    """Return the share of test images, which the threshold has not seen, that are refused."""
     system = recogniser.system
-    images = np.concatenate([load_digit(SPLIT, digit).test[::EVERY] for digit in system.digits])
-    seen = together(see(system, in_parts(images), workers))
-    return {"refused_test_images": refused(recogniser.digit_score, seen)}
+    images = np.concatenate([load_digit(SPLIT, label).test[::EVERY] for label in system.labels])
+    evidence = joined(evidence_of(system, in_batches(images), workers))
+    return refused(recogniser.digit_score, evidence)
 
 
 def _tags(running: Stage, metrics: dict[str, float]) -> dict[str, str]:
-    """What links the version to its making, and what a table of versions shows."""
+    """Return what links the version to its run, and what a table of versions shows."""
     pipeline = running.pipeline
     return {
         "networks": ", ".join(running.params.classifier.networks),
@@ -135,7 +134,7 @@ def _tags(running: Stage, metrics: dict[str, float]) -> dict[str, str]:
 
 
 def _as_png(image: NDArray[np.uint8]) -> str:
-    """An image as the base64 of a PNG file."""
+    """Encode an image as base64 of a PNG file."""
     with io.BytesIO() as file:
         Image.fromarray(image).save(file, "PNG")
         return base64.b64encode(file.getvalue()).decode()

@@ -8,33 +8,49 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hpoe.evaluation import figures
+from hpoe.evaluation import drawing, figures
 from hpoe.evaluation.fits import averaged, save_fit
-from hpoe.evaluation.measures import IMAGE_COLUMNS, read_goodness
-from hpoe.evaluation.refitting import Outcome, best, refit_each, soft_choices
+from hpoe.evaluation.measures import IMAGE_COLUMNS, read_goodness, write_table
+from hpoe.evaluation.refitting import RefitResult, best, chosen_versions, refit_each, soft_choices
 from hpoe.evaluation.scoring import labelled_images, score_network
 from hpoe.execution.pipeline import SPLIT
 from hpoe.execution.stage import Stage, report_errors, stage
-from hpoe.files import replacing, write_json
+from hpoe.files import write_json
 from hpoe.params import Params
-from hpoe_recognition.normalization import SHIFTS, Versions, chosen_versions, maximum_choice
+from hpoe_recognition.normalization import SHIFTS, Versions
 
 GOODNESS, MODELS, REPORTS = Path("data/goodness"), Path("models"), Path("reports")
+FIGURES = REPORTS / "figures"
 SEVEN_OR_NINE = (7, 9)
+"""The paper's own experiment."""
 
 
 @dataclass(frozen=True)
 class Experiment:
     """The same images as given, with the paper's maximum, and with soft choices by temperature."""
 
-    as_given: Outcome
-    maximum: Outcome
-    soft: dict[float, Outcome]
+    as_given: RefitResult
+    maximum: RefitResult
+    soft: dict[float, RefitResult]
 
     @property
     def temperature(self) -> float:
         """The temperature chosen on validation."""
         return best(self.soft)
+
+    @property
+    def chosen(self) -> RefitResult:
+        """The soft choice at that temperature."""
+        return self.soft[self.temperature]
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Error rates by choice."""
+        return {
+            "as_given": self.as_given.rates,
+            "maximum": self.maximum.rates,
+            "soft": {"temperature": self.temperature, **self.chosen.rates},
+        }
 
 
 @report_errors
@@ -42,52 +58,47 @@ def main() -> None:
     """Refit the classifier on normalised scores; report errors before and after."""
     with stage("shift_normalization") as running:
         params, workers = running.params, running.settings.workers
-        versions = {
+        scores = {
             name: score_network(
-                name,
-                SPLIT,
-                MODELS,
-                workers,
-                Versions(params.networks[name].images, SHIFTS),
+                name, SPLIT, MODELS, workers, Versions(params.networks[name].images, SHIFTS)
             )
             for name in params.train
         }
         experiments, metrics = {}, {}
         for networks in params.score_sources:
             table = read_goodness(GOODNESS, networks)
-            mean = np.mean([versions[name] for name in networks], axis=0)
-            experiment = _experiment(params, table, mean, workers)
-            experiments[networks] = experiment
+            mean = np.mean([scores[name] for name in networks], axis=0)
+            experiments[networks] = _experiment(params, table, mean, workers)
+            metrics[averaged(networks)] = experiments[networks].metrics
             if networks == params.classifier.networks:
                 _write_choices(table, mean)
-            metrics[averaged(networks)] = _metrics(experiment)
             if set(SEVEN_OR_NINE) <= set(params.split.digits):
-                two_digits = _experiment(params, *_restrict(table, mean), workers)
-                metrics[averaged(networks)]["seven_or_nine"] = _metrics(two_digits)
-        all_digits = experiments[params.classifier.networks]
+                pair = _experiment(params, *_restrict(table, mean), workers)
+                metrics[averaged(networks)]["seven_or_nine"] = pair.metrics
+        chosen = experiments[params.classifier.networks]
         chosen_metrics = metrics[averaged(params.classifier.networks)]
         write_json(REPORTS / "shift_normalization.json", {**chosen_metrics, **metrics})
         _write_predictions(experiments)
-        _write_tables_and_figure(all_digits)
-        _draw_mended(all_digits)
-        chosen = all_digits.soft[all_digits.temperature]
-        save_fit(MODELS / "shift_classifier.safetensors", chosen.fit)
-        _report(running, all_digits)
+        _write_tables(chosen)
+        _draw_changes(chosen)
+        save_fit(MODELS / "shift_classifier.safetensors", chosen.chosen.fit)
+        _report(running, chosen)
 
 
-def _report(running: Stage, all_digits: Experiment) -> None:
-    """Track and tell the errors before and after."""
-    chosen = all_digits.soft[all_digits.temperature]
-    running.run.metrics |= chosen.rates
-    running.pipeline.metrics |= {f"soft_shifts_{key}": v for key, v in chosen.rates.items()}
-    pictures = ("normalization", "mended")
-    running.attach([REPORTS / "figures" / f"shift_{name}.png" for name in pictures], "figures")
+def _report(running: Stage, experiment: Experiment) -> None:
+    """Track and print the errors before and after."""
+    chosen = experiment.chosen.rates
+    running.run.metrics |= chosen
+    running.pipeline.metrics |= {f"soft_shifts_{key}": rate for key, rate in chosen.items()}
+    running.attach(
+        [FIGURES / f"shift_{name}.png" for name in ("normalization", "mended")], "figures"
+    )
     names = ("normalization.json", "temperatures.csv", "choices.csv", "predictions.parquet")
     running.attach([REPORTS / f"shift_{name}" for name in names], "tables")
     for name, rates in (
-        ("no shifts", all_digits.as_given.rates),
-        ("maximum over shifts", all_digits.maximum.rates),
-        (f"soft choice, T = {all_digits.temperature:g}", chosen.rates),
+        ("no shifts", experiment.as_given.rates),
+        ("maximum over shifts", experiment.maximum.rates),
+        (f"soft choice, T = {experiment.temperature:g}", chosen),
     ):
         running.say(
             f"{name}: test error {rates['test_error_rate']:.2%}, "
@@ -98,9 +109,9 @@ def _report(running: Stage, all_digits: Experiment) -> None:
 def _experiment(
     params: Params, table: pd.DataFrame, versions: NDArray[np.float64], workers: int
 ) -> Experiment:
-    """Fit and evaluate each choice; `versions` are the scores [S, N, M] of the table's images."""
+    """Fit and evaluate each choice among the scores [S, N, M] of the table's images."""
     softened = soft_choices(versions, params.shift_normalization.temperatures)
-    choices = [versions[SHIFTS.index((0, 0))], maximum_choice(versions), *softened.values()]
+    choices = [versions[SHIFTS.index((0, 0))], versions.max(axis=0), *softened.values()]
     as_given, maximum, *soft = refit_each(params.classifier, table, choices, workers)
     return Experiment(as_given, maximum, dict(zip(softened, soft, strict=True)))
 
@@ -108,83 +119,61 @@ def _experiment(
 def _restrict(
     table: pd.DataFrame, versions: NDArray[np.float64]
 ) -> tuple[pd.DataFrame, NDArray[np.float64]]:
-    """Images of 7s and 9s, under the models of 7s and 9s: the paper's own experiment."""
+    """Keep the images of 7s and 9s, and the scores under their models."""
     rows = table["label"].isin(SEVEN_OR_NINE).to_numpy()
     names = table.columns.drop(IMAGE_COLUMNS)
-    prefixes = tuple(f"digit{digit}_" for digit in SEVEN_OR_NINE)
-    columns = names.str.startswith(prefixes)
+    columns = names.str.startswith(tuple(f"digit{digit}_" for digit in SEVEN_OR_NINE))
     kept = table.loc[rows, [*IMAGE_COLUMNS, *names[columns]]].reset_index(drop=True)
     return kept, versions[:, rows][:, :, columns]
 
 
-def _metrics(experiment: Experiment) -> dict[str, Any]:
-    temperature = experiment.temperature
-    return {
-        "as_given": experiment.as_given.rates,
-        "maximum": experiment.maximum.rates,
-        "soft": {"temperature": temperature, **experiment.soft[temperature].rates},
-    }
-
-
 def _write_predictions(experiments: dict[tuple[str, ...], Experiment]) -> None:
-    """A row a validation or test image: its label, and every classifier's prediction."""
+    """Write every classifier's prediction, one row per validation or test image."""
     columns: dict[str, pd.Series] = {}
     for networks, experiment in experiments.items():
         name = averaged(networks)
-        chosen = experiment.soft[experiment.temperature]
-        outcomes = {"": experiment.as_given, "_maximum": experiment.maximum, "_soft": chosen}
-        columns |= {
-            f"{name}{choice}": outcome.predictions["prediction"]
-            for choice, outcome in outcomes.items()
-        }
-        images = chosen.predictions[IMAGE_COLUMNS]
-    with replacing(REPORTS / "all_predictions.csv") as path:
-        images.join(pd.DataFrame(columns)).to_csv(path, index=False)
+        columns[name] = experiment.as_given.predictions["prediction"]
+        columns[f"{name}_maximum"] = experiment.maximum.predictions["prediction"]
+        columns[f"{name}_soft"] = experiment.chosen.predictions["prediction"]
+        images = experiment.chosen.predictions[IMAGE_COLUMNS]
+    write_table(REPORTS / "all_predictions.csv", images.join(pd.DataFrame(columns)))
 
 
 def _write_choices(table: pd.DataFrame, versions: NDArray[np.float64]) -> None:
-    """Which versions of the test images their own digit's models like best, and the others."""
+    """Write which versions of the test images the models of their own digit and others choose."""
     test = (table["set"] == "test").to_numpy()
     names = table.columns.drop(IMAGE_COLUMNS)
-    digits = names.str.extract(r"^digit(\d+)_", expand=False).astype(int).to_numpy()
-    own = table.loc[test, "label"].to_numpy()[:, None] == digits
+    model_labels = names.str.extract(r"^digit(\d+)_", expand=False).astype(int).to_numpy()
+    own = table.loc[test, "label"].to_numpy()[:, None] == model_labels
     fractions = chosen_versions(versions[:, test], own)
     shifts = pd.DataFrame(SHIFTS, columns=["rows_down", "columns_right"])
     chosen = shifts.assign(own_models=fractions[0], other_models=fractions[1])
-    with replacing(REPORTS / "shift_choices.csv") as path:
-        chosen.to_csv(path, index=False)
+    write_table(REPORTS / "shift_choices.csv", chosen)
 
 
-def _draw_mended(experiment: Experiment) -> None:
-    """The test images that the soft choice mends and spoils."""
-    before = experiment.as_given.predictions
-    after = experiment.soft[experiment.temperature].predictions
+def _write_tables(experiment: Experiment) -> None:
+    """Write the errors by temperature, with their figure, and the chosen predictions."""
+    rates = {temperature: result.rates for temperature, result in experiment.soft.items()}
+    table = pd.DataFrame.from_dict(rates, orient="index").rename_axis("temperature").reset_index()
+    write_table(REPORTS / "shift_temperatures.csv", table)
+    write_table(REPORTS / "shift_predictions.parquet", experiment.chosen.predictions)
+    as_given, maximum = (
+        (rates["validation_error_rate"], rates["test_error_rate"])
+        for rates in (experiment.as_given.rates, experiment.maximum.rates)
+    )
+    figure = figures.shift_temperatures(table, as_given, maximum, experiment.temperature)
+    drawing.save(figure, FIGURES / "shift_normalization.png")
+
+
+def _draw_changes(experiment: Experiment) -> None:
+    """Draw the test images that the soft choice corrects and spoils."""
+    before, after = experiment.as_given.predictions, experiment.chosen.predictions
     table, every_image = labelled_images(SPLIT)
     images = every_image[(table["set"] == "test").to_numpy()]
     test = before["set"] == "test"
     columns = (before["label"], before["prediction"], after["prediction"])
-    picture = figures.mended_and_spoilt(images, *(part[test].to_numpy() for part in columns))
-    figures.save(picture, REPORTS / "figures" / "shift_mended.png")
-
-
-def _write_tables_and_figure(experiment: Experiment) -> None:
-    rates = {temperature: outcome.rates for temperature, outcome in experiment.soft.items()}
-    table = pd.DataFrame.from_dict(rates, orient="index").rename_axis("temperature").reset_index()
-    with replacing(REPORTS / "shift_temperatures.csv") as path:
-        table.to_csv(path, index=False)
-    with replacing(REPORTS / "shift_predictions.parquet") as path:
-        experiment.soft[experiment.temperature].predictions.to_parquet(path, index=False)
-    picture = figures.shift_temperatures(
-        table,
-        _pair(experiment.as_given.rates),
-        _pair(experiment.maximum.rates),
-        experiment.temperature,
-    )
-    figures.save(picture, REPORTS / "figures" / "shift_normalization.png")
-
-
-def _pair(rates: dict[str, float]) -> tuple[float, float]:
-    return rates["validation_error_rate"], rates["test_error_rate"]
+    figure = figures.changed_predictions(images, *(part[test].to_numpy() for part in columns))
+    drawing.save(figure, FIGURES / "shift_mended.png")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""How usual the edges of an image are for a digit: one Gaussian a digit over their orientations.
+"""How usual an image's edges are for a digit: one Gaussian per class over edge orientations.
 
-The descriptor is that of histograms of oriented gradients (Dalal and Triggs, 2005) with the square
-root that makes Euclidean distances those of Hellinger. What the digit score's net was never shown
+The descriptor is a histogram of oriented gradients (Dalal and Triggs, 2005); its square root makes
+Euclidean distances Hellinger distances. A figure unlike any the digit score's net was trained on
 can still have edges that no digit has.
 
-Shapes: N images of R rows and C columns, D digits, E numbers that describe edges.
+Shapes: N images of R rows and C columns, D classes, E values in a descriptor.
 """
 
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 CELLS = 4
-"""Of an image, along each side."""
+"""Cells along each side of an image."""
 ORIENTATIONS = 8
-"""Of an edge, from 0 to 180 degrees; E is CELLS x CELLS x ORIENTATIONS."""
+"""Bins from 0 to 180 degrees; E is CELLS x CELLS x ORIENTATIONS."""
 
 
 @dataclass(frozen=True)
 class EdgeDensities:
-    """A Gaussian for each digit, and how far from its mean the digits lie."""
+    """One Gaussian per class, and how far from its mean the class's images lie."""
 
     means: Floats
     """[D, E]."""
     whitenings: Floats
-    """[D, E, E]: what makes each Gaussian's covariance the identity."""
+    """[D, E, E]: turns each Gaussian's covariance into the identity."""
     reach: Floats
-    """Squared distance from the mean, standard deviations, within which nearly all lie, [D]."""
+    """Squared Mahalanobis distance within which nearly all images of the class lie, [D]."""
 
     def __call__(self, images: Floats) -> Floats:
-        """Log of the reach over the squared distance, for the digit that suits best, [N].
+        """Return log(reach / squared distance) for the best-fitting class, [N].
 
-        Of images [N, R, C] in [0, 1]; larger is more usual, and nearly all digits are above 0.
+        Images [N, R, C] are in [0, 1]; larger is more usual, and nearly all digits are above 0.
         """
         edges = edge_orientations(images)
         found = [
@@ -45,16 +45,16 @@ class EdgeDensities:
 
 
 def squared_distances(edges: Floats, mean: Floats, whitening: Floats) -> Floats:
-    """From a Gaussian's mean, standard deviations, of [N, E]; [N]."""
+    """Return squared Mahalanobis distances of descriptors [N, E] from a Gaussian's mean, [N]."""
     distances: Floats = np.square((edges - mean) @ whitening).sum(axis=1)
     return distances
 
 
 def edge_orientations(images: Floats) -> Floats:
-    """Square roots of the shares of an image's edges by orientation and cell, [N, R, C] to [N, E].
+    """Return square roots of the shares of edges by orientation and cell, [N, R, C] to [N, E].
 
-    A pixel's gradient, by central differences, counts for the two orientations and the four cells
-    that are nearest, each the more the nearer it is. An image without edges is all zeros.
+    A pixel's gradient, by central differences, is shared between the two nearest orientations and
+    the four nearest cells, linearly by distance. An image without edges gives zeros.
     """
     count, rows, columns = images.shape
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
@@ -69,15 +69,15 @@ def edge_orientations(images: Floats) -> Floats:
     orientation = lower.astype(np.int64)
     sizes[image, orientation % ORIENTATIONS, pixel] = size * (1 - upper_share)
     sizes[image, (orientation + 1) % ORIENTATIONS, pixel] = size * upper_share
-    cells = np.kron(_nearness(rows), _nearness(columns))
+    cells = np.kron(_cell_shares(rows), _cell_shares(columns))
     edges = (sizes.reshape(-1, rows * columns) @ cells).reshape(count, -1)
     whole = edges.sum(axis=1, keepdims=True)
     shares: Floats = np.sqrt(edges / np.where(whole > 0, whole, 1))
     return shares
 
 
-def _nearness(pixels: int) -> Floats:
-    """How much each pixel along a side counts for each cell, [pixels, CELLS]."""
+def _cell_shares(pixels: int) -> Floats:
+    """Return how much each pixel along a side counts for each cell, [pixels, CELLS]."""
     size = pixels / CELLS
     centres = (np.arange(CELLS) + 0.5) * size - 0.5
     near: Floats = np.maximum(0, 1 - np.abs(np.arange(pixels)[:, None] - centres) / size)

@@ -1,6 +1,6 @@
-"""An image as people have it, base64 of a file, to a digit as MNIST has it.
+"""An image as people send it, an encoded file, turned into a digit in MNIST's format.
 
-What is read here comes from anywhere: whatever it is, it gives an image or an ImageError.
+The input is untrusted: whatever it is, the result is an image or an ImageError.
 """
 
 import binascii
@@ -33,30 +33,30 @@ _PILLOW = Lock()
 
 
 class ImageError(ValueError):
-    """A picture that was sent is not one, is damaged, or is beyond the limits."""
+    """The text is not an image, or the image is damaged or beyond the limits."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How small and how large an image may be."""
+    """Limits on the size of an image."""
 
     least_side: int = 8
     """Pixels."""
     most_side: int = 4000
     """Pixels."""
     most_pixels: int = 16_000_000
-    """Of the whole image, known from its header before it is decoded."""
+    """Width times height, checked in the header before decoding."""
     most_encoded_bytes: int = 64 * 2**20
-    """Of the text, the file in base64: enough for any 4000 x 4000 colour image."""
+    """Length of the file in base64: enough for any 4000 x 4000 colour image."""
 
 
 def read_image(text: object, limits: Limits) -> Digit:
-    """An image as MNIST has it, uint8 [28, 28], from base64 or a data: URL of its file.
+    """Read an image in MNIST's format, uint8 [28, 28], from base64 or a data: URL of its file.
 
-    What is in MNIST's own format already comes back as it is, byte for byte.
+    An image that is in MNIST's format already is returned unchanged.
 
     Raises:
-        ImageError: it is no such text, or not of such a file, or beyond the limits.
+        ImageError: the text is not base64 of an image file, or the image is beyond the limits.
     """
     picture = open_picture(decode(text, limits), limits)
     digit = mnist_digit(picture)
@@ -64,12 +64,12 @@ def read_image(text: object, limits: Limits) -> Digit:
 
 
 def decode(text: object, limits: Limits) -> bytes:
-    """The bytes of base64 or of a data: URL.
+    """Decode base64 or a data: URL.
 
-    Both alphabets are taken, standard and URL-safe; whitespace is skipped, padding is optional.
+    Accepts the standard and the URL-safe alphabet; ignores whitespace; padding is optional.
 
     Raises:
-        ImageError: it is not text, is too long, or is not base64.
+        ImageError: the value is not text, is too long, or is not base64.
     """
     if not isinstance(text, str):
         raise ImageError(f"the image is {JSON_NAMES.get(type(text), 'not text')}: {SEND}")
@@ -94,10 +94,10 @@ def decode(text: object, limits: Limits) -> bytes:
 
 
 def open_picture(content: bytes, limits: Limits) -> Image.Image:
-    """A file's picture, the first if it has several, in grey or RGB: upright, without alpha.
+    """Open an image file: its first frame, in grey or RGB, upright and without alpha.
 
     Raises:
-        ImageError: it is no file of FORMATS, is damaged, or its size is beyond the limits.
+        ImageError: the file is not one of FORMATS, is damaged, or is beyond the limits.
     """
     with _reading(content):
         image = Image.open(BytesIO(content), formats=FORMATS)
@@ -107,7 +107,7 @@ def open_picture(content: bytes, limits: Limits) -> Image.Image:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF says; EXIF that cannot be read says nothing."""
+    """Rotate an image as its EXIF data says; unreadable EXIF data is ignored."""
     if "exif" in image.info:
         with suppress(Exception):
             return ImageOps.exif_transpose(image)
@@ -115,7 +115,7 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def opaque(image: Image.Image) -> Image.Image:
-    """The image in grey or RGB; what is transparent becomes black under light ink, else white."""
+    """Convert to grey or RGB; transparent pixels become black under light ink, else white."""
     if image.mode.startswith("I"):  # 16 bits
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if not image.has_transparency_data:
@@ -128,7 +128,7 @@ def opaque(image: Image.Image) -> Image.Image:
 
 
 def mnist_digit(picture: Image.Image) -> Digit | None:
-    """The picture itself if it is in MNIST's format: 28 x 28, grey, its border mostly black."""
+    """Return the pixels if the picture is in MNIST's format: 28 x 28, grey, border mostly black."""
     if picture.size != (SIDE, SIDE):
         return None
     pixels = np.asarray(picture)
@@ -155,9 +155,9 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
 
 @contextmanager
 def _reading(content: bytes) -> Iterator[None]:
-    """Turn whatever Pillow says of a file, warnings too, into an ImageError or nothing.
+    """Turn any exception from Pillow into an ImageError, and ignore its warnings.
 
-    Warnings are filtered for the whole process, hence the lock.
+    The warning filter belongs to the whole process, hence the lock.
     """
     with _PILLOW, warnings.catch_warnings(action="ignore"):
         try:
@@ -171,5 +171,5 @@ def _reading(content: bytes) -> Iterator[None]:
             ) from None
         except Image.DecompressionBombError:
             raise ImageError("the image is far too large: send fewer pixels") from None
-        except Exception:  # Pillow documents few of those that damaged files raise
+        except Exception:  # Pillow documents few of the exceptions that damaged files raise
             raise ImageError("the image is damaged or cut short: send the whole file") from None

@@ -1,6 +1,6 @@
 """Model-based normalisation (section 7): each model picks the version of the image it likes best.
 
-Shapes: S versions of an image, N images, M models (one a digit and layer).
+Shapes: S versions of an image, N images, M models (one per class and layer).
 """
 
 from collections.abc import Iterator
@@ -12,24 +12,24 @@ from numpy.typing import NDArray
 
 Offset = tuple[int, int]
 Preparation = Literal["as_given", "deskewed"]
-"""How the images that a network is trained on and asked about are prepared."""
+"""How images are prepared for a network, in training and in use."""
 SHEARS = (-0.3, -0.15, 0.15, 0.3)
-"""Slopes among which models may choose besides the paper's versions, which section 7 suggests."""
+"""Slopes of further versions that section 7 suggests."""
 SHIFTS: tuple[Offset, ...] = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
-"""The paper's five versions: as given, and moved by one pixel (rows down, columns right)."""
+"""The paper's five versions: as given, and shifted by one pixel (rows down, columns right)."""
 
 
 @dataclass(frozen=True)
 class Versions:
-    """Versions of an image about which every model of a network is asked."""
+    """Versions of an image that every model of a network scores."""
 
     preparation: Preparation = "as_given"
-    """What all of them are made from."""
+    """Applied first, to all versions alike."""
     offsets: tuple[Offset, ...] = ((0, 0),)
     slopes: tuple[float, ...] = ()
 
     def of(self, images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-        """The versions of images [N, rows, columns]: moved, then sheared."""
+        """Yield the versions of images [N, rows, columns]: shifted ones, then sheared ones."""
         base = prepare(images, self.preparation)
         for offset in self.offsets:
             yield shift(base, offset)
@@ -38,7 +38,7 @@ class Versions:
 
 
 def shift(images: NDArray[np.uint8], offset: Offset) -> NDArray[np.uint8]:
-    """Images [N, rows, columns] moved by (rows down, columns right), background moving in."""
+    """Shift images [N, rows, columns] by (rows down, columns right), background moving in."""
     moved = np.zeros_like(images)
     target, source = zip(*(_overlap(step) for step in offset), strict=True)
     moved[:, *target] = images[:, *source]
@@ -46,16 +46,16 @@ def shift(images: NDArray[np.uint8], offset: Offset) -> NDArray[np.uint8]:
 
 
 def shear(images: NDArray[np.uint8], slope: float) -> NDArray[np.uint8]:
-    """Images [N, rows, columns], each row moved right by `slope` pixels a row below the middle."""
+    """Shear images [N, rows, columns]: per row below the middle, `slope` pixels to the right."""
     rows = images.shape[1]
     moves = slope * (np.arange(rows) - (rows - 1) / 2)
     return _slide(images, np.broadcast_to(moves, images.shape[:2]))
 
 
 def deskew(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Images [N, rows, columns] sheared until the ink's principal axis is vertical (section 2).
+    """Shear images [N, rows, columns] until the ink's principal axis is vertical (section 2).
 
-    About the centre of mass, by the slope that leaves rows and columns of the ink uncorrelated.
+    About the centre of mass, by the slope that makes rows and columns of the ink uncorrelated.
     """
     _, rows, columns = images.shape
     ink = images.astype(np.float64)
@@ -70,25 +70,19 @@ def deskew(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def prepare(images: NDArray[np.uint8], how: Preparation) -> NDArray[np.uint8]:
-    """Prepare images [N, rows, columns] as a network is given them."""
+    """Prepare images [N, rows, columns] for a network."""
     return deskew(images) if how == "deskewed" else images
 
 
 def unit_interval(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Intensities 0..255 as probabilities, [N, rows, columns] to [N, V] (section 2)."""
+    """Scale intensities 0..255 to probabilities, [N, rows, columns] to [N, V] (section 2)."""
     return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
-
-
-def maximum_choice(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The paper's choice: the goodness of the version a model likes best, [S, N, M] to [N, M]."""
-    best: NDArray[np.float64] = scores.max(axis=0)
-    return best
 
 
 def soft_choice(scores: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
     """T log mean_s exp(g_s / T), [S, N, M] to [N, M]; T in nats.
 
-    The paper's maximum is T to 0, the mean of the versions is T to infinity.
+    As T goes to 0 it becomes the paper's maximum over the versions, as T goes to infinity the mean.
     """
     versions = len(scores)
     sums = np.logaddexp.reduce(scores / temperature, axis=0)
@@ -96,19 +90,8 @@ def soft_choice(scores: NDArray[np.float64], temperature: float) -> NDArray[np.f
     return soft
 
 
-def chosen_versions(scores: NDArray[np.float64], own: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """How often models like each version best: [2, S] of scores [S, N, M] and `own` [N, M].
-
-    Fractions that sum to one, of the models of an image's own digit, then of the others.
-    """
-    best = scores.argmax(axis=0)
-    counts = [np.bincount(best[models], minlength=len(scores)) for models in (own, ~own)]
-    fractions: NDArray[np.float64] = np.stack([count / count.sum() for count in counts])
-    return fractions
-
-
 def _slide(images: NDArray[np.uint8], moves: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Every row of every image moved right by its own pixels [N, rows], linearly interpolated."""
+    """Move every row of every image right by its own pixels [N, rows], interpolated linearly."""
     columns = images.shape[2]
     whole = np.floor(moves).astype(int)
     part = (moves - whole)[:, :, None]
@@ -119,13 +102,13 @@ def _slide(images: NDArray[np.uint8], moves: NDArray[np.float64]) -> NDArray[np.
 
 
 def _columns(images: NDArray[np.uint8], source: NDArray[np.int_]) -> NDArray[np.uint8]:
-    """The pixels of each row at columns `source` [N, rows, columns]; background outside."""
+    """Return the pixels of each row at columns `source` [N, rows, columns]; background outside."""
     inside = (source >= 0) & (source < images.shape[2])
     pixels = np.take_along_axis(images, np.where(inside, source, 0), axis=2)
     return np.where(inside, pixels, np.uint8(0))
 
 
 def _overlap(step: int) -> tuple[slice, slice]:
-    """Where the moved pixels go, and where they come from, along one axis."""
+    """Return where the moved pixels go and where they come from, along one axis."""
     to, of = slice(max(step, 0), min(step, 0) or None), slice(max(-step, 0), min(-step, 0) or None)
     return to, of

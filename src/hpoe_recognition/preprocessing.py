@@ -1,8 +1,8 @@
-"""A picture of a digit as MNIST would have it: 28 x 28, light ink on black.
+"""A picture of a digit converted to MNIST's format: 28 x 28, light ink on black.
 
-MNIST's own steps: the ink fitted into 20 x 20 with its aspect ratio kept, anti-aliased, then its
-centre of mass put on the centre of 28 x 28. Before them, what MNIST's scans had no need of: grey
-from colour, dark ink from light, an even background from a shadowed one.
+The last steps are MNIST's own: the ink is fitted into 20 x 20 with its aspect ratio kept and
+anti-aliased, then its centre of mass is put at the centre of 28 x 28. The steps before them handle
+what MNIST's scans did not have: colour, light ink on dark paper, and uneven lighting.
 
 The constants were chosen on training images (docs/preprocessing.md). Shapes: G grey levels 0..255
 and D darkness 0..1, both float32 [height, width]. Inputs are not modified.
@@ -15,50 +15,50 @@ from PIL import Image, ImageFilter, ImageOps
 from PIL.Image import Resampling
 
 Digit = NDArray[np.uint8]
-"""As MNIST has it: [28, 28], 0 background to 255 ink."""
+"""In MNIST's format: [28, 28], 0 background to 255 ink."""
 Grey = NDArray[np.float32]
 Box = tuple[float, float, float, float]
-"""Left, top, right, bottom: edges of pixels, so that the whole is 0, 0, width, height."""
+"""Left, top, right, bottom at pixel edges: the whole picture is 0, 0, width, height."""
 
 SIDE, INK_SIDE = 28, 20
 CENTRE = 14
-"""Where MNIST's centres of mass are, to the nearest pixel: all 60,000 training images agree."""
+"""MNIST's centre of mass, to the nearest pixel, in all 60,000 training images."""
 
 WORKING_SIDE = 256
-"""Pixels: larger pictures are reduced before they are looked at."""
+"""Pixels: larger pictures are reduced before they are analysed."""
 POLARITY_BLUR = 0.2
-"""Blur that shows on which side of its surroundings ink is, as a part of the longer side."""
+"""Blur radius for deciding whether ink is light or dark, as a fraction of the longer side."""
 LEAST_CONTRAST = 12
-"""Grey levels: a picture whose ink differs from its background by less is blank."""
+"""Grey levels: a picture with less contrast between ink and background counts as blank."""
 UNEVEN = 0.12
-"""A background is uneven if its border spreads over more than this part of the ink's contrast."""
+"""A background is uneven if its border varies by more than this fraction of the contrast."""
 GRID, WINDOW, GRID_BLUR = 64, 25, 2
-"""An uneven background is looked for on so coarse a grid, through a window wider than strokes."""
+"""An uneven background is estimated on this grid, with a window wider than strokes."""
 FLOOR, SHADOW_FLOOR = 0.08, 0.4
-"""Darkness that is no ink: noise of JPEG where the background is even, rests of shadows if not."""
+"""Darkness below which there is no ink: JPEG noise on even backgrounds, shadows on others."""
 FAINTEST_EDGE = 0.15
-"""Darkness at which ink may begin; it begins at half of what it is LOOK_AHEAD further in."""
+"""Least darkness of an edge of ink; an edge is at half the darkness LOOK_AHEAD further in."""
 LOOK_AHEAD = 0.4
-"""Of a pixel of the result: inside the outermost one."""
+"""Pixels of the result: within the outermost one."""
 THINNEST, THICKEST = 1.3, 4.0
-"""Pixels of the result: 98 in a hundred of MNIST's digits have strokes between these."""
+"""Pixels of the result: 98 % of MNIST's digits have strokes of a thickness between these."""
 THICKENED, THINNED = 2.0, 3.0
-"""Pixels of the result: how thick strokes beyond those are made."""
+"""Pixels of the result: the thickness that thinner and thicker strokes are given."""
 MARGIN = 0.25
-"""Background looked at around the ink, as a part of its longer side."""
+"""Background kept around the ink in the close-up, as a fraction of the ink's longer side."""
 SHARPENING = 0.5
-"""What is added of the difference from the four neighbours: it was lost when the picture was made,
-by a lens, by enlarging or by averaging."""
+"""Share of the difference from the four neighbours that is added, to undo the blur of a lens, of
+enlarging or of averaging."""
 FULL_INK = 0.9
-"""The quantile of the 20 x 20 that becomes 255: MNIST's digits all reach it."""
+"""Quantile of the 20 x 20 pixels that becomes 255, which all of MNIST's digits reach."""
 ENOUGH_TO_AVERAGE = 3.0
-"""Pixels a pixel of the result from which plain averages are best."""
+"""Pixels per pixel of the result from which plain averaging is best."""
 
 
 def as_mnist(picture: Image.Image) -> Digit:
-    """A grey or RGB picture of any size as MNIST would have it; a blank one gives zeros.
+    """Convert a grey or RGB picture of any size to MNIST's format; a blank one gives zeros.
 
-    The ink is found roughly in the whole picture, then precisely in a close-up of it.
+    The ink is located roughly in the whole picture, then precisely in a close-up.
     """
     grey = contrast_grey(picture)
     whole = working(grey)
@@ -75,13 +75,13 @@ def as_mnist(picture: Image.Image) -> Digit:
 
 
 def working(picture: Image.Image) -> Grey:
-    """A picture's levels, [height, width] or [height, width, 3], at most WORKING_SIDE a side."""
+    """Return the levels, [height, width] or [height, width, 3], reduced to WORKING_SIDE."""
     factor = -(-max(picture.size) // WORKING_SIDE)
     return np.asarray(picture.reduce(factor) if factor > 1 else picture, np.float32)
 
 
 def contrast_grey(picture: Image.Image) -> Image.Image:
-    """Grey levels along the axis on which the picture's colours differ most.
+    """Convert to grey along the axis in which the picture's colours differ most.
 
     Red ink on green paper of the same lightness would vanish in the usual grey.
     """
@@ -94,9 +94,9 @@ def contrast_grey(picture: Image.Image) -> Image.Image:
 
 
 def ink_is_light(grey: Grey) -> bool:
-    """Whether the greatest differences from the surroundings G [height, width] are light ones.
+    """Whether ink is lighter than paper: whether the largest deviations from G's blur are light.
 
-    Ink covers less than its surroundings do, so that it differs more from the mean of both.
+    Ink covers less area than paper, so it deviates more from the mean of both.
     """
     levels = Image.fromarray(grey.astype(np.uint8))
     blurred = levels.filter(ImageFilter.GaussianBlur(POLARITY_BLUR * max(levels.size)))
@@ -104,9 +104,9 @@ def ink_is_light(grey: Grey) -> bool:
 
 
 def darkness(grey: Grey) -> Grey:
-    """How dark G is against its background, D: 0 background to 1 ink; all 0 if it is blank.
+    """Return how dark G is against its background, D: 0 background to 1 ink; all 0 if blank.
 
-    A quotient, for a shadow dims ink and paper alike.
+    Darkness is a ratio because a shadow dims ink and paper alike.
     """
     paper = background(grey)
     if float((paper - grey).max()) < LEAST_CONTRAST:
@@ -118,9 +118,9 @@ def darkness(grey: Grey) -> Grey:
 
 
 def background(grey: Grey) -> Grey:
-    """What G would be without its dark ink: the border's median if the border is even.
+    """Estimate what G would be without its dark ink: the border's median if the border is even.
 
-    If it is not: the lightest around every place, whatever is smaller than the window closed.
+    Otherwise a morphological closing: it removes dark marks smaller than the window.
     """
     border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
     level, contrast = np.median(border), np.median(border) - np.quantile(grey, 0.01)
@@ -130,7 +130,7 @@ def background(grey: Grey) -> Grey:
     scale = max(1, max(height, width) / GRID)
     columns, rows = max(1, round(width / scale)), max(1, round(height / scale))
     grid = np.asarray(Image.fromarray(grey).resize((columns, rows), Resampling.BOX))
-    inside = slice(WINDOW, -WINDOW)  # the window must find the light going on beyond the border
+    inside = slice(WINDOW, -WINDOW)  # the light must continue beyond the border
     lightest = highest_around(np.pad(grid, WINDOW, mode="edge"), WINDOW)
     closed = -highest_around(-lightest, WINDOW)[inside, inside]
     blurred = Image.fromarray(closed.astype(np.uint8)).filter(ImageFilter.GaussianBlur(GRID_BLUR))
@@ -139,7 +139,7 @@ def background(grey: Grey) -> Grey:
 
 
 def highest_around(grid: Grey, window: int) -> Grey:
-    """The maximum of the square window, of an odd side, around every place of a grid."""
+    """Return the maximum of the square window, of odd side, around every place of a grid."""
     for axis in (0, 1):
         reach = [(window // 2, window // 2) if side == axis else (0, 0) for side in (0, 1)]
         grid = sliding_window_view(np.pad(grid, reach, mode="edge"), window, axis=axis).max(axis=-1)
@@ -147,7 +147,7 @@ def highest_around(grid: Grey, window: int) -> Grey:
 
 
 def ink_box(dark: Grey) -> Box:
-    """Where the ink of D is, to parts of a pixel; there must be some."""
+    """Locate the ink of D to fractions of a pixel; D must have some."""
     columns, rows = dark.max(axis=0), dark.max(axis=1)
     ahead = (
         LOOK_AHEAD / INK_SIDE * max(np.ptp(np.flatnonzero(line > 0.5)) for line in (columns, rows))
@@ -161,12 +161,12 @@ def ink_box(dark: Grey) -> Box:
 
 
 def longer_side(box: Box) -> float:
-    """Of a box, in its pixels."""
+    """Return the longer side of a box."""
     return max(box[2] - box[0], box[3] - box[1])
 
 
 def with_usual_strokes(dark: Grey) -> Grey:
-    """D with strokes that no digit of MNIST has, hairlines or bars, made thicker or thinner."""
+    """Thicken hairlines and thin bars of D, strokes that no digit of MNIST has."""
     if not dark.any():
         return dark
     pixel = longer_side(ink_box(dark)) / INK_SIDE
@@ -181,15 +181,15 @@ def with_usual_strokes(dark: Grey) -> Grey:
 
 
 def stroke_thickness(dark: Grey) -> float:
-    """Of D in its pixels: twice the ink's area over the length of its outline."""
+    """Estimate the stroke thickness of D in pixels: twice the ink's area over its outline."""
     down, across = np.gradient(dark)
     return 2 * float(dark.sum()) / float(np.hypot(down, across).sum())
 
 
 def first_edge(profile: Grey, ahead: float) -> float:
-    """Where a profile first reaches half of its value `ahead` further in.
+    """Return where a profile first reaches half of its value `ahead` further in.
 
-    So a faint outermost pixel that was enlarged, smoothly or not, is found as well as a full one.
+    That finds a faint outermost pixel, enlarged smoothly or not, as well as a full one.
     """
     at = np.arange(len(profile))
     excess = profile - np.maximum(FAINTEST_EDGE, np.interp(at + ahead, at, profile) / 2)
@@ -202,7 +202,7 @@ def first_edge(profile: Grey, ahead: float) -> float:
 def surroundings(
     box: Box, shape: tuple[int, ...], size: tuple[int, int]
 ) -> tuple[int, int, int, int]:
-    """A box found in a reduced picture of `shape`, with a margin, in the picture of `size`."""
+    """Map a box of a reduced picture of `shape` to the picture of `size`, with a margin."""
     left, top, right, bottom = box
     margin = MARGIN * longer_side(box) + 1
     across, down = size[0] / shape[1], size[1] / shape[0]
@@ -215,7 +215,7 @@ def surroundings(
 
 
 def size_normalised(dark: Grey, box: Box) -> Digit:
-    """The ink of D in `box`, fitted into 20 x 20 with its aspect ratio kept, at full contrast."""
+    """Fit the ink of D in `box` into 20 x 20 at full contrast, keeping its aspect ratio."""
     scale = longer_side(box) / INK_SIDE
     width, height = ((box[i + 2] - box[i]) / scale for i in (0, 1))
     size = max(1, round(width)), max(1, round(height))
@@ -226,14 +226,14 @@ def size_normalised(dark: Grey, box: Box) -> Digit:
 
 
 def sharpened(dark: Grey) -> Grey:
-    """D with the differences from its four neighbours enlarged; nothing is lighter than none."""
+    """Sharpen D by its differences from the four neighbours, clipped at 0."""
     around = np.pad(dark, 1)
     mean = (around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:]) / 4
     return np.maximum(0, dark + SHARPENING * (dark - mean))
 
 
 def centred(digit: Digit) -> Digit:
-    """A digit of at most 20 x 20 in 28 x 28, its centre of mass on the centre."""
+    """Place a digit of at most 20 x 20 in 28 x 28, its centre of mass at the centre."""
     image, mass = np.zeros((SIDE, SIDE), np.uint8), digit.sum()
     top, left = (
         round(CENTRE - float(digit.sum(axis=1 - axis) @ np.arange(length) / mass))

@@ -73,8 +73,9 @@ class DigitModel(PythonModel):
         (answer,) = self.recogniser.answer(image[None])
         return {
             **asdict(answer),
+            "labels": list(self.recogniser.system.labels),
             "threshold": float(self.recogniser.digit_score.threshold),
-            "seen": data_url(self.recogniser.system.seen(image[None])[0]),
+            "seen": data_url(self.recogniser.system.network_input(image[None])[0]),
             "reconstructions": [
                 data_url(each) for each in self.recogniser.system.reconstructions(image)
             ],

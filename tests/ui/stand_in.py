@@ -63,6 +63,7 @@ def answer(image: str, digit: int = 7, **changes: Any) -> dict[str, Any]:
     return {
         "digit": digit,
         "probability": 0.9921,
+        "labels": list(range(10)),
         "probabilities": [0.9921 if d == digit else 0.0079 / 9 for d in range(10)],
         "typicality": 43.2,
         "looks_like_digit": True,

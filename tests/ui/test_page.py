@@ -15,7 +15,7 @@ from playwright.sync_api import ConsoleMessage, Locator, expect
 from tests.ui.browser import DOT, FOUR, SEVEN, Visit
 from tests.ui.stand_in import Reply, StandIn, opened
 
-EMPTY = "Draw a digit, and the answer appears here."
+EMPTY = "Draw a digit to see the answer here."
 UNLIKE = {"looks_like_digit": False, "digit_score": -1.26, "threshold": -0.4}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 360, "height": 780},
@@ -260,7 +260,7 @@ def test_an_image_unlike_a_digit_gets_a_warning(visit: Visit, server: StandIn) -
 
 def test_no_certainty_is_rounded_to_all_or_nothing(visit: Visit, server: StandIn) -> None:
     for typicality, probability, words, others in (
-        (0.2, 0.5, "50.0 % sure. More typical than fewer than 1 % of real 7s.", "5.6 %"),
+        (0.2, 0.5, "50.0 % sure. More typical than less than 1 % of real 7s.", "5.6 %"),
         (
             99.8,
             0.99999,
@@ -339,13 +339,13 @@ def test_every_control_and_picture_has_a_name(visit: Visit) -> None:
     assert all(name for those in names.values() for name in those), names
     assert sum(len(names.get(role, [])) for role in ("image", "img")) == 12
     assert [name.split(":")[0] for name in names["button"]] == ["Undo", "Clear", "Choose a picture"]
-    assert names["region"] == ["Drawing", "Answer", "What the models make of it"]
+    assert names["region"] == ["Drawing", "Answer", "What the models see"]
     [live] = visit.page.locator("[aria-live]").all()
     assert live.get_attribute("aria-live") == "polite"
     assert len(live.text_content() or "") < 100
     expect(visit.page.locator("#pad")).to_have_accessible_description(
-        "Draw with mouse, pen or finger. Or choose, paste or drop a picture of one digit: "
-        "a scan or a photo will do."
+        "Draw with a mouse, pen or finger. Or choose, paste or drop a picture of one digit, "
+        "such as a scan or a photo."
     )
 
 
@@ -390,7 +390,7 @@ WINDOWS = {
     "an ordinary one's at 200 %": (590, "100%"),
     "the least of WCAG": (320, "100%"),
 }
-TOO_WIDE = """() => [...document.querySelectorAll("body :not(.unseen)")]
+TOO_WIDE = """() => [...document.querySelectorAll("body :not(.visually-hidden)")]
     .filter(element => element.getBoundingClientRect().right > innerWidth + 0.5)
     .map(element => element.outerHTML.slice(0, 80))"""
 
@@ -418,7 +418,7 @@ CONTRASTS = """() => {
     while (texts.nextNode()) {
         const element = texts.currentNode.parentElement;
         const words = texts.currentNode.data.trim();
-        if (!words || !element.checkVisibility() || element.closest(".unseen, noscript")) continue;
+        if (!words || !element.checkVisibility() || element.closest(".visually-hidden, noscript")) continue;
         const pair = [light(channels(getComputedStyle(element).color)), light(ground(element))];
         found[words] = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
     }

@@ -178,7 +178,7 @@ LIBRARIES = [
     *("starlette.applications", "torch", "typer", "uvicorn", "yaml"),
 ]
 """Loaded beforehand, for they take seconds."""
-FIGURES = {name for name in MODULES if name.endswith(".figures")}
+FIGURES = {name for name in MODULES if name.endswith((".figures", ".drawing"))}
 """Modules that need matplotlib at once; the others load it, and MLflow, where they use them."""
 Reports = dict[str, dict[str, object]]
 

@@ -5,24 +5,24 @@ from pathlib import Path
 
 from hpoe.method.classifier import Fit
 from hpoe.tensors import load_tensors, save_tensors
+from hpoe_recognition.arrays import from_arrays, to_arrays
 from hpoe_recognition.logistic import LogisticNet
 
 REMEDY = "delete it and run `dvc repro` to fit it again"
 FEWER_LAYERS = {"one_layer": 1, "two_layers": 2}
-"""Nets on the scores of the lowest layers alone: their files' names, and how many layers."""
-ARRAYS = ("weights", "biases", "validation_net.weights", "validation_net.biases")
+"""Nets on the scores of the lowest layers alone: number of layers by the file's name."""
+VALIDATION_NET = "validation_net."
+ARRAYS = ("weights", "biases", f"{VALIDATION_NET}weights", f"{VALIDATION_NET}biases")
 
 
 def averaged(networks: Sequence[str]) -> str:
-    """The name of the average of some networks' scores; of one network, its own name."""
+    """Return the name for the average of some networks' scores; for one network, its own name."""
     return "_and_".join(networks)
 
 
 def save_fit(path: Path, fit: Fit) -> None:
     """Write a fit: the final net and the validation net, float64."""
-    nets = (fit.net, fit.validation_net)
-    parts = (part for net in nets for part in (net.weights, net.biases))
-    arrays = dict(zip(ARRAYS, parts, strict=True))
+    arrays = to_arrays(fit.net, "") | to_arrays(fit.validation_net, VALIDATION_NET)
     save_tensors(path, arrays, {"chosen": fit.chosen, "validation_loss": fit.validation_loss})
 
 
@@ -35,8 +35,8 @@ def load_fit(path: Path) -> Fit:
     arrays, record = load_tensors(path, REMEDY, needed=ARRAYS)
     error_rate, log_loss = record["validation_loss"]
     return Fit(
-        LogisticNet(arrays["weights"], arrays["biases"]),
-        LogisticNet(arrays["validation_net.weights"], arrays["validation_net.biases"]),
+        from_arrays(LogisticNet, arrays, ""),
+        from_arrays(LogisticNet, arrays, VALIDATION_NET),
         record["chosen"],
         (error_rate, log_loss),
     )

@@ -1,80 +1,92 @@
-"""Errors and confusions, as pandas frames from scores and labels.
+"""Predictions, error rates and tests of them, from tables of goodness.
 
-A table of goodness has a row an image: set (fit, validation or test), index (its place in MNIST's
-file), label, and a column a score. Classes are the labels that occur, ascending.
+A table of goodness has one row per image: set (fit, validation or test), index (its place in
+MNIST's file), label, and one column per score. The classes are the labels that occur, ascending.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hpoe.files import replacing
 from hpoe.method.classifier import Fit, Labels, Scores
 from hpoe_recognition.logistic import LogisticNet
 
 IMAGE_COLUMNS = ["set", "index", "label"]
 CONFIDENCE = 0.95
 BINS = 15
-"""Of probability, in which calibration is measured, as is usual."""
+"""Bins of probability in which calibration is measured."""
 
 
 def read_goodness(folder: Path, networks: Sequence[str]) -> pd.DataFrame:
-    """The goodness table; of several networks, the scores of corresponding layers are averaged."""
+    """Read a goodness table; for several networks, average the scores of corresponding layers."""
     tables = [pd.read_parquet(folder / f"{network}.parquet") for network in networks]
     names = tables[0].columns.drop(IMAGE_COLUMNS)
     mean = np.mean([table[names].to_numpy() for table in tables], axis=0)
     return tables[0][IMAGE_COLUMNS].join(pd.DataFrame(mean, columns=names))
 
 
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV or Parquet, by the file's suffix.
+
+    Raises:
+        StorageError: the disk is full, or the file cannot be written.
+    """
+    with replacing(path) as temporary:
+        if path.suffix == ".csv":
+            table.to_csv(temporary, index=False)
+        else:
+            table.to_parquet(temporary, index=False)
+
+
 def lowest_layers(table: pd.DataFrame, layers: int) -> pd.DataFrame:
-    """The goodness table without the scores of layers above the lowest `layers`."""
+    """Keep the scores of the lowest `layers` layers of a goodness table."""
     layer = table.columns.str.extract(r"_layer(\d+)$", expand=False).astype(float)
     kept: pd.DataFrame = table.loc[:, ~(layer > layers)]
     return kept
 
 
-def digits_of(table: pd.DataFrame) -> list[int]:
-    """The classes of a table, ascending."""
+def labels_in(table: pd.DataFrame) -> list[int]:
+    """Return the class labels of a table, ascending."""
     return sorted(int(label) for label in table["label"].unique())
 
 
-def scores_and_labels(table: pd.DataFrame, name: str) -> tuple[Scores, Labels]:
-    """One set's scores [N, M], and its labels as class positions [N]."""
+def scores_and_positions(table: pd.DataFrame, name: str) -> tuple[Scores, Labels]:
+    """Return one set's scores [N, M], and the positions of its labels among the classes, [N]."""
     part = table[table["set"] == name]
-    positions = np.searchsorted(digits_of(table), part["label"])
+    positions = np.searchsorted(labels_in(table), part["label"])
     return part.drop(columns=IMAGE_COLUMNS).to_numpy(np.float64), positions
 
 
 def predict(table: pd.DataFrame, fit: Fit) -> pd.DataFrame:
-    """A row each validation and test image: its place, label, prediction and probabilities.
+    """Predict validation and test images; one row per image with its label and probabilities.
 
-    Validation images are predicted by the net that never saw them, test images by the final one.
+    Validation images are predicted by the net that was not fitted on them, test images by the
+    final one.
     """
-    return pd.concat(
-        [
-            _predict_set(table, "validation", fit.validation_net),
-            _predict_set(table, "test", fit.net),
-        ],
-        ignore_index=True,
-    )
+    nets = {"validation": fit.validation_net, "test": fit.net}
+    parts = [_predict_set(table, name, net) for name, net in nets.items()]
+    return pd.concat(parts, ignore_index=True)
 
 
 def error_rate(predictions: pd.DataFrame, name: str) -> float:
-    """The fraction of a set's images whose prediction is not their label."""
+    """Return the fraction of a set's images that are misclassified."""
     part = predictions[predictions["set"] == name]
     return float((part["prediction"] != part["label"]).mean())
 
 
 def error_interval(predictions: pd.DataFrame, name: str) -> tuple[float, float]:
-    """The 95 % interval of a set's error rate by Wilson's score (Wilson, 1927)."""
+    """Return the 95 % interval of a set's error rate by Wilson's score (Wilson, 1927)."""
     part = predictions[predictions["set"] == name]
     return _wilson(int((part["prediction"] != part["label"]).sum()), len(part))
 
 
 def error_rates(predictions: pd.DataFrame) -> dict[str, float]:
-    """The rates that metrics report, fractions: validation, test, and the test's interval."""
+    """Return the error rates that metrics report, fractions."""
     low, high = error_interval(predictions, "test")
     return {
         "validation_error_rate": error_rate(predictions, "validation"),
@@ -84,8 +96,29 @@ def error_rates(predictions: pd.DataFrame) -> dict[str, float]:
     }
 
 
+def mcnemar(
+    wrong: "pd.Series[bool]",
+    other_wrong: "pd.Series[bool]",
+    alternative: Literal["two-sided", "greater"] = "two-sided",
+) -> tuple[int, int, float]:
+    """Compare two classifiers on the same images by McNemar's exact test.
+
+    Of the images that exactly one of two equally good classifiers gets wrong, each gets half.
+
+    Returns:
+        How many images only the first gets wrong, how many only the other does, and p: the
+        probability of numbers as unequal, or of as many or more for the first ("greater").
+    """
+    from scipy.stats import binomtest
+
+    first, second = int((wrong & ~other_wrong).sum()), int((other_wrong & ~wrong).sum())
+    if first + second == 0:
+        return 0, 0, 1.0
+    return first, second, float(binomtest(first, first + second, alternative=alternative).pvalue)
+
+
 def errors_by_digit(predictions: pd.DataFrame) -> pd.DataFrame:
-    """A row a digit: test images, errors, error rate."""
+    """Return one row per digit: test images, errors, error rate."""
     test = predictions[predictions["set"] == "test"]
     wrong = (test["prediction"] != test["label"]).groupby(test["label"])
     table = pd.DataFrame(
@@ -95,7 +128,7 @@ def errors_by_digit(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def calibration(predictions: pd.DataFrame) -> pd.DataFrame:
-    """How often the test images that the net is so sure of are right: a row a bin of probability.
+    """Return the accuracy on test images by their highest probability, one row per bin.
 
     Columns low, high (the bin's ends), images, confidence (their mean highest probability),
     accuracy, and the ends of its 95 % interval, accuracy_low and accuracy_high; fractions. Bins
@@ -117,31 +150,34 @@ def calibration(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def calibration_error(table: pd.DataFrame) -> float:
-    """Expected calibration error of a `calibration` table: mean |accuracy - confidence| an image.
+    """Return the expected calibration error: mean |accuracy - confidence| over images.
 
     Naeini, Cooper and Hauskrecht (2015), "Obtaining well calibrated probabilities".
+
+    Args:
+        table: as `calibration` returns it.
     """
     gaps = (table["accuracy"] - table["confidence"]).abs()
     return float((gaps * table["images"]).sum() / table["images"].sum())
 
 
-def confusion(predictions: pd.DataFrame, digits: Sequence[int]) -> NDArray[np.int64]:
-    """Test images by label (rows) and prediction (columns)."""
+def confusion(predictions: pd.DataFrame, labels: Sequence[int]) -> NDArray[np.int64]:
+    """Count test images by label (rows) and prediction (columns)."""
     test = predictions[predictions["set"] == "test"]
     counts = pd.crosstab(test["label"], test["prediction"])
-    every = list(digits)
+    every = list(labels)
     return counts.reindex(index=every, columns=every, fill_value=0).to_numpy(np.int64)
 
 
 def mean_curves(curves: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A row an epoch, a column a layer: one of the learning curves, averaged over digits."""
+    """Average one learning curve over digits: one row per epoch, one column per layer."""
     table = curves.pivot_table(index="epoch", columns="layer", values=column)
     return table.rename(columns=lambda layer: f"layer{layer}").reset_index()
 
 
 def read_curves(folder: Path, layers: Sequence[int]) -> pd.DataFrame:
-    """The learning curves of a network's models: columns layer, digit, epoch and the quantities."""
-    frames: Mapping[tuple[int, int], pd.DataFrame] = {
+    """Read the learning curves of a network's models: layer, digit, epoch and the quantities."""
+    frames = {
         (layer, int(path.stem)): pd.read_csv(path)
         for layer in layers
         for path in sorted((folder / f"layer{layer}").glob("*.csv"))
@@ -150,17 +186,17 @@ def read_curves(folder: Path, layers: Sequence[int]) -> pd.DataFrame:
 
 
 def _wilson(count: int, of: int) -> tuple[float, float]:
-    from scipy.stats import binomtest  # most of a second; who only predicts goes without
+    from scipy.stats import binomtest  # takes most of a second to import
 
     interval = binomtest(count, of).proportion_ci(CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
 
 
 def _predict_set(table: pd.DataFrame, name: str, net: LogisticNet) -> pd.DataFrame:
-    digits = digits_of(table)
-    scores, _ = scores_and_labels(table, name)
+    labels = labels_in(table)
+    scores, _ = scores_and_positions(table, name)
     log_p = net.log_probabilities(scores)
     images = table.loc[table["set"] == name, IMAGE_COLUMNS].reset_index(drop=True)
-    images["prediction"] = np.array(digits)[log_p.argmax(axis=1)]
-    columns = [f"probability{digit}" for digit in digits]
+    images["prediction"] = np.array(labels)[log_p.argmax(axis=1)]
+    columns = [f"probability{label}" for label in labels]
     return images.join(pd.DataFrame(np.exp(log_p), columns=columns))

@@ -1,4 +1,4 @@
-"""Classifiers refitted on scores that were normalised: what section 7's choices are judged by.
+"""Classifiers refitted on normalised scores, by which section 7's choices are compared.
 
 Shapes: S versions of an image, N images, M models.
 """
@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hpoe.compute.parallel import run_in_order
-from hpoe.evaluation.measures import IMAGE_COLUMNS, error_rates, predict, scores_and_labels
+from hpoe.evaluation.measures import IMAGE_COLUMNS, error_rates, predict, scores_and_positions
 from hpoe.method.classifier import Fit, FitMethod, fit, gradient_ascent, logistic_regression
 from hpoe.params import Classifier, Method
 from hpoe_recognition.normalization import soft_choice
@@ -21,7 +21,7 @@ Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RefitResult:
     """A classifier refitted on normalised scores, its predictions and its error rates."""
 
     fit: Fit
@@ -30,7 +30,7 @@ class Outcome:
 
 
 def fit_method(method: Method, params: Classifier) -> tuple[FitMethod, Sequence[float]]:
-    """A method as params.yaml sets it, and the ascending values of its free number to try."""
+    """Return a method with its settings, and the values of its free number, ascending."""
     ascent = params.gradient_ascent
     methods: dict[Method, tuple[FitMethod, Sequence[float]]] = {
         "gradient_ascent": (
@@ -47,30 +47,40 @@ def fit_method(method: Method, params: Classifier) -> tuple[FitMethod, Sequence[
 
 def fit_table(method: Method, params: Classifier, table: pd.DataFrame) -> Fit:
     """Fit the net on a table of goodness."""
-    halves = [scores_and_labels(table, name) for name in ("fit", "validation")]
+    halves = [scores_and_positions(table, name) for name in ("fit", "validation")]
     return fit(*fit_method(method, params), halves[0], halves[1])
 
 
-def refit(params: Classifier, images: pd.DataFrame, scores: Scores) -> Outcome:
+def refit(params: Classifier, images: pd.DataFrame, scores: Scores) -> RefitResult:
     """Fit and evaluate the chosen method on scores [N, M] of labelled images [N rows]."""
     normalised = images[IMAGE_COLUMNS].join(pd.DataFrame(scores, images.index).add_prefix("score"))
     fitted = fit_table(params.method, params, normalised)
     predictions = predict(normalised, fitted)
-    return Outcome(fitted, predictions, error_rates(predictions))
+    return RefitResult(fitted, predictions, error_rates(predictions))
 
 
 def refit_each(
     params: Classifier, images: pd.DataFrame, choices: Iterable[Scores], workers: int
-) -> list[Outcome]:
-    """The same for the scores of each of some choices, by several processes."""
+) -> list[RefitResult]:
+    """Refit on the scores of each choice, in several processes."""
     return run_in_order(partial(refit, params, images), choices, workers)
 
 
 def soft_choices(versions: Scores, temperatures: tuple[float, ...]) -> dict[float, Scores]:
-    """Scores [N, M] after the soft choice among versions [S, N, M], by temperature."""
+    """Return the scores [N, M] of soft choices among versions [S, N, M], by temperature."""
     return {t: soft_choice(versions, t) for t in sorted(temperatures)}
 
 
-def best(outcomes: Mapping[float, Outcome]) -> float:
-    """The number whose classifier does best on validation: errors, then log loss."""
-    return min(outcomes, key=lambda number: outcomes[number].fit.validation_loss)
+def best(results: Mapping[float, RefitResult]) -> float:
+    """Return the number with the lowest validation loss: errors, then log loss."""
+    return min(results, key=lambda number: results[number].fit.validation_loss)
+
+
+def chosen_versions(scores: Scores, own: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Count how often models like each version best: fractions [2, S] of scores [S, N, M].
+
+    The first row is for the models of an image's own digit (`own` [N, M]), the second for others.
+    """
+    chosen = scores.argmax(axis=0)
+    counts = [np.bincount(chosen[models], minlength=len(scores)) for models in (own, ~own)]
+    return np.stack([count / count.sum() for count in counts])

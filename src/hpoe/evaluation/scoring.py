@@ -1,6 +1,5 @@
-"""Goodness of many images under the hierarchies of a network, from files, some images a task."""
+"""Goodness of all labelled images under a network's hierarchies, from files, in parallel."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from hpoe.compute.parallel import run_in_order
 from hpoe.data.split import digits_in, load_digit
-from hpoe_recognition.normalization import Preparation, Versions
+from hpoe_recognition.normalization import Versions
 
 if TYPE_CHECKING:
     from hpoe.method.rbm import RBM
@@ -19,32 +18,31 @@ if TYPE_CHECKING:
 LAYERS = (1, 2, 3)
 """Layers of a hierarchy, from the image up."""
 IMAGES_AT_ONCE = 1000
-"""Images a task and matrix product: enough to be fast, few enough for the processor's caches."""
+"""Images per task and matrix product: enough to be fast, few enough for the processor's caches."""
 SETS = ("fit", "validation", "test")
 """The sets that are scored: the supervised set's halves, and the test set."""
 
 
 @dataclass(frozen=True)
-class Task:
-    """Score some images [N, rows, columns], in some versions, under all models of a network."""
+class ScoringTask:
+    """Some images [N, rows, columns] to be scored, in versions, under all models of a network."""
 
     network: str
-    digits: tuple[int, ...]
+    labels: tuple[int, ...]
     models: Path
     versions: Versions
     images: NDArray[np.uint8]
 
 
 def labelled_images(split: Path) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
-    """Every scored image: columns set, index (its place in MNIST's file) and label; the images."""
+    """Return every scored image, and a table: set, index (its place in MNIST's file), label."""
     frames, images = [], []
     for name in SETS:
-        for digit in digits_in(split):
-            arrays = load_digit(split, digit)
-            part = getattr(arrays, name)
+        for label in digits_in(split):
+            arrays = load_digit(split, label)
             index = getattr(arrays, f"{name}_index")
-            frames.append(pd.DataFrame({"set": name, "index": index, "label": digit}))
-            images.append(part)
+            frames.append(pd.DataFrame({"set": name, "index": index, "label": label}))
+            images.append(getattr(arrays, name))
     return pd.concat(frames, ignore_index=True), np.concatenate(images)
 
 
@@ -54,44 +52,30 @@ def score_network(
     models: Path,
     workers: int,
     versions: Versions,
+    *,
+    warped: bool = False,
 ) -> NDArray[np.float64]:
-    """Goodness of every labelled image in every version, nats: [S versions, N, M].
+    """Compute the goodness of every labelled image in every version, nats, [S versions, N, M].
 
-    M counts digits, then layers, in the order of `score_names`.
+    M counts classes, then layers, in the order of `score_names`. Warped images have one version
+    per length of the warp, along the gradient of each model's goodness.
     """
-    return _of_all_images(_score, network, split, models, workers, versions)
-
-
-def score_warped(
-    network: str, split: Path, models: Path, workers: int, how: Preparation
-) -> NDArray[np.float64]:
-    """Goodness of every labelled image warped as each model likes, nats: [lengths, N, M]."""
-    return _of_all_images(_score_warped, network, split, models, workers, Versions(how))
-
-
-def score_names(split: Path) -> list[str]:
-    """Names of the M scores, the columns of the goodness tables."""
-    return [f"digit{digit}_layer{layer}" for digit in digits_in(split) for layer in LAYERS]
-
-
-def _of_all_images(
-    score: Callable[[Task], NDArray[np.float64]],
-    network: str,
-    split: Path,
-    models: Path,
-    workers: int,
-    versions: Versions,
-) -> NDArray[np.float64]:
-    digits, (_, images) = tuple(digits_in(split)), labelled_images(split)
+    labels, (_, images) = tuple(digits_in(split)), labelled_images(split)
     tasks = [
-        Task(network, digits, models, versions, images[first : first + IMAGES_AT_ONCE])
+        ScoringTask(network, labels, models, versions, images[first : first + IMAGES_AT_ONCE])
         for first in range(0, len(images), IMAGES_AT_ONCE)
     ]
+    score = _score_warped if warped else _score
     return np.concatenate(run_in_order(score, tasks, workers), axis=1)
 
 
-def _score(task: Task) -> NDArray[np.float64]:
-    import torch  # by the workers: the stage itself does without
+def score_names(split: Path) -> list[str]:
+    """Return the names of the M scores, the columns of the goodness tables."""
+    return [f"digit{label}_layer{layer}" for label in digits_in(split) for layer in LAYERS]
+
+
+def _score(task: ScoringTask) -> NDArray[np.float64]:
+    import torch  # in the workers only
 
     from hpoe.method.hierarchy import layer_goodness
     from hpoe.method.rbm import visible_units
@@ -106,7 +90,7 @@ def _score(task: Task) -> NDArray[np.float64]:
     return np.stack(scores)
 
 
-def _score_warped(task: Task) -> NDArray[np.float64]:
+def _score_warped(task: ScoringTask) -> NDArray[np.float64]:
     import torch
 
     from hpoe.method.rbm import visible_units
@@ -120,10 +104,10 @@ def _score_warped(task: Task) -> NDArray[np.float64]:
     return scores
 
 
-def _hierarchies(task: Task) -> "list[list[RBM]]":
+def _hierarchies(task: ScoringTask) -> "list[list[RBM]]":
     from hpoe.training.weights import load_rbm, weights_path
 
     return [
-        [load_rbm(weights_path(task.models, task.network, layer, digit)) for layer in LAYERS]
-        for digit in task.digits
+        [load_rbm(weights_path(task.models, task.network, layer, label)) for layer in LAYERS]
+        for label in task.labels
     ]

@@ -1,19 +1,18 @@
 """The paper's own figures in the paper's form: figures 1 to 6 (7 is `figures.misclassified`).
 
-Pure as `hpoe.evaluation.figures`: arrays in, a matplotlib Figure out. Shapes: K images, D digits.
+As `hpoe.evaluation.figures`: arrays in, a matplotlib Figure out. Shapes: K images, D classes.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from hpoe.evaluation.figures import (
+from hpoe.evaluation.drawing import (
     BLUE,
+    GAP,
     GREY,
     ORANGE,
     WIDTH,
@@ -21,28 +20,27 @@ from hpoe.evaluation.figures import (
     number,
     plain_figure,
     styled,
+    tiled,
+    without_frame,
 )
-
-GAP = 2
-"""Pixels between images."""
 
 
 @styled
 def chains(
-    strips: NDArray[np.float32], digits: Sequence[int], steps: Sequence[int], network: str
+    strips: NDArray[np.float32], labels: Sequence[int], steps: Sequence[int], network: str
 ) -> Figure:
     """Figure 1, the alternating Gibbs chain of each digit's layer-1 model.
 
     Args:
         strips: the start, then p(v|h), float32 [D, S, rows, columns], after S numbers of steps.
-        digits: the D digits.
+        labels: the D digits.
         steps: the S numbers of steps, the first 0.
         network: its name.
     """
-    half = -(-len(digits) // 2)
+    half = -(-len(labels) // 2)
     blocks = np.zeros((2, half, *strips.shape[1:]), strips.dtype)
-    blocks.reshape(-1, *strips.shape[1:])[: len(digits)] = strips
-    canvas = np.concatenate([np.pad(_tiled(each), ((0, 0), (0, 12 * GAP))) for each in blocks], 1)
+    blocks.reshape(-1, *strips.shape[1:])[: len(labels)] = strips
+    canvas = np.concatenate([np.pad(tiled(each), ((0, 0), (0, 12 * GAP))) for each in blocks], 1)
     figure, axes = around_canvas(
         canvas,
         "Where alternating Gibbs sampling takes an image, in the model of its own digit",
@@ -51,10 +49,9 @@ def chains(
     )
     axes.images[0].set(cmap="gray_r", clim=(0, 1))
     height, width = canvas.shape[0] / half, canvas.shape[1] / 2
-    for place, digit in enumerate(digits):
+    for place, digit in enumerate(labels):
         left, line = place // half * width, place % half
         axes.text(left - 3 * GAP, (line + 0.5) * height, str(digit), ha="right", va="center")
-    axes.set_yticks([])
     return figure
 
 
@@ -63,12 +60,11 @@ def examples(images: NDArray[np.uint8], digit: int) -> Figure:
     """Figure 2: a hundred examples of one digit, uint8 [100, rows, columns]."""
     side = int(np.sqrt(len(images)))
     figure, axes = around_canvas(
-        _tiled(images[: side * side].reshape(side, side, *images.shape[1:])),
+        tiled(images[: side * side].reshape(side, side, *images.shape[1:])),
         f"{side * side} of the images that train the model of the {digit}s",
         "As they are in MNIST: size-normalised, centred, neither deskewed nor distorted",
     )
     axes.images[0].set(cmap="gray_r", clim=(0, 255))
-    axes.set_yticks([])
     return figure
 
 
@@ -91,22 +87,23 @@ def fields(panels: Mapping[str, NDArray[np.float32]], digit: int) -> Figure:
         np.ravel(figure.subplots(1, len(panels))), panels.items(), strict=True
     ):
         limit = float(np.quantile(np.abs(weights), 0.998))
-        tiles = _tiled(weights.reshape(3, 6, *weights.shape[1:]), blank=np.nan)
+        tiles = tiled(weights.reshape(3, 6, *weights.shape[1:]), blank=np.nan)
         axes.imshow(tiles, cmap="gray", clim=(-limit, limit), interpolation="nearest")
-        _without_axes(axes)
+        axes.set_yticks([])
+        without_frame(axes)
         axes.set_title(name)
     return figure
 
 
 @styled
-def hinton_diagram(goodness: NDArray[np.float64], digits: Sequence[int], network: str) -> Figure:
+def hinton_diagram(goodness: NDArray[np.float64], labels: Sequence[int], network: str) -> Figure:
     """Figure 4: mean goodness of every digit under every digit's model, rows summing to zero.
 
     A row is a model: its unknown normalising constant is what the shift takes away.
 
     Args:
         goodness: means in nats, float64 [digit of the model, digit of the images].
-        digits: the D digits.
+        labels: the D digits.
         network: its name.
     """
     shifted = goodness - goodness.mean(axis=1, keepdims=True)
@@ -114,7 +111,7 @@ def hinton_diagram(goodness: NDArray[np.float64], digits: Sequence[int], network
     own = int((np.diag(shifted) > 0).sum())
     figure = plain_figure(
         (5.6, 5.8),
-        f"{own} of {len(digits)} models like their own digit more than the mean digit",
+        f"{own} of {len(labels)} models like their own digit more than the mean digit",
         f"Area: mean goodness less its row's mean (white: above), {largest:.0f} nats at most",
     )
     axes = figure.subplots()
@@ -124,12 +121,12 @@ def hinton_diagram(goodness: NDArray[np.float64], digits: Sequence[int], network
         colour = "white" if shifted[row, column] > 0 else "black"
         corner = (column - side / 2, row - side / 2)
         axes.add_patch(Rectangle(corner, side, side, facecolor=colour, linewidth=0))
-    ends = (-0.6, len(digits) - 0.4)
+    ends = (-0.6, len(labels) - 0.4)
     axes.set(xlim=ends, ylim=ends[::-1], aspect="equal", xlabel="Digit")
     axes.set_ylabel(f"Model (layer 1 of {network})")
-    places = range(len(digits))
-    axes.set_xticks(places, [str(digit) for digit in digits])
-    axes.set_yticks(places, [str(digit) for digit in digits])
+    places = range(len(labels))
+    axes.set_xticks(places, [str(digit) for digit in labels])
+    axes.set_yticks(places, [str(digit) for digit in labels])
     return figure
 
 
@@ -147,7 +144,7 @@ def reconstructions(
     first, second = models
     others = ((first, 2), (second, 0))
     lines = [
-        np.concatenate([_tiled(of[digit]) for digit in models], axis=1) for of in blocks.values()
+        np.concatenate([tiled(of[digit]) for digit in models], axis=1) for of in blocks.values()
     ]
     errors = {
         name: np.mean([np.square(of[a][at] - of[a][1]).sum((1, 2)) for a, at in others])
@@ -220,20 +217,6 @@ def _errors(
 ) -> int:
     side = scores @ np.array(line[:2]) + line[2] > 0
     return int((side != second).sum())
-
-
-def _tiled(images: NDArray[Any], blank: float = 0) -> NDArray[Any]:
-    """Images [lines, K, rows, columns] side by side, a gap below and to the right of each."""
-    margins = ((0, 0), (0, 0), (0, GAP), (0, GAP))
-    padded = np.pad(images, margins, constant_values=blank)
-    lines, count, rows, columns = padded.shape
-    return padded.swapaxes(1, 2).reshape(lines * rows, count * columns)
-
-
-def _without_axes(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
 
 
 def _listed(steps: Sequence[int]) -> str:

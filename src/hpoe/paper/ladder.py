@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from hpoe.evaluation.measures import IMAGE_COLUMNS
-from hpoe.evaluation.refitting import Outcome, Scores, best, refit_each, soft_choices
+from hpoe.evaluation.refitting import RefitResult, Scores, best, refit_each, soft_choices
 from hpoe.method.warping import penalties
 from hpoe.params import Classifier
-from hpoe_recognition.normalization import SHEARS, SHIFTS, maximum_choice
+from hpoe_recognition.normalization import SHEARS, SHIFTS
 
 SHIFTED = slice(len(SHIFTS))
 SHEARED = (SHIFTS.index((0, 0)), *range(len(SHIFTS), len(SHIFTS) + len(SHEARS)))
@@ -40,7 +40,7 @@ class Climbed:
 
     rung: Rung
     chosen: float
-    outcome: Outcome
+    outcome: RefitResult
 
 
 def rungs(
@@ -68,7 +68,7 @@ def rungs(
     together = many + several
     return [
         Rung("as_given", "one network, images as given", 1, {0.0: first[0]}),
-        Rung("maximum", "maximum over shifts", 1, {0.0: maximum_choice(first[SHIFTED])}),
+        Rung("maximum", "maximum over shifts", 1, {0.0: first[SHIFTED].max(axis=0)}),
         Rung("shifts", "soft choice among shifts", 1, soft(first[SHIFTED])),
         Rung("shears", "soft choice among shears", 1, soft(first[[*SHEARED]])),
         Rung("both", "soft choice among shifts and shears", 1, soft(first[EVERY])),
@@ -130,5 +130,5 @@ def predictions(climbed: Sequence[Climbed]) -> pd.DataFrame:
 def _likeliest(warped: Scores) -> dict[float, Scores]:
     """The goodness of the warp with the highest goodness and prior, by the prior's width."""
     return {
-        width: maximum_choice(warped + penalties(width).numpy()[:, None, None]) for width in WIDTHS
+        width: (warped + penalties(width).numpy()[:, None, None]).max(axis=0) for width in WIDTHS
     }

@@ -1,11 +1,12 @@
-"""The served system, put together from the pipeline's files."""
+"""The served system, assembled from the pipeline's files."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpoe.compute.parallel import run_in_order
 from hpoe.data.split import digits_in, load_digit
@@ -14,30 +15,23 @@ from hpoe.method.classifier import Fit
 from hpoe.method.randomness import generator
 from hpoe.params import Network as NetworkParams
 from hpoe.params import Refusal
-from hpoe.registration.outliers import KINDS, Images, Source, outliers, redrawn
+from hpoe.registration.outliers import Images, Source, outliers, redrawn
 from hpoe.registration.refusal import fit_digit_score, fit_edges
 from hpoe.tensors import load_tensors
-from hpoe_recognition.digit_score import Seen
-from hpoe_recognition.networks import Network, stacked
-from hpoe_recognition.normalization import SHIFTS, Preparation
+from hpoe_recognition.digit_score import Evidence
+from hpoe_recognition.networks import stacked
+from hpoe_recognition.normalization import SHIFTS
 from hpoe_recognition.recogniser import Recogniser, System
 
 REMEDY = "delete it and run `dvc repro` to make it again"
-IMAGES_A_TASK = 500
-
-
-@dataclass(frozen=True)
-class Task:
-    """Ask the models about some images."""
-
-    system: System
-    images: Images
+BATCH = 500
+"""Images per task."""
 
 
 def assemble(
     split: Path, models: Path, networks: Mapping[str, NetworkParams], fit: Fit, temperature: float
 ) -> System:
-    """The system that shift normalisation evaluated, yet without a digit score.
+    """Assemble the system that shift normalisation evaluated, without a digit score.
 
     Args:
         split: the pipeline's folder of images.
@@ -49,13 +43,20 @@ def assemble(
     Raises:
         WeightsError: a weights file is missing, damaged or of another format version.
     """
-    digits = digits_in(split)
+    labels = digits_in(split)
+    rbms = {
+        name: [
+            [
+                load_tensors(models / name / f"layer{layer}" / f"{label}.safetensors", REMEDY)[0]
+                for label in labels
+            ]
+            for layer in LAYERS
+        ]
+        for name in networks
+    }
     return System(
-        digits=tuple(digits),
-        networks={
-            name: _network(models / name, digits, recipe.images)
-            for name, recipe in networks.items()
-        },
+        labels=tuple(labels),
+        networks={name: stacked(rbms[name], recipe.images) for name, recipe in networks.items()},
         offsets=SHIFTS,
         temperature=temperature,
         net=fit.net,
@@ -66,75 +67,61 @@ def assemble(
 def teach_refusal(
     system: System, split: Path, params: Refusal, seed: int, workers: int
 ) -> Recogniser:
-    """The same system, able to say how typical an image is and whether it looks like a digit.
+    """Fit what says how typical an image is, and whether it looks like a digit.
 
-    The digit score is fitted on the supervised set's first half and some of the unsupervised
-    images, as they are and redrawn, and on outliers made from the half; its threshold on the other
-    half. Its edges are those of all unsupervised images. How typical an image is, both halves say:
-    no RBM has seen them.
+    The digit score is fitted on the supervised set's first half and some unsupervised images, as
+    they are and redrawn, against outliers made from that half; its threshold on the other half.
+    The edge densities are fitted on all unsupervised images. Typicality is measured on both halves,
+    which no RBM has seen.
     """
-    arrays = [load_digit(split, digit) for digit in system.digits]
+    arrays = [load_digit(split, label) for label in system.labels]
     first, second = (
         np.concatenate([getattr(each, half) for each in arrays]) for half in ("fit", "validation")
     )
-    labels = np.repeat(np.arange(len(arrays)), [len(each.fit) for each in arrays])
+    labels = np.repeat(system.labels, [len(each.fit) for each in arrays])
     source = Source(first, labels, generator(seed, "register", 0, 0, "outliers"))
     more = [each.unsupervised[: params.digits_per_class] for each in arrays]
-    digits, validation = in_parts(np.concatenate([first, *more])), in_parts(second)
-    # Made while the models are asked about what is there already.
+    digits, validation = in_batches(np.concatenate([first, *more])), in_batches(second)
+    # Generators: these are drawn while the models score the images before them.
     made = outliers(source, params.outliers_per_kind)
-    again = (redrawn(part, source.rng) for part in digits)
-    seen = iter(see(system, chain(validation, digits, made, again), workers))
-    held_out = together(islice(seen, len(validation)))
-    as_they_are = [*islice(seen, len(digits))]
-    strangers = together(islice(seen, len(KINDS)))
-    fitted = together([*as_they_are, *seen])
-    edges = fit_edges([system.seen(each.unsupervised) for each in arrays])
+    again = (redrawn(batch, source.rng) for batch in digits)
+    found = iter(evidence_of(system, chain(validation, digits, made, again), workers))
+    held_out = joined(islice(found, len(validation)))
+    as_they_are = [*islice(found, len(digits))]
+    strangers = joined(islice(found, len(source.kinds)))
+    fitted = joined([*as_they_are, *found])
+    edges = fit_edges([system.network_input(each.unsupervised) for each in arrays])
     score = fit_digit_score(params, edges, fitted, strangers, held_out, seed)
-    own = np.concatenate(
-        [
-            goodness[:, :: len(LAYERS)].reshape(len(arrays), -1, len(arrays))
-            for goodness in (fitted.goodness[: len(first)], held_out.goodness)
-        ],
-        axis=1,
-    )
-    typical = np.stack([np.sort(own[digit, :, digit]) for digit in range(len(arrays))])
-    return Recogniser(system, typical, score)
+    halves = (fitted.goodness[: len(first)], held_out.goodness)
+    return Recogniser(system, _typical(halves, len(system.labels)), score)
 
 
-def see(system: System, images: Iterable[Images], workers: int) -> list[Seen]:
-    """What the models say of each of some arrays [N, rows, columns], by several processes.
+def evidence_of(system: System, batches: Iterable[Images], workers: int) -> list[Evidence]:
+    """Collect the evidence on each batch [N, rows, columns], by several processes.
 
-    They are asked for one by one, as processes are free.
+    Batches are drawn from the iterable one by one, as processes become free.
     """
-    return run_in_order(_see, (Task(system, part) for part in images), workers)
+    return run_in_order(system.evidence, batches, workers)
 
 
-def in_parts(images: Images) -> list[Images]:
-    """Images [N, rows, columns] in arrays that suit a task."""
-    return np.array_split(images, max(1, len(images) // IMAGES_A_TASK))
+def in_batches(images: Images) -> list[Images]:
+    """Cut images [N, rows, columns] into batches for tasks."""
+    return np.array_split(images, max(1, len(images) // BATCH))
 
 
-def together(parts: Iterable[Seen]) -> Seen:
-    """What the models say of the images of all parts."""
+def joined(parts: Iterable[Evidence]) -> Evidence:
+    """Join the evidence on several batches."""
     every = [*parts]
-    return Seen(
-        *(np.concatenate([getattr(part, field.name) for part in every]) for field in fields(Seen))
+    names = [field.name for field in fields(Evidence)]
+    return Evidence(*(np.concatenate([getattr(part, name) for part in every]) for name in names))
+
+
+def _typical(halves: Iterable[NDArray[np.float64]], n_classes: int) -> NDArray[np.float64]:
+    """Return the layer-1 goodness of each class's own images, ascending, nats, [D, K].
+
+    Each half is goodness [N, M] of as many images of every class, class by class.
+    """
+    by_class = np.concatenate(
+        [half[:, :: len(LAYERS)].reshape(n_classes, -1, n_classes) for half in halves], axis=1
     )
-
-
-def _see(task: Task) -> Seen:
-    return task.system.see(task.images, task.system.scores(task.images))
-
-
-def _network(folder: Path, digits: Sequence[int], images: Preparation) -> Network:
-    return stacked(
-        [
-            [
-                load_tensors(folder / f"layer{layer}" / f"{digit}.safetensors", REMEDY)[0]
-                for digit in digits
-            ]
-            for layer in LAYERS
-        ],
-        images,
-    )
+    return np.stack([np.sort(by_class[at, :, at]) for at in range(n_classes)])

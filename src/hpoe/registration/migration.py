@@ -1,7 +1,7 @@
-"""From the embedded store to a tracking server: its runs, and the versions of its model.
+"""Copying runs and model versions from the embedded store to a tracking server.
 
-What is copied is found again on the server, by a run's uid or a version's tag: copying again adds
-nothing, and goes on where it was interrupted.
+Copies are recognised on the server by a run's uid or a version's tag: copying again adds nothing
+and resumes where it was interrupted.
 """
 
 import json
@@ -15,18 +15,17 @@ from hpoe.registration.registry import CANDIDATE, CHAMPION, HISTORY, NAME
 from hpoe.tracking.mlflow_errors import explained
 from hpoe.tracking.store import (
     EXPERIMENT,
-    POINTS_A_CALL,
     STORE,
-    TAGS_A_CALL,
     UID,
     Tracker,
+    log_values,
     tracking_uri,
 )
 
 PARENT = "mlflow.parentRunId"
 REUSED = "reused/"
 PUSHED = "hpoe.pushed_from"
-"""Tag of a copied version: the model that it is a copy of."""
+"""Tag of a copied version: the source of the original."""
 
 
 def push(configured_uri: str, report: Callable[[str], None]) -> None:
@@ -34,16 +33,12 @@ def push(configured_uri: str, report: Callable[[str], None]) -> None:
 
     Raises:
         TrackingError: no server is named, there is no embedded store, or the server refuses.
-        UnreachableError: the server does not answer; the same command goes on later.
+        UnreachableError: the server does not answer; the same command resumes later.
     """
     if not configured_uri:
-        raise TrackingError(
-            "MLFLOW_TRACKING_URI names no server: set it to the one that the runs are to go to"
-        )
+        raise TrackingError("MLFLOW_TRACKING_URI names no server: set it to the address to push to")
     if not (STORE / "mlflow.db").exists():
-        raise TrackingError(
-            f"{STORE / 'mlflow.db'} is missing: there are no runs to push from here"
-        )
+        raise TrackingError(f"{STORE / 'mlflow.db'} is missing: there are no runs to push")
     tracker = Tracker(configured_uri)
     with explained(configured_uri):
         copy = _Copy(tracker, configured_uri)
@@ -54,7 +49,7 @@ def push(configured_uri: str, report: Callable[[str], None]) -> None:
 
 
 class _Copy:
-    """One copying, which knows what each run is called on either side."""
+    """One copying; it knows each run's id on both sides."""
 
     def __init__(self, tracker: Tracker, uri: str) -> None:
         from mlflow import MlflowClient
@@ -66,7 +61,7 @@ class _Copy:
         self._ids: dict[str, str] = {}
 
     def runs(self) -> tuple[int, int]:
-        """Copy the runs; how many were copied now, and how many there are."""
+        """Copy the runs; return how many were copied now and how many there are."""
         found = sorted(self._all_runs(), key=lambda run: int(run.info.start_time))
         for run in found:
             self._ids[run.info.run_id] = self._find_or_create(run)
@@ -96,23 +91,19 @@ class _Copy:
         return str(made.info.run_id)
 
     def _is_complete(self, run: Any) -> bool:  # noqa: ANN401 - MLflow's entity
-        """Whether the copy has ended as the run has: that is written last."""
+        """Whether the copy has the run's status and end time, which are written last."""
         there = self._there.get_run(self._ids[run.info.run_id]).info
         return bool(there.status == run.info.status and there.end_time == run.info.end_time)
 
     def _fill(self, run: Any) -> None:  # noqa: ANN401 - MLflow's entity
-        from mlflow.entities import Param, RunTag
-
         run_id = self._ids[run.info.run_id]
-        tags = [RunTag(key, self._linked(key, value)) for key, value in run.data.tags.items()]
-        params = [Param(key, value) for key, value in run.data.params.items()]
-        for first in range(0, max(len(tags), len(params)), TAGS_A_CALL):
-            part = slice(first, first + TAGS_A_CALL)
-            self._there.log_batch(run_id, params=params[part], tags=tags[part])
-        for key in run.data.metrics:
-            points = self._here.get_metric_history(run.info.run_id, key)
-            for first in range(0, len(points), POINTS_A_CALL):
-                self._there.log_batch(run_id, points[first : first + POINTS_A_CALL])
+        tags = {key: self._linked(key, value) for key, value in run.data.tags.items()}
+        points = [
+            point
+            for key in run.data.metrics
+            for point in self._here.get_metric_history(run.info.run_id, key)
+        ]
+        log_values(self._there, run_id, points, run.data.params, tags)
         if run.inputs.dataset_inputs:
             self._there.log_inputs(run_id, run.inputs.dataset_inputs)
         self._copy_artifacts(run.info.run_id, run_id)
@@ -121,7 +112,7 @@ class _Copy:
             self._there.set_terminated(run_id, run.info.status, run.info.end_time)
 
     def _linked(self, key: str, value: str) -> str:
-        """A tag's value; the id of a run becomes the id of its copy."""
+        """Return a tag's value, with the id of a run replaced by the id of its copy."""
         return self._ids.get(value, value) if key == PARENT or key.startswith(REUSED) else value
 
     def _copy_artifacts(self, run: str, copy: str) -> None:
@@ -132,7 +123,7 @@ class _Copy:
             self._there.log_artifacts(copy, scratch)
 
     def versions(self) -> Iterator[str]:
-        """Copy the model's versions, its aliases and the order of its champions; what was done."""
+        """Copy the model's versions, aliases and history of champions; yield what was done."""
         here = sorted(
             self._here.search_model_versions(f"name='{NAME}'"), key=lambda each: int(each.version)
         )
@@ -163,7 +154,7 @@ class _Copy:
                 raise
 
     def _copy_version(self, version: Any) -> int:  # noqa: ANN401 - MLflow's entity
-        """Copy a version with its package; the number that it has on the server."""
+        """Copy a version with its package; return its number on the server."""
         from mlflow.models import Model
 
         run = self._ids.get(str(version.run_id))
@@ -187,7 +178,7 @@ class _Copy:
         return int(made.version)
 
     def _package(self, version: Any, scratch: str) -> str:  # noqa: ANN401 - MLflow's entity
-        """A copy of a version's files; its `models:/` address would be sought on the server."""
+        """Download a version's files, by path: MLflow would look for `models:/` on the server."""
         from mlflow.artifacts import download_artifacts
 
         model = str(version.source).removeprefix("models:/")
@@ -195,7 +186,7 @@ class _Copy:
         return str(download_artifacts(artifact_uri=location, dst_path=scratch))
 
     def _copy_aliases(self, numbers: dict[int, int]) -> Iterator[str]:
-        """Give the copies their aliases, where the server's model has not given them itself."""
+        """Set the copies' aliases, unless the server's model has them already."""
         here, there = (side.get_registered_model(NAME) for side in (self._here, self._there))
         for alias in (CHAMPION, CANDIDATE):
             if alias not in here.aliases:

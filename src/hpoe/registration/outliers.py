@@ -1,9 +1,9 @@
-"""Images that are no digits, made from digits: what the digit score is fitted against.
+"""Outliers that the digit score is fitted against: figures that are no digits, made from digits.
 
-Each kind spoils what makes a digit and keeps the rest: pen, stroke width, size, place. The kinds
-are others than those on which refusal is tested (letters, shapes, strokes, symbols, noise).
+Each kind destroys what makes a digit and keeps the rest: pen, stroke width, size, place. The kinds
+differ from those that refusal is tested on (letters, shapes, strokes, symbols, noise).
 
-Shapes: N images of R rows and C columns, uint8; digits are the positions of their labels, [N].
+Shapes: N images of R rows and C columns, uint8.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,46 +21,54 @@ Picture = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Source:
-    """Digits to make outliers from, and the random numbers that decide how."""
+    """Images of digits to make outliers from, and the random generator to do it with."""
 
     images: Images
-    digits: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    """The digits themselves, 0..9, [N]."""
     rng: np.random.Generator
 
+    @property
+    def kinds(self) -> "list[Kind]":
+        """The kinds of outlier that can be made from these digits."""
+        present = set(self.labels.tolist())
+        return [kind for kind in KINDS if present & set(MADE_FROM.get(kind, present))]
+
     def any(self) -> Picture:
-        """An image of any digit, [R, C] in [0, 1]."""
-        image: Picture = self.images[self.rng.integers(len(self.images))] / np.float32(255)
-        return image
+        """Draw an image, [R, C] in [0, 1]."""
+        return self._image(self.rng.integers(len(self.images)))
 
     def pair(self) -> tuple[Picture, Picture]:
-        """Images of two different digits."""
+        """Draw images of two different digits."""
         first, second = self.rng.choice(len(self.images), 2, replace=False)
-        while self.digits[first] == self.digits[second]:
+        while self.labels[first] == self.labels[second]:
             second = self.rng.integers(len(self.images))
-        return self.images[first] / np.float32(255), self.images[second] / np.float32(255)
+        return self._image(first), self._image(second)
 
-    def of(self, digits: tuple[int, ...]) -> Picture:
-        """An image of one of some digits."""
-        chosen = self.rng.choice(np.flatnonzero(np.isin(self.digits, digits)))
-        image: Picture = self.images[chosen] / np.float32(255)
-        return image
+    def for_kind(self, kind: "Kind") -> Picture:
+        """Draw an image of one of the digits that a kind is made from."""
+        return self._image(self.rng.choice(np.flatnonzero(np.isin(self.labels, MADE_FROM[kind]))))
 
     def turned(self, piece: Picture) -> Picture:
-        """A piece turned by any angle."""
+        """Rotate a piece by a random angle."""
         rotated: Picture = ndimage.rotate(piece, self.rng.uniform(0, 360), order=1)
         return rotated
 
+    def _image(self, at: np.int64) -> Picture:
+        image: Picture = self.images[at] / np.float32(255)
+        return image
+
 
 def outliers(source: Source, count: int) -> Iterator[Images]:
-    """`count` images of every kind, placed as digits are, [count, R, C] a kind."""
-    for kind in KINDS:
+    """Yield `count` images of each kind, placed as digits are, [count, R, C]."""
+    for kind in source.kinds:
         yield np.stack([placed(kind(source)) for _ in range(count)])
 
 
 def redrawn(digits: Images, rng: np.random.Generator) -> Images:
-    """Digits enlarged, paler, and placed again, [N, R, C].
+    """Enlarge digits, which makes them paler, and place them again, [N, R, C].
 
-    Digits, but with the traces of placing that outliers have and MNIST's own have not.
+    They bear the traces of placing that outliers have and MNIST's own images do not.
     """
     images = []
     for image in digits:
@@ -70,7 +78,7 @@ def redrawn(digits: Images, rng: np.random.Generator) -> Images:
 
 
 def placed(figure: Picture) -> Images:
-    """A figure's ink, 0 to 1, sized and centred as MNIST's digits are, [28, 28]."""
+    """Size and centre a figure's ink, 0 to 1, as MNIST's digits are, [28, 28]."""
     if not figure.any():
         return np.zeros((SIDE, SIDE), np.uint8)
     dark = np.ascontiguousarray(figure / figure.max(), np.float32)
@@ -99,23 +107,23 @@ def side_by_side(source: Source) -> Picture:
 
 
 def mirrored(source: Source) -> Picture:
-    """A digit that is another figure in a mirror."""
-    return source.of((2, 3, 4, 5, 6, 7, 9))[:, ::-1]
+    """A digit mirrored left to right."""
+    return source.for_kind(mirrored)[:, ::-1]
 
 
 def upside_down(source: Source) -> Picture:
-    """A digit that is another figure in a mirror on the floor."""
-    return source.of((2, 4, 5, 6, 7, 9))[::-1]
+    """A digit mirrored top to bottom."""
+    return source.for_kind(upside_down)[::-1]
 
 
 def doubled(source: Source) -> Picture:
-    """A digit over its own mirror image, or its reflection in the diagonal."""
+    """A digit over its mirror image or its transpose."""
     image = source.any()
     return np.maximum(image, image[:, ::-1] if source.rng.integers(2) else image.T)
 
 
 def symmetric(source: Source) -> Picture:
-    """A half of a digit and its mirror image, left and right or above and below, or both."""
+    """A half of a digit beside or above its mirror image, or both."""
     image = source.any()
     half = image[:, : image.shape[1] // 2]
     figure = np.concatenate([half, half[:, ::-1]], axis=1)
@@ -125,7 +133,7 @@ def symmetric(source: Source) -> Picture:
 
 
 def shuffled_quarters(source: Source) -> Picture:
-    """The quarters of a digit, each at another's place."""
+    """The quarters of a digit, permuted."""
     upper, lower = np.array_split(source.any()[4:24, 4:24], 2)
     quarters = [*np.array_split(upper, 2, axis=1), *np.array_split(lower, 2, axis=1)]
     a, b, c, d = (
@@ -135,7 +143,7 @@ def shuffled_quarters(source: Source) -> Picture:
 
 
 def cut(source: Source) -> Picture:
-    """A half of a digit alone."""
+    """Half a digit."""
     image = np.rot90(source.any(), int(source.rng.integers(4))).copy()
     rows = np.flatnonzero(image.any(axis=1))
     image[(rows[0] + rows[-1]) // 2 :] = 0
@@ -143,13 +151,13 @@ def cut(source: Source) -> Picture:
 
 
 def fragment(source: Source) -> Picture:
-    """A small piece of a digit, turned by any angle, as large as a digit."""
+    """A small piece of a digit, rotated and enlarged to a digit's size."""
     size = int(source.rng.integers(8, 13))
     return source.turned(_piece(source, size))
 
 
 def collage(source: Source) -> Picture:
-    """Pieces of several digits, turned by any angle, side by side and over each other."""
+    """Pieces of several digits, rotated, beside and over each other."""
     sheet = np.zeros((40, 40), np.float32)
     for _ in range(source.rng.integers(2, 5)):
         _lay(sheet, source.turned(_piece(source, int(source.rng.integers(8, 18)))), source.rng)
@@ -167,11 +175,11 @@ def warped(source: Source) -> Picture:
 
 def transposed(source: Source) -> Picture:
     """A digit reflected in its diagonal."""
-    return source.of((2, 3, 4, 5, 6, 7, 9)).T
+    return source.for_kind(transposed).T
 
 
 def spliced(source: Source) -> Picture:
-    """A half of a digit, and of another that is turned by a quarter or more."""
+    """Half of one digit, and half of another rotated by a quarter turn or more."""
     first, second = source.pair()
     middle = first.shape[1] // 2
     second = np.rot90(second, int(source.rng.integers(1, 4)))
@@ -180,7 +188,7 @@ def spliced(source: Source) -> Picture:
 
 
 def touching(source: Source) -> Picture:
-    """Two digits written into each other's side."""
+    """Two digits that overlap at the side."""
     first, second = inked(source.any()), inked(source.any())
     shared = min(int(source.rng.integers(1, 8)), first.shape[1] - 1, second.shape[1] - 1)
     left = np.pad(first, ((0, 0), (0, second.shape[1] - shared)))
@@ -188,7 +196,7 @@ def touching(source: Source) -> Picture:
 
 
 def heap(source: Source) -> Picture:
-    """Digits of several sizes, turned by any angle, over each other."""
+    """Digits of several sizes, rotated, over each other."""
     sheet = np.zeros((56, 56), np.float32)
     for _ in range(source.rng.integers(2, 5)):
         larger = ndimage.zoom(source.any()[4:24, 4:24], source.rng.uniform(0.5, 1.8, 2), order=1)
@@ -197,18 +205,18 @@ def heap(source: Source) -> Picture:
 
 
 def crossed(source: Source) -> Picture:
-    """Ones across each other, all turned by one angle."""
+    """Ones across each other, all rotated by one angle."""
     sheet = np.zeros((56, 56), np.float32)
     angle = source.rng.uniform(0, 360)
     for number in range(source.rng.integers(2, 5)):
         times = source.rng.uniform(1, 2.4), source.rng.uniform(0.8, 1.6)
-        larger = ndimage.zoom(source.of((1,))[4:24, 9:19], times, order=1)
+        larger = ndimage.zoom(source.for_kind(crossed)[4:24, 9:19], times, order=1)
         _lay(sheet, ndimage.rotate(larger, angle + 90 * (number % 2), order=1), source.rng)
     return sheet
 
 
 def shards(source: Source) -> Picture:
-    """A thickened digit cut by straight lines."""
+    """A thickened digit, cut by straight lines."""
     ink = ndimage.zoom(source.any(), 3, order=1) > 0.4
     ink = ndimage.binary_dilation(ink, iterations=int(source.rng.integers(1, 12)))
     rows, columns = np.indices(ink.shape) - len(ink) / 2
@@ -221,7 +229,7 @@ def shards(source: Source) -> Picture:
 
 def skewed(source: Source) -> Picture:
     """A digit slanted further than people write."""
-    image = ndimage.zoom(source.of((0, 2, 3, 4, 5, 6, 8, 9)), 2, order=1)
+    image = ndimage.zoom(source.for_kind(skewed), 2, order=1)
     image = np.pad(image, len(image) // 2)
     shear = np.eye(2)
     shear[(0, 1) if source.rng.integers(2) else (1, 0)] = source.rng.uniform(
@@ -258,7 +266,7 @@ def negative(source: Source) -> Picture:
 
 
 def blobs(source: Source) -> Picture:
-    """Clouds: smooth noise with a soft or hard edge."""
+    """Smooth noise with a soft or hard edge."""
     noise = ndimage.gaussian_filter(source.rng.standard_normal((28, 28)), source.rng.uniform(1, 4))
     level = (noise - noise.mean()) / noise.std() - source.rng.uniform(0, 1.5)
     cloud: Picture = (1 / (1 + np.exp(-level * source.rng.uniform(4, 20)))).astype(np.float32)
@@ -285,16 +293,24 @@ KINDS: tuple[Kind, ...] = (
     *(shuffled_quarters, cut, fragment, collage, warped, transposed, spliced, touching, heap),
     *(crossed, shards, skewed, outlined, filled, negative, blobs, mixed, specks),
 )
+MADE_FROM: dict[Kind, tuple[int, ...]] = {
+    mirrored: (2, 3, 4, 5, 6, 7, 9),
+    upside_down: (2, 4, 5, 6, 7, 9),
+    transposed: (2, 3, 4, 5, 6, 7, 9),
+    crossed: (1,),
+    skewed: (0, 2, 3, 4, 5, 6, 8, 9),
+}
+"""Digits that a kind is made from, where others would still look like digits."""
 
 
 def inked(image: Picture) -> Picture:
-    """The columns from the first to the last with ink."""
+    """Crop an image to the columns from the first to the last with ink."""
     columns = np.flatnonzero(image.any(axis=0))
     return image[:, columns[0] : columns[-1] + 1]
 
 
 def _piece(source: Source, size: int) -> Picture:
-    """A square of a digit with ink in it."""
+    """Draw a square piece of a digit that has ink in it."""
     image = source.any()
     while True:
         row, column = source.rng.integers(4, 25 - size, 2)
@@ -304,7 +320,7 @@ def _piece(source: Source, size: int) -> Picture:
 
 
 def _lay(sheet: Picture, piece: Picture, rng: np.random.Generator) -> None:
-    """Put a piece, cut to fit, over what lies on a sheet, anywhere."""
+    """Lay a piece, cropped to fit, at a random place of a sheet."""
     piece = piece[: sheet.shape[0], : sheet.shape[1]]
     rows, columns = (
         int(rng.integers(0, whole - size + 1))

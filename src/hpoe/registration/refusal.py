@@ -1,4 +1,4 @@
-"""Fitting the digit score: digits against outliers, its threshold on digits held out."""
+"""Fitting the digit score: a net on digits against outliers, its threshold on held-out digits."""
 
 from collections.abc import Sequence
 from operator import attrgetter
@@ -14,9 +14,9 @@ from hpoe_recognition.digit_score import (
     STRIDE,
     DigitNet,
     DigitScore,
+    Evidence,
     Floats,
     Scale,
-    Seen,
     Usual,
     features,
     opinions,
@@ -24,20 +24,19 @@ from hpoe_recognition.digit_score import (
 from hpoe_recognition.edge_density import EdgeDensities, edge_orientations, squared_distances
 
 KERNELS, SIZES = (16, 32), (5, 3)
-"""Of the two convolutions: how many, and how many pixels wide."""
-DROPPED = 0.2
-"""Fraction of hidden units that every step of training leaves out."""
+"""Numbers and widths of the kernels of the two convolutions."""
+DROPOUT = 0.2
 LEARNING_RATE = 0.003
-"""The highest of a cycle that rises from and falls to nearly nothing."""
+"""The maximum of a one-cycle schedule."""
 MINIBATCH = 200
 DIRECTIONS = 20
-"""Of an edge density, those of the largest variances; the others are given the least of these."""
+"""Principal directions kept in an edge density; the others get the smallest variance of these."""
 LOWEST = 0.01
-"""Fraction of digits that are far from usual: what opinions and distances are measured by."""
+"""Quantile of digits at which the scale of opinions and the reach of edges are set."""
 
 
-class Fitted(nn.Module):
-    """The net of the digit score as PyTorch trains it; `DigitNet` is what is served."""
+class TrainedDigitNet(nn.Module):
+    """The digit score's net in PyTorch, for training; `DigitNet` is the one that is served."""
 
     def __init__(self, features: int, rows: int, columns: int, hidden_units: int) -> None:
         super().__init__()
@@ -48,18 +47,18 @@ class Fitted(nn.Module):
         for _ in KERNELS:
             rows, columns = -(-rows // STRIDE), -(-columns // STRIDE)
         self.hidden = nn.Linear(features + KERNELS[1] * rows * columns, hidden_units)
-        self.dropped = nn.Dropout(DROPPED)
+        self.dropout = nn.Dropout(DROPOUT)
         self.output = nn.Linear(hidden_units, 1)
 
     def forward(self, features: Tensor, pictures: Tensor) -> Tensor:
-        """The log odds of being a digit, [N, F] and [N, 3, R, C] to [N]."""
-        seen = self.second(self.first(pictures).relu()).relu().flatten(1)
-        hidden = self.hidden(torch.cat([features, seen], dim=1)).relu()
-        score: Tensor = self.output(self.dropped(hidden))[:, 0]
+        """Return the log odds of being a digit, [N, F] and [N, 3, R, C] to [N]."""
+        convolved = self.second(self.first(pictures).relu()).relu().flatten(1)
+        hidden = self.hidden(torch.cat([features, convolved], dim=1)).relu()
+        score: Tensor = self.output(self.dropout(hidden))[:, 0]
         return score
 
     def arrays(self) -> DigitNet:
-        """The same net in numpy."""
+        """Return the same net in numpy."""
 
         def array(tensor: Tensor) -> Floats:
             return np.ascontiguousarray(tensor.detach().numpy())
@@ -79,49 +78,52 @@ class Fitted(nn.Module):
 def fit_digit_score(
     params: Refusal,
     edges: EdgeDensities,
-    digits: Seen,
-    outliers: Seen,
-    held_out: Seen,
+    digits: Evidence,
+    outliers: Evidence,
+    held_out: Evidence,
     seed: int,
 ) -> DigitScore:
-    """A net that tells digits from outliers, beside edges; it refuses `refused_digits` held out.
+    """Fit a net on digits against outliers, and a threshold that refuses `refused_digits`.
 
-    The features are standardised by the digits alone: what is usual is usual for digits.
+    Features are standardised over the digits alone.
     """
     usual = usual_for(digits)
-    given, pictures = (
+    features, pictures = (
         torch.from_numpy(np.concatenate([part(digits), part(outliers)]))
         for part in (usual.features, attrgetter("pictures"))
     )
-    targets = torch.zeros(len(given))
+    targets = torch.zeros(len(features))
     targets[: len(digits.goodness)] = 1
     with threadpool_limits(limits=1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = _fitted(params, given, pictures, targets).arrays()
+        net = _train(params, features, pictures, targets).arrays()
     said = opinions(usual, net, edges, held_out)
     scale = Scale(*np.quantile(said, (0.5, LOWEST), axis=0).astype(np.float32))
     threshold = np.quantile(scale(said).min(axis=1), params.refused_digits)
     return DigitScore(usual, net, edges, scale, np.asarray(threshold, np.float32))
 
 
-def fit_edges(digits: Sequence[NDArray[np.uint8]]) -> EdgeDensities:
-    """A Gaussian over the edges of each digit's images, [N, R, C] a digit."""
+def fit_edges(classes: Sequence[NDArray[np.uint8]]) -> EdgeDensities:
+    """Fit a Gaussian to the edges of each class's images [N, R, C]."""
     fitted = [
         _gaussian(edge_orientations(images.astype(np.float32) / np.float32(255)))
-        for images in digits
+        for images in classes
     ]
     return EdgeDensities(*(np.stack(part) for part in zip(*fitted, strict=True)))
 
 
-def refused(score: DigitScore, seen: Seen) -> float:
-    """The fraction of images said not to look like a digit."""
-    return float(np.mean(score(seen) < score.threshold))
+def refused(score: DigitScore, evidence: Evidence) -> float:
+    """Return the fraction of images that do not look like a digit."""
+    return float(np.mean(score(evidence) < score.threshold))
 
 
-def usual_for(digits: Seen) -> Usual:
-    """What is usual for digits."""
-    classes = digits.log_probabilities.shape[1]
-    recognised = [digits.goodness[digits.digits == digit] for digit in range(classes)]
+def usual_for(digits: Evidence) -> Usual:
+    """Compute what is usual for digits; for a class that is never recognised, over all images."""
+    goodness, n_classes = digits.goodness, digits.log_probabilities.shape[1]
+    recognised = [
+        goodness[is_class] if is_class.sum() > 1 else goodness
+        for is_class in digits.positions == np.arange(n_classes)[:, None]
+    ]
     usual = np.stack([goodness.mean(axis=0) for goodness in recognised])
     spread = np.stack([goodness.std(axis=0) for goodness in recognised])
     raw = features(digits, usual, spread)
@@ -130,7 +132,7 @@ def usual_for(digits: Seen) -> Usual:
 
 
 def _gaussian(edges: Floats) -> tuple[Floats, Floats, Floats]:
-    """Mean, whitening and reach of descriptions [N, E]."""
+    """Return mean, whitening and reach of descriptors [N, E]."""
     mean = edges.mean(axis=0)
     variances, directions = np.linalg.eigh(np.cov(edges.T))
     whitening = (directions / np.sqrt(np.maximum(variances, variances[-DIRECTIONS]))).astype(
@@ -140,18 +142,18 @@ def _gaussian(edges: Floats) -> tuple[Floats, Floats, Floats]:
     return mean, whitening, np.asarray(reach, np.float32)
 
 
-def _fitted(params: Refusal, features: Tensor, pictures: Tensor, targets: Tensor) -> Fitted:
-    """A net trained by AdamW on the cross-entropy."""
+def _train(params: Refusal, features: Tensor, pictures: Tensor, targets: Tensor) -> TrainedDigitNet:
+    """Train a net by AdamW on the cross-entropy."""
     rows, columns = pictures.shape[2:]
-    net = Fitted(features.shape[1], rows, columns, params.hidden_units)
+    net = TrainedDigitNet(features.shape[1], rows, columns, params.hidden_units)
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=params.weight_decay)
     steps = params.epochs * -(-len(targets) // MINIBATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
     for _ in range(params.epochs):
-        for some in torch.split(torch.randperm(len(targets)), MINIBATCH):
+        for batch in torch.split(torch.randperm(len(targets)), MINIBATCH):
             optimizer.zero_grad()
-            score = net(features[some], pictures[some])
-            loss = nn.functional.binary_cross_entropy_with_logits(score, targets[some])
+            score = net(features[batch], pictures[batch])
+            loss = nn.functional.binary_cross_entropy_with_logits(score, targets[batch])
             torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()

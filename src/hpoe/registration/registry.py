@@ -1,4 +1,4 @@
-"""The registered model `hpoe-digits`: packaging it, judging a version, moving the aliases."""
+"""The registered model `hpoe-digits`: packaging versions, and moving the champion alias."""
 
 import json
 import tempfile
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import wraps
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -23,34 +23,17 @@ from hpoe_recognition.recogniser import Recogniser
 NAME = "hpoe-digits"
 CHAMPION, CANDIDATE = "champion", "candidate"
 HISTORY = "champions"
-"""Tag of the registered model: its champions so far, oldest first, a JSON list of versions."""
+"""Tag of the registered model: a JSON list of its champions so far, oldest first."""
 WEIGHTS = "weights.safetensors"
 REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "pillow", "safetensors")
-VALIDATION = "validation/"
-"""Prefix of the arrays that hold a version's predictions of the validation images."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A candidate beside the champion on the same validation images."""
-
-    only_candidate_wrong: int
-    only_champion_wrong: int
-    p: float
-    """Chance of so many images against the candidate were the two equally good."""
-    not_worse: bool
-
-    def __str__(self) -> str:
-        """One sentence for the terminal."""
-        return (
-            f"{self.only_candidate_wrong} validation images only the candidate gets wrong, "
-            f"{self.only_champion_wrong} only the champion (p = {self.p:.3g})"
-        )
+VALIDATION, VALIDATION_COLUMNS = "validation/", ("index", "label", "prediction")
+"""Prefix of the arrays that hold a version's predictions on the validation images."""
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the registered model, as a table shows it."""
+    """A version of the registered model, for the table of `hpoe models`."""
 
     number: int
     aliases: list[str]
@@ -59,54 +42,15 @@ class Version:
     """Milliseconds since 1970."""
 
 
-def judge(candidate: pd.DataFrame, champion: pd.DataFrame, significance: float) -> Verdict:
-    """McNemar's exact test, one-sided: is the candidate worse beyond the noise?
-
-    Of the images that exactly one of the two gets wrong, an equally good candidate gets half; it is
-    worse if a binomial of p = 1/2 gives as many or more with a probability under `significance`.
-
-    Args:
-        candidate: columns index, label, prediction of validation images.
-        champion: the same columns; only images of both tables count.
-        significance: in (0, 1).
-
-    Raises:
-        RegistryError: the two have no validation image in common.
-    """
-    from scipy.stats import binomtest  # a server does without SciPy
-
-    both = candidate.merge(champion, on=["index", "label"], suffixes=("", "_champion"))
-    if both.empty:
-        raise RegistryError(
-            "candidate and champion were validated on different images: compare them by hand, then "
-            "`hpoe promote VERSION`"
-        )
-    wrong = both["prediction"] != both["label"]
-    champion_wrong = both["prediction_champion"] != both["label"]
-    against, for_it = int((wrong & ~champion_wrong).sum()), int((champion_wrong & ~wrong).sum())
-    p = 1.0
-    if against + for_it:
-        p = float(binomtest(against, against + for_it, alternative="greater").pvalue)
-    return Verdict(against, for_it, p, p >= significance)
-
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
-
-
-def _explained(
-    method: "Callable[Concatenate[Registry, Arguments], Result]",
-) -> "Callable[Concatenate[Registry, Arguments], Result]":
-    """Tell in a sentence that the server is down, or refuses the login."""
+def _translated(method: Method) -> Method:
+    """Translate MLflow's errors within a method of `Registry` to one sentence."""
 
     @wraps(method)
-    def explaining(
-        registry: "Registry", /, *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> Result:
+    def translating(registry: "Registry", /, *args: object, **kwargs: object) -> object:
         with explained(registry.uri):
             return method(registry, *args, **kwargs)
 
-    return explaining
+    return cast(Method, translating)
 
 
 class Registry:
@@ -128,7 +72,7 @@ class Registry:
         self.uri = uri
         self._client = mlflow.MlflowClient()
 
-    @_explained
+    @_translated
     def add(
         self,
         run_id: str,
@@ -137,30 +81,17 @@ class Registry:
         example: str,
         tags: dict[str, str],
     ) -> int:
-        """Package a system, log it to a run, register it as the candidate; its version.
+        """Package a system, log it to a run and register it as the candidate; return its version.
 
         Args:
             run_id: of the run that made it.
             recogniser: the system.
-            validation: its predictions of the validation images, columns index, label, prediction.
+            validation: its predictions on the validation images: index, label, prediction.
             example: a real image as base64, for the input example.
-            tags: what a table of versions shows, and what links the version to its making.
+            tags: shown in the table of versions, or linking the version to its run.
         """
         import mlflow
-        from mlflow.models import ModelSignature
-        from mlflow.types.schema import Array, ColSpec, DataType, Schema, TensorSpec
 
-        outputs: list[ColSpec | TensorSpec] = [
-            ColSpec(DataType.long, "digit"),
-            ColSpec(DataType.double, "probability"),
-            ColSpec(Array(DataType.double), "probabilities"),
-            ColSpec(DataType.double, "typicality"),
-            ColSpec(DataType.boolean, "looks_like_digit"),
-            ColSpec(DataType.double, "digit_score"),
-        ]
-        signature = ModelSignature(
-            inputs=Schema([ColSpec(DataType.string, "image")]), outputs=Schema(outputs)
-        )
         with tempfile.TemporaryDirectory() as scratch, mlflow.start_run(run_id=run_id):
             weights, code = Path(scratch) / WEIGHTS, Path(hpoe_recognition.__file__).parent
             _save(weights, recogniser, validation)
@@ -170,11 +101,9 @@ class Registry:
                 artifacts={"weights": str(weights)},
                 code_paths=[str(code)],
                 model_config={"max_pixels": Limits().most_pixels},
-                signature=signature,
+                signature=_signature(),
                 input_example=pd.DataFrame({"image": [example]}),
-                pip_requirements=[
-                    f"{name}=={installed(_with_skinny(name))}" for name in REQUIREMENTS
-                ],
+                pip_requirements=_requirements(),
                 registered_model_name=NAME,
             )
         number = int(info.registered_model_version)
@@ -183,9 +112,9 @@ class Registry:
         self._client.set_registered_model_alias(NAME, CANDIDATE, str(number))
         return number
 
-    @_explained
+    @_translated
     def need_champion(self) -> int:
-        """The version that is served.
+        """Return the champion's version.
 
         Raises:
             RegistryError: there is none, or the registry does not show it to this login.
@@ -205,9 +134,9 @@ class Registry:
                 ) from None
             raise
 
-    @_explained
+    @_translated
     def fetch(self, version: int, folder: Path) -> Path:
-        """Copy the package of a version into a folder; the path of the copy.
+        """Copy the package of a version into a folder, and return the path of the copy.
 
         Raises:
             RegistryError: it cannot be copied.
@@ -222,24 +151,23 @@ class Registry:
                 f"{NAME} version {version} cannot be fetched from {self.uri} ({first_line(error)})"
             ) from None
 
-    @_explained
+    @_translated
     def validation(self, version: int) -> pd.DataFrame:
-        """A version's predictions of its validation images: columns index, label, prediction."""
+        """Read a version's predictions on its validation images: index, label, prediction."""
         import mlflow
 
         uri = f"models:/{NAME}/{version}/artifacts/{WEIGHTS}"
         with tempfile.TemporaryDirectory() as scratch:
             path = mlflow.artifacts.download_artifacts(uri, dst_path=scratch)
             arrays, _ = load_tensors(Path(path), "register that version again")
-        columns = ("index", "label", "prediction")
-        return pd.DataFrame({name: arrays[VALIDATION + name] for name in columns})
+        return pd.DataFrame({name: arrays[VALIDATION + name] for name in VALIDATION_COLUMNS})
 
-    @_explained
+    @_translated
     def champion(self) -> int | None:
-        """The version that is served; None before the first."""
+        """Return the champion's version, or None before the first."""
         return self._aliases().get(CHAMPION)
 
-    @_explained
+    @_translated
     def promote(self, version: int) -> None:
         """Make a version the champion.
 
@@ -252,9 +180,9 @@ class Registry:
             self._remember([*history, version])
         self._client.set_registered_model_alias(NAME, CHAMPION, str(version))
 
-    @_explained
+    @_translated
     def rollback(self) -> int:
-        """Make the champion before this one the champion again; its version.
+        """Make the previous champion the champion again, and return its version.
 
         Raises:
             RegistryError: there was none before.
@@ -269,23 +197,20 @@ class Registry:
         self._remember(history[:-1])
         return history[-2]
 
-    @_explained
+    @_translated
     def versions(self) -> list[Version]:
-        """All versions, newest first."""
+        """Return all versions, newest first."""
         by_alias = self._aliases()
-        found = self._client.search_model_versions(f"name='{NAME}'")
-        return sorted(
-            (
-                Version(
-                    number=int(each.version),
-                    aliases=[a for a, number in by_alias.items() if number == int(each.version)],
-                    tags=dict(each.tags),
-                    created=int(each.creation_timestamp),
-                )
-                for each in found
-            ),
-            key=lambda each: -each.number,
-        )
+        versions = [
+            Version(
+                number=int(each.version),
+                aliases=[a for a, number in by_alias.items() if number == int(each.version)],
+                tags=dict(each.tags),
+                created=int(each.creation_timestamp),
+            )
+            for each in self._client.search_model_versions(f"name='{NAME}'")
+        ]
+        return sorted(versions, key=lambda version: -version.number)
 
     def _registered(self) -> Any:  # noqa: ANN401 - MLflow's entity
         from mlflow.exceptions import MlflowException
@@ -318,7 +243,7 @@ class Registry:
 
 
 def existing_registry(configured_uri: str) -> Registry:
-    """The registry of a tracking store that exists: none is made.
+    """Connect to the registry of a tracking store that exists; none is created.
 
     Raises:
         RegistryError: there is no embedded store yet.
@@ -339,11 +264,28 @@ def _no_champion(uri: str) -> RegistryError:
 
 def _save(path: Path, recogniser: Recogniser, validation: pd.DataFrame) -> None:
     arrays, record = recogniser.contents()
-    for name in ("index", "label", "prediction"):
+    for name in VALIDATION_COLUMNS:
         arrays[VALIDATION + name] = validation[name].to_numpy(np.int64)
     save_tensors(path, arrays, record)
 
 
-def _with_skinny(name: str) -> str:
-    """The distribution whose version is installed here: hpoe needs all of MLflow, a server not."""
-    return name.removesuffix("-skinny")
+def _signature() -> Any:  # noqa: ANN401 - MLflow's entity
+    """Return the columns of a request and of an answer."""
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import Array, ColSpec, DataType, Schema
+
+    answer: dict[str, DataType | Array] = {
+        "digit": DataType.long,
+        "probability": DataType.double,
+        "probabilities": Array(DataType.double),
+        "typicality": DataType.double,
+        "looks_like_digit": DataType.boolean,
+        "digit_score": DataType.double,
+    }
+    outputs = Schema([ColSpec(kind, name) for name, kind in answer.items()])
+    return ModelSignature(Schema([ColSpec(DataType.string, "image")]), outputs)
+
+
+def _requirements() -> list[str]:
+    """Pin the package's requirements; it needs only the skinny part of the installed mlflow."""
+    return [f"{name}=={installed(name.removesuffix('-skinny'))}" for name in REQUIREMENTS]

@@ -4,10 +4,10 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import requests
 
@@ -15,12 +15,16 @@ from hpoe.errors import TrackingError, UnreachableError
 from hpoe.tracking.mlflow_errors import ask_health, explained, first_line, is_outage, outage
 from hpoe.tracking.records import RunRecord, StageRecord
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
 EXPERIMENT = "hpoe"
 UID = "hpoe.uid"
 """The tag by which a run is found again, whatever MLflow called it."""
 STORE = Path("mlruns")
-POINTS_A_CALL = 1000  # the most that MLflow's log_batch takes
-TAGS_A_CALL = 100
+POINTS_PER_CALL = 1000  # the most that MLflow's log_batch takes
+TAGS_PER_CALL = 100
 PAUSES = (1, 4)
 """Seconds before a delivery that failed is tried again."""
 SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
@@ -201,21 +205,15 @@ class Tracker:
         return self._ids[record.uid]
 
     def _log_values(self, run_id: str, record: RunRecord) -> None:
-        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.entities import Metric
 
         end = record.end or record.start
         points = [Metric(key, value, end, 0) for key, value in record.metrics.items()]
         for key, values in record.curves.items():
             times = zip(values, record.timestamps, strict=True)
             points += [Metric(key, value, at, step) for step, (value, at) in enumerate(times, 1)]
-        tags = [RunTag(key, self._linked(value)) for key, value in record.tags.items()]
-        params = [Param(key, value) for key, value in record.params.items()]
-        for first in range(0, max(len(points), len(tags), len(params)), TAGS_A_CALL):
-            if first < max(len(tags), len(params)):
-                part = slice(first, first + TAGS_A_CALL)
-                self._client.log_batch(run_id, params=params[part], tags=tags[part])
-        for first in range(0, len(points), POINTS_A_CALL):
-            self._client.log_batch(run_id, points[first : first + POINTS_A_CALL])
+        tags = {key: self._linked(value) for key, value in record.tags.items()}
+        log_values(self._client, run_id, points, record.params, tags)
 
     def _linked(self, value: str) -> str:
         """A tag's value; a link to another run becomes MLflow's id of it, where it is known."""
@@ -250,6 +248,25 @@ class Tracker:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
             return self._experiment_id(local=local)  # another stage was faster
+
+
+def log_values(
+    client: "MlflowClient",
+    run_id: str,
+    points: "Sequence[Metric]",
+    params: Mapping[str, str],
+    tags: Mapping[str, str],
+) -> None:
+    """Log points of metrics, params and tags to a run, as many per call as MLflow takes."""
+    from mlflow.entities import Param, RunTag
+
+    given = [Param(key, value) for key, value in params.items()]
+    labels = [RunTag(key, value) for key, value in tags.items()]
+    for first in range(0, max(len(given), len(labels)), TAGS_PER_CALL):
+        part = slice(first, first + TAGS_PER_CALL)
+        client.log_batch(run_id, params=given[part], tags=labels[part])
+    for first in range(0, len(points), POINTS_PER_CALL):
+        client.log_batch(run_id, points[first : first + POINTS_PER_CALL])
 
 
 def quieten_mlflow() -> None:

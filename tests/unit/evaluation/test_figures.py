@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from hpoe.evaluation import figures
+from hpoe.evaluation import drawing, figures
 
 MINUS = "\N{MINUS SIGN}"
 SIZE = (12, 10)  # not square, so that rows and columns cannot be mixed up
@@ -49,7 +49,7 @@ def some_errors(count: int) -> dict[str, Any]:
         "images": np.broadcast_to(greys[:, None, None], (count, *SIZE)).copy(),
         "labels": labels,
         "predictions": (labels + rng.integers(1, 10, count)) % 10,
-        "of": 10_000,
+        "n_images": 10_000,
     }
 
 
@@ -91,7 +91,7 @@ EXAMPLES: dict[Callable[..., Figure], Callable[[], dict[str, Any]]] = {
     figures.receptive_fields: lambda: {"fields": some_fields(), "network": "h500"},
     figures.learning_curves: lambda: {"curves": some_curves(), "network": "h500"},
     figures.misclassified: lambda: some_errors(158),
-    figures.confusion: lambda: {"matrix": some_confusions(), "digits": range(9)},
+    figures.confusion: lambda: {"matrix": some_confusions(), "labels": range(9)},
     figures.shift_temperatures: some_temperatures,
     figures.calibration: some_calibration,
 }
@@ -113,7 +113,7 @@ def drawn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     draw, example = request.param
     figure = draw(**example())
     file = tmp_path_factory.mktemp(draw.__name__) / "deep" / "figure.png"
-    figures.save(figure, file)
+    drawing.save(figure, file)
     return Drawn(draw, example, figure, file)
 
 
@@ -148,12 +148,12 @@ def test_equal_inputs_give_equal_bytes_whatever_the_users_matplotlib_settings(
     drawn: Drawn, tmp_path: Path
 ) -> None:
     with mpl.rc_context({"font.size": 20, "axes.grid": True, "savefig.dpi": 30}):
-        figures.save(drawn.draw(**drawn.example()), tmp_path / "again.png")
+        drawing.save(drawn.draw(**drawn.example()), tmp_path / "again.png")
     assert (tmp_path / "again.png").read_bytes() == drawn.file.read_bytes()
 
 
 def test_saving_a_figure_twice_gives_the_same_bytes(drawn: Drawn, tmp_path: Path) -> None:
-    figures.save(drawn.figure, tmp_path / "again.png")
+    drawing.save(drawn.figure, tmp_path / "again.png")
     assert (tmp_path / "again.png").read_bytes() == drawn.file.read_bytes()
 
 
@@ -244,7 +244,7 @@ def test_the_title_of_the_learning_curves_has_each_layers_last_gap() -> None:
 
 def test_one_epoch_one_layer_and_one_digit_can_be_drawn(tmp_path: Path) -> None:
     curves = some_curves().query("layer == 1 and digit == 3 and epoch == 1")
-    figures.save(figures.learning_curves(curves, "h25"), tmp_path / "curves.png")
+    drawing.save(figures.learning_curves(curves, "h25"), tmp_path / "curves.png")
 
 
 @pytest.mark.parametrize("count", [1, 60, 255])
@@ -276,7 +276,7 @@ def test_below_each_misclassified_image_is_its_true_digit() -> None:
 @pytest.mark.parametrize("count", [0, 60, 500])
 def test_as_many_images_are_drawn_as_were_misclassified(count: int, tmp_path: Path) -> None:
     figure = figures.misclassified(**some_errors(count))
-    figures.save(figure, tmp_path / "misclassified.png")
+    drawing.save(figure, tmp_path / "misclassified.png")
     assert len(figure.axes[0].texts) == count
     assert np.count_nonzero(picture(figure.axes[0])) == count * SIZE[0] * SIZE[1]
 
@@ -293,21 +293,21 @@ def test_mended_images_are_drawn_above_spoilt_ones_with_both_predictions() -> No
     before, after = labels.copy(), labels.copy()
     before[:25], after[25:28] = 9, 7
     before[40:50] = after[40:50] = 1  # wrong before and after
-    figure = figures.mended_and_spoilt(images, labels, before, after)
+    figure = figures.changed_predictions(images, labels, before, after)
     (axes,) = figure.axes
-    assert figure.get_suptitle() == "Shifts mend 25 test images and spoil 3"
+    assert figure.get_suptitle() == "Shifts correct 25 test images and spoil 3"
     drawn = picture(axes)
     assert set(np.unique(drawn)) == set(range(29))
     first_rows = [np.argwhere(drawn == grey)[0, 0] for grey in (1, 25, 26)]
     assert first_rows == sorted(set(first_rows))
     texts = [text.get_text() for text in axes.texts]
     assert texts == ["9 → 4"] * 25 + ["4 → 7"] * 3
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["mended", "spoilt"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["corrected", "spoilt"]
 
 
 def test_where_nothing_changes_nothing_is_drawn() -> None:
     images, labels = np.full((3, 6, 5), 9, np.uint8), np.array([1, 2, 3])
-    figure = figures.mended_and_spoilt(images, labels, labels, labels)
+    figure = figures.changed_predictions(images, labels, labels, labels)
     assert not picture(figure.axes[0]).any()
 
 
@@ -324,7 +324,7 @@ def test_images_are_drawn_in_whole_dots_a_pixel() -> None:
 
 def test_confusions_are_written_in_the_cells_of_their_true_and_predicted_digit() -> None:
     matrix = some_confusions()
-    axes = figures.confusion(matrix, digits=range(9)).axes[0]
+    axes = figures.confusion(matrix, labels=range(9)).axes[0]
     written = np.zeros_like(matrix)
     for text in axes.texts:
         column, row = text.get_position()
@@ -335,7 +335,7 @@ def test_confusions_are_written_in_the_cells_of_their_true_and_predicted_digit()
 
 def test_only_errors_are_coloured_in_the_confusions() -> None:
     matrix = some_confusions()
-    (cells,) = figures.confusion(matrix, digits=range(9)).axes[0].collections
+    (cells,) = figures.confusion(matrix, labels=range(9)).axes[0].collections
     coloured = cells.get_array()
     assert isinstance(coloured, np.ma.MaskedArray)
     np.testing.assert_array_equal(np.ma.getmaskarray(coloured), np.eye(9, dtype=bool))
@@ -343,14 +343,14 @@ def test_only_errors_are_coloured_in_the_confusions() -> None:
 
 
 def test_the_title_of_the_confusions_counts_the_errors_and_names_the_commonest() -> None:
-    figure = figures.confusion(some_confusions(), digits=[1, 2, 3, 4, 5, 6, 7, 8, 9])
+    figure = figures.confusion(some_confusions(), labels=[1, 2, 3, 4, 5, 6, 7, 8, 9])
     assert figure.get_suptitle() == "27 of 9,027 digits are taken for another (0.30 %)"
     assert figure.texts[-1].get_text() == "Most often a 4 is taken for a 6: 17 times"
 
 
 def test_confusions_without_an_error_can_be_drawn(tmp_path: Path) -> None:
-    figure = figures.confusion(np.diag(np.full(10, 3)), digits=range(10))
-    figures.save(figure, tmp_path / "confusion.png")
+    figure = figures.confusion(np.diag(np.full(10, 3)), labels=range(10))
+    drawing.save(figure, tmp_path / "confusion.png")
     assert figure.get_suptitle() == "0 of 30 digits are taken for another (0.00 %)"
 
 
@@ -381,7 +381,7 @@ def test_the_title_of_the_temperatures_has_the_test_error_of_the_chosen_one() ->
 def test_calibration_is_drawn_with_its_intervals_and_told_in_the_title() -> None:
     figure = figures.calibration(**some_calibration())
     upper, lower = figure.axes
-    assert figure.get_suptitle() == "Sure to 86.00 %, right in 96.00 % of the test images"
+    assert figure.get_suptitle() == "Mean confidence 86.00 %, accuracy 96.00 % on the test images"
     (points,) = [line for line in upper.lines if line.get_marker() == "o"]
     np.testing.assert_allclose(values(points), [[0.5, 0.9], [0.6, 1.0]])
     (bars,) = (each for each in upper.collections if isinstance(each, LineCollection))

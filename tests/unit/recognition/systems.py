@@ -12,7 +12,6 @@ from PIL import Image
 from hpoe.params import Refusal
 from hpoe.registration.refusal import fit_digit_score, fit_edges
 from hpoe.registration.registry import Registry
-from hpoe_recognition.digit_score import Seen
 from hpoe_recognition.edge_density import EdgeDensities
 from hpoe_recognition.logistic import LogisticNet
 from hpoe_recognition.networks import stacked
@@ -20,7 +19,7 @@ from hpoe_recognition.normalization import SHIFTS, Preparation
 from hpoe_recognition.pyfunc import data_url
 from hpoe_recognition.recogniser import Recogniser, System
 
-DIGITS = (2, 5, 7)
+LABELS = (2, 5, 7)
 SIDE = 28
 UNITS = (SIDE * SIDE, 9, 6, 4)
 REFUSAL = Refusal(
@@ -47,13 +46,13 @@ def system(seed: int = 0, how: Preparation = "as_given") -> System:
                 "visible_biases": array(below),
                 "hidden_biases": array(above),
             }
-            for _ in DIGITS
+            for _ in LABELS
         ]
         for below, above in itertools.pairwise(UNITS)
     ]
-    weights = rng.standard_normal((2, 3 * len(DIGITS), len(DIGITS)))
-    nets = [LogisticNet(each, np.zeros(len(DIGITS))) for each in weights]
-    of = System(DIGITS, {"tiny": stacked(parts, how)}, SHIFTS, 2.0, nets[0], nets[1])
+    weights = rng.standard_normal((2, 3 * len(LABELS), len(LABELS)))
+    nets = [LogisticNet(each, np.zeros(len(LABELS))) for each in weights]
+    of = System(LABELS, {"tiny": stacked(parts, how)}, SHIFTS, 2.0, nets[0], nets[1])
     usual = of.scores(images(50)).mean(axis=0)
     nets = [LogisticNet(each, -usual @ each) for each in weights]  # so that it finds all digits
     return replace(of, net=nets[0], validation_net=nets[1])
@@ -69,21 +68,16 @@ def images(count: int, seed: int = 0) -> NDArray[np.uint8]:
     return made
 
 
-def seen(of: System, made: NDArray[np.uint8]) -> Seen:
-    """What the models say of images."""
-    return of.see(made, of.scores(made))
-
-
 def edges() -> EdgeDensities:
-    """Fitted on random figures, others for each digit."""
-    return fit_edges([images(60, 20 + digit) for digit in DIGITS])
+    """Fitted on random figures, others for each class."""
+    return fit_edges([images(60, 20 + label) for label in LABELS])
 
 
 def recogniser(seed: int = 0, how: Preparation = "as_given") -> Recogniser:
     """A system with a digit score fitted on random figures against other ones."""
     of = system(seed, how)
-    digits, others = seen(of, images(90, 1)), seen(of, images(60, 2) // 2)
-    score = fit_digit_score(REFUSAL, edges(), digits, others, seen(of, images(50, 3)), seed)
+    digits, others = of.evidence(images(90, 1)), of.evidence(images(60, 2) // 2)
+    score = fit_digit_score(REFUSAL, edges(), digits, others, of.evidence(images(50, 3)), seed)
     typical = np.sort(digits.goodness[:, :: len(UNITS) - 1].T, axis=1)
     return Recogniser(of, typical, score)
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from hpoe.registration.refusal import Fitted, fit_digit_score, refused, usual_for
-from hpoe_recognition.digit_score import MOST, STRIDE, DigitScore, convolved, features
-from tests.unit.recognition.systems import DIGITS, REFUSAL, edges, images, recogniser, seen, system
+from hpoe.registration.refusal import TrainedDigitNet, fit_digit_score, refused, usual_for
+from hpoe_recognition.digit_score import CLIP, STRIDE, DigitScore, convolved, features
+from tests.unit.recognition.systems import LABELS, REFUSAL, edges, images, recogniser, system
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.sampled_from((1, 3, 5)))
@@ -27,7 +27,7 @@ def test_convolutions_are_those_of_pytorch(rows: int, columns: int, size: int) -
 
 def test_the_served_net_answers_as_the_fitted_one() -> None:
     torch.manual_seed(0)
-    net = Fitted(7, 28, 28, 5).eval()
+    net = TrainedDigitNet(7, 28, 28, 5).eval()
     features, pictures = torch.randn(6, 7), torch.rand(6, 3, 28, 28)
     with torch.no_grad():
         expected = net(features, pictures).numpy()
@@ -38,28 +38,28 @@ def test_the_served_net_answers_as_the_fitted_one() -> None:
 
 def test_features_of_an_image_do_not_depend_on_the_others() -> None:
     score, of = recogniser().digit_score, system()
-    together = score.usual.features(seen(of, images(8)))
-    alone = score.usual.features(seen(of, images(8)[3:4]))
+    together = score.usual.features(of.evidence(images(8)))
+    alone = score.usual.features(of.evidence(images(8)[3:4]))
     np.testing.assert_allclose(together[3:4], alone, atol=1e-4)
 
 
 def test_features_of_the_digits_it_was_fitted_on_are_standardised() -> None:
     of = system()
-    digits = seen(of, images(200, 1))
+    digits = of.evidence(images(200, 1))
     usual = usual_for(digits)
     raw = features(digits, usual.goodness, usual.goodness_scale)
     inputs = (raw - usual.mean) / usual.scale
     varied = raw.std(axis=0) > 1e-9
     np.testing.assert_allclose(inputs.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(inputs[:, varied].std(axis=0), 1, atol=1e-6)
-    assert np.abs(usual.features(digits)).max() <= MOST
+    assert np.abs(usual.features(digits)).max() <= CLIP
 
 
 def test_the_stated_share_of_held_out_digits_is_refused() -> None:
     of = system()
-    held_out = seen(of, images(400, 3))
+    held_out = of.evidence(images(400, 3))
     score = fit_digit_score(
-        REFUSAL, edges(), seen(of, images(90, 1)), seen(of, images(60, 2) // 2), held_out, 0
+        REFUSAL, edges(), of.evidence(images(90, 1)), of.evidence(images(60, 2) // 2), held_out, 0
     )
     assert refused(score, held_out) == pytest.approx(REFUSAL.refused_digits, abs=1 / 400)
 
@@ -68,7 +68,7 @@ def test_the_score_tells_figures_it_was_fitted_on_from_fainter_ones() -> None:
     """On images it has not seen; the two kinds differ in nothing but their intensity."""
     of = system()
     score = recogniser().digit_score
-    figures, faint = score(seen(of, images(100, 11))), score(seen(of, images(100, 12) // 2))
+    figures, faint = score(of.evidence(images(100, 11))), score(of.evidence(images(100, 12) // 2))
     targets = np.repeat([1, 0], 100)
     assert roc_auc_score(targets, np.concatenate([figures, faint])) > 0.95
 
@@ -82,6 +82,6 @@ def test_fitting_again_gives_the_same_score() -> None:
 def test_a_score_comes_back_from_its_arrays() -> None:
     score = recogniser().digit_score
     back = DigitScore.from_arrays(score.to_arrays("x/"), "x/")
-    of = seen(system(), images(5))
+    of = system().evidence(images(5))
     np.testing.assert_array_equal(back(of), score(of))
-    assert score.usual.goodness.shape == (len(DIGITS), 3 * len(DIGITS))
+    assert score.usual.goodness.shape == (len(LABELS), 3 * len(LABELS))

@@ -6,7 +6,7 @@ from scipy.spatial.distance import mahalanobis
 
 from hpoe.registration.refusal import DIRECTIONS, LOWEST, fit_edges
 from hpoe_recognition.edge_density import CELLS, ORIENTATIONS, edge_orientations
-from tests.unit.recognition.systems import DIGITS, edges, images
+from tests.unit.recognition.systems import LABELS, edges, images
 
 
 def unit(made: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -80,5 +80,5 @@ def test_nearly_all_digits_are_within_reach_of_their_own_gaussian() -> None:
 def test_the_digit_that_suits_best_decides() -> None:
     made = unit(images(5, 4))
     several = edges()
-    alone = [fit_edges([images(60, 20 + digit)])(made) for digit in DIGITS]
+    alone = [fit_edges([images(60, 20 + digit)])(made) for digit in LABELS]
     np.testing.assert_allclose(several(made), np.max(alone, axis=0), atol=1e-4)

@@ -1,4 +1,4 @@
-"""Images as people have them: every way to send one is taken, everything else refused."""
+"""Images as people send them: every way to send one is accepted, everything else refused."""
 
 import base64
 import io
@@ -69,7 +69,7 @@ def test_all_of_mnist_is_in_mnists_format(mnist: Mnist) -> None:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P"])
 def test_mnists_digits_come_back_byte_for_byte(mnist: Mnist, mode: str) -> None:
-    for image in mnist.test_images[::25]:
+    for image in mnist.test_images[::100]:
         found = read(Image.fromarray(image).convert(mode))
         assert found.tobytes() == image.tobytes()
         assert found.shape == (28, 28)
@@ -98,23 +98,20 @@ def test_a_blank_image_is_answered_with_a_blank_one(level: int, side: int) -> No
 # Ways to send a file
 
 
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_four_formats_are_taken(format: str, mode: str) -> None:  # noqa: A002
-    assert_alike(read(corner().convert(mode), format), read(corner()))
-
-
-@pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA", "I;16"])
-def test_every_mode_of_png_is_taken(mode: str) -> None:
+@pytest.mark.parametrize(
+    ("format", "mode"),
+    [
+        *((form, mode) for form in FORMATS for mode in ("L", "RGB")),
+        *(("PNG", mode) for mode in ("1", "P", "LA", "RGBA", "I;16")),
+        ("JPEG", "CMYK"),
+    ],
+)
+def test_every_format_and_mode_is_accepted(format: str, mode: str) -> None:  # noqa: A002
     if mode == "I;16":
         picture = Image.fromarray(np.asarray(corner()).astype(np.uint16) * 257)
     else:
         picture = corner().convert(mode)
-    assert_alike(read(picture), read(corner()))
-
-
-def test_jpegs_for_print_are_taken() -> None:
-    assert_alike(read(corner().convert("CMYK"), "JPEG"), read(corner()))
+    assert_alike(read(picture, format), read(corner()))
 
 
 @given(st.binary(min_size=1, max_size=300), st.data())
@@ -174,8 +171,7 @@ def test_drawings_on_a_transparent_ground_are_seen(format: str, ink: str) -> Non
 
 def test_an_mnist_digit_in_the_alpha_channel_alone_is_seen(mnist: Mnist) -> None:
     image = mnist.train_images[5]
-    white = Image.new("L", (28, 28), 255)
-    found = read(Image.merge("LA", (white, Image.fromarray(image))))
+    found = read(Image.merge("LA", (Image.new("L", (28, 28), 255), Image.fromarray(image))))
     np.testing.assert_array_equal(found, image)
 
 
@@ -189,67 +185,48 @@ def test_of_an_animation_the_first_frame_is_taken(format: str) -> None:  # noqa:
 # What is refused
 
 
-@pytest.mark.parametrize(
-    ("value", "says"),
-    [
-        (None, "is null"),
-        (7, "is a number"),
-        (float("nan"), "is a number"),
-        (True, "is a truth value"),
-        ([[0] * 28] * 28, "is a list"),
-        ({"image": ""}, "is an object"),
-        (b"iVBORw0KGgo=", "is not text"),
-        (np.zeros((28, 28), np.uint8), "is not text"),
-    ],
-)
-def test_what_is_not_text_is_named(value: object, says: str) -> None:
+NOT_TEXT = {
+    "null": None,
+    "a number": float("nan"),
+    "a truth value": True,
+    "a list": [[0] * 28] * 28,
+    "an object": {"image": ""},
+    "not text": b"iVBORw0KGgo=",
+}
+REFUSED: list[tuple[object, str]] = [
+    *((value, f"is {says}") for says, value in NOT_TEXT.items()),
+    *((text, "is empty") for text in ("", " \n", "====", "data:image/png;base64,  ")),
+    *(
+        (text, "is not base64")
+        for text in ("a", "seven.png", "!!!!", "aGVsbG8=aGVsbG8=", "été", "\ud800", "QUJD\0", "７")
+    ),
+    *(
+        (text, "is a data: URL without base64")
+        for text in ("data:", "data:,7", "data:image/png,iVBOR", "data:image/png;base64")
+    ),
+]
+
+
+@pytest.mark.parametrize(("value", "says"), REFUSED)
+def test_what_is_no_base64_is_refused_with_what_it_is(value: object, says: str) -> None:
     with pytest.raises(ImageError, match=f"^the image {says}: send base64 of a PNG, JPEG, WebP"):
         read_image(value, LIMITS)
 
 
-@pytest.mark.parametrize("text", ["", " \n", "====", "data:;base64,", "data:image/png;base64,  "])
-def test_empty_text_is_refused(text: str) -> None:
-    with pytest.raises(ImageError, match=r"^the image is empty: send base64"):
-        read_image(text, LIMITS)
+OTHER_FILES = {
+    **{name: file_of(corner(), name) for name in ("BMP", "TIFF", "PPM", "PDF", "ICO", "TGA")},
+    "SVG": b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'></svg>",
+    "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "text": b"a seven",
+    "zeros": bytes(100),
+    "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+}
 
 
-@pytest.mark.parametrize(
-    "text", ["a", "seven.png", "!!!!", "aGVsbG8=aGVsbG8=", "été", "\ud800", "QUJD\0", "７"]
-)
-def test_what_is_not_base64_is_refused(text: str) -> None:
-    with pytest.raises(ImageError, match=r"^the image is not base64: send base64"):
-        read_image(text, LIMITS)
-
-
-@pytest.mark.parametrize(
-    "text", ["data:", "data:,7", "data:image/png,iVBOR", "data:image/png;base64"]
-)
-def test_a_data_url_without_base64_is_refused(text: str) -> None:
-    with pytest.raises(ImageError, match=r"^the image is a data: URL without base64: send base64"):
-        read_image(text, LIMITS)
-
-
-def other_formats() -> dict[str, bytes]:
-    """Files that are no image, or images of other kinds."""
-    others = {name: file_of(corner(), name) for name in ("BMP", "TIFF", "PPM", "PDF", "ICO", "TGA")}
-    return {
-        **others,
-        "SVG": b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'></svg>",
-        "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
-        "text": b"a seven",
-        "zeros": bytes(100),
-        "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
-    }
-
-
-@pytest.mark.parametrize(("name", "content"), other_formats().items(), ids=list(other_formats()))
-def test_other_files_are_refused(name: str, content: bytes) -> None:
+@pytest.mark.parametrize("name", OTHER_FILES)
+def test_other_files_are_refused_with_how_they_begin(name: str) -> None:
     with pytest.raises(ImageError, match=r"^the image is not a PNG, JPEG, WebP or GIF file, it"):
-        read_image(text_of(content), LIMITS)
-    assert name
-
-
-def test_the_message_shows_how_a_file_that_is_no_image_begins() -> None:
+        read_image(text_of(OTHER_FILES[name]), LIMITS)
     with pytest.raises(ImageError, match=r"begins with '%PDF-1\.4': send"):
         read_image(text_of(b"%PDF-1.4\xff"[:8]), LIMITS)
 
@@ -267,11 +244,23 @@ def test_a_file_that_is_cut_short_is_refused(format: str, part: float) -> None: 
         read_image(text_of(content[: int(part * len(content))]), LIMITS)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (7, 7), (7, 100), (100, 7)])
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [
+        ((7, 7), "at least 8 x 8$"),
+        ((7, 100), "at least 8 x 8$"),
+        ((100, 7), "at least 8 x 8$"),
+        ((4001, 8), "at most 4000 x 4000, 16,000,000 in"),
+        ((8, 4001), "at most 4000 x 4000, 16,000,000 in"),
+    ],
+)
 @pytest.mark.parametrize("format", FORMATS)
-def test_too_small_an_image_is_refused(format: str, size: tuple[int, int]) -> None:  # noqa: A002
-    says = f"^the image is {size[0]} x {size[1]} pixels: send at least 8 x 8$"
-    with pytest.raises(ImageError, match=says):
+def test_too_small_or_too_large_an_image_is_refused(
+    format: str,  # noqa: A002
+    size: tuple[int, int],
+    says: str,
+) -> None:
+    with pytest.raises(ImageError, match=f"is {size[0]} x {size[1]} pixels: send {says}"):
         read(Image.new("L", size), format)
 
 
@@ -285,14 +274,6 @@ def test_the_largest_image_may_be_in_colour_and_incompressible() -> None:
     """No PNG of 4000 x 4000 pixels in RGB is longer: noise cannot be packed."""
     noise = np.random.default_rng(0).integers(0, 256, (4000, 4000, 3), np.uint8)
     assert read(Image.fromarray(noise), compress_level=0).shape == (28, 28)
-
-
-@pytest.mark.parametrize("size", [(4001, 8), (8, 4001)])
-@pytest.mark.parametrize("format", FORMATS)
-def test_too_large_an_image_is_refused(format: str, size: tuple[int, int]) -> None:  # noqa: A002
-    says = f"^the image is {size[0]} x {size[1]} pixels: send at most 4000 x 4000, 16,000,000 in"
-    with pytest.raises(ImageError, match=says):
-        read(Image.new("L", size), format)
 
 
 def test_every_limit_counts() -> None:
@@ -371,18 +352,12 @@ def mutated_files(draw: Callable[..., Any]) -> bytes:
     return bytes(content)
 
 
-def outcome(text: object) -> Bytes | str:
-    """The digit, or what the refusal says; warnings are errors in all tests."""
-    try:
-        return read_image(text, LIMITS)
-    except ImageError as error:
-        return str(error)
-
-
 def assert_answered_or_refused(text: object) -> None:
-    found = outcome(text)
-    if isinstance(found, str):
-        assert re.fullmatch("the image [^\n]*: send [^\n]*", found)
+    """A digit, or one sentence; warnings are errors in all tests."""
+    try:
+        found = read_image(text, LIMITS)
+    except ImageError as error:
+        assert re.fullmatch("the image [^\n]*: send [^\n]*", str(error))
     else:
         assert found.shape == (28, 28)
         assert found.dtype == np.uint8
@@ -404,17 +379,13 @@ def test_random_bytes_are_refused(start: bytes, rest: bytes) -> None:
     assert_answered_or_refused(text_of(start + rest))
 
 
-@given(st.text())
-def test_random_text_is_refused(text: str) -> None:
-    assert_answered_or_refused(text)
-    assert_answered_or_refused(f"data:image/png;base64,{text}")
-
-
 @given(
-    st.recursive(st.none() | st.integers() | st.floats() | st.booleans(), st.lists, max_leaves=9)
+    st.text()
+    | st.recursive(st.none() | st.integers() | st.floats() | st.booleans(), st.lists, max_leaves=9)
 )
 def test_other_values_are_refused(value: object) -> None:
     assert_answered_or_refused(value)
+    assert_answered_or_refused(f"data:image/png;base64,{value}")
 
 
 def test_pictures_are_opaque_and_grey_or_rgb() -> None:

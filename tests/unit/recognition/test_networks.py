@@ -14,7 +14,7 @@ from hpoe.method.rbm import RBM, visible_probabilities
 from hpoe_recognition.networks import FACTORS, Network, stacked
 
 UNITS = (30, FACTORS + 9, 7, 5)
-DIGITS = 3
+N_CLASSES = 3
 
 
 def hierarchies(seed: int = 0, scale: float = 1.0) -> list[list[RBM]]:
@@ -25,7 +25,7 @@ def hierarchies(seed: int = 0, scale: float = 1.0) -> list[list[RBM]]:
         return torch.from_numpy(scale * rng.standard_normal(shape).astype(np.float32))
 
     return [
-        [RBM(tensor(below, above), tensor(below), tensor(above)) for _ in range(DIGITS)]
+        [RBM(tensor(below, above), tensor(below), tensor(above)) for _ in range(N_CLASSES)]
         for below, above in itertools.pairwise(UNITS)
     ]
 
@@ -51,7 +51,7 @@ def reference(
     """Goodness by `hpoe.method.hierarchy`, digits then layers."""
     columns = [
         layer_goodness([layer[digit] for layer in rbms], torch.from_numpy(v)).numpy()
-        for digit in range(DIGITS)
+        for digit in range(N_CLASSES)
     ]
     return np.concatenate(columns, axis=1)
 
@@ -90,7 +90,7 @@ def test_a_batch_is_scored_as_its_images_alone() -> None:
 @pytest.mark.parametrize("depths", [(1,), (2,), (1, 3), (1, 2, 3)])
 def test_reconstructions_go_up_and_down_by_eq_2(depths: tuple[int, ...]) -> None:
     rbms, v = hierarchies(), images(4)
-    for digit in range(DIGITS):
+    for digit in range(N_CLASSES):
         found = network(rbms).reconstruct(v, digit, depths)
         for depth, reconstructed in zip(depths, found, strict=True):
             below = [layer[digit] for layer in rbms[:depth]]
@@ -114,6 +114,6 @@ def test_a_network_comes_back_from_its_arrays() -> None:
     back = Network.from_arrays(arrays, "a", "deskewed")
     v = images(3)
     np.testing.assert_array_equal(back.goodness(v), of.goodness(v))
-    assert back.digits == DIGITS
+    assert back.n_classes == N_CLASSES
     assert back.images == "deskewed"
     assert len(back.layers) == 3

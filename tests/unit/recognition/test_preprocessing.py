@@ -17,7 +17,6 @@ from hpoe.data.mnist import Mnist
 from hpoe_recognition.preprocessing import (
     as_mnist,
     centred,
-    contrast_grey,
     darkness,
     ink_box,
     ink_is_light,
@@ -92,21 +91,14 @@ def test_mnists_digits_are_put_where_mnist_has_them(mnist: Mnist) -> None:
         np.testing.assert_array_equal(centred(cut(image)), image)
 
 
-@pytest.mark.parametrize("scale", [3, 7, 20])
-def test_digits_of_larger_pixels_come_back_nearly_as_they_were(digits: Bytes, scale: int) -> None:
-    """Up to 256 pixels are looked at, so that 20 times as large is reduced by 3 before."""
-    canvas = 28 * scale + 60, 28 * scale + 50
-    pictures = [drawn(d, scale, canvas=canvas, filtering=Resampling.NEAREST) for d in digits]
-    assert mean_difference(pictures, digits) < 4
-
-
-@pytest.mark.parametrize("filtering", [Resampling.BILINEAR, Resampling.BICUBIC, Resampling.LANCZOS])
-@pytest.mark.parametrize("scale", [3.3, 12.1])
-def test_smoothly_enlarged_digits_come_back_with_their_strokes(
+@pytest.mark.parametrize("filtering", [Resampling.NEAREST, Resampling.BILINEAR, Resampling.BICUBIC])
+@pytest.mark.parametrize("scale", [3.3, 12.1, 20])
+def test_enlarged_digits_come_back_with_their_strokes(
     digits: Bytes, scale: float, filtering: Resampling
 ) -> None:
     """Without any ink the mean difference is 34; one pixel of shift costs 19."""
-    pictures = [drawn(d, scale, filtering=filtering) for d in digits]
+    side = round(28 * scale) + 60
+    pictures = [drawn(d, scale, canvas=(side, side), filtering=filtering) for d in digits]
     assert mean_difference(pictures, digits) < 4.5
     ink = np.mean([as_mnist(picture) for picture in pictures])
     assert ink == pytest.approx(digits.mean(), rel=0.05)
@@ -132,12 +124,6 @@ def test_red_ink_on_green_paper_of_the_same_lightness_is_seen(digits: Bytes) -> 
     assert np.ptp(grey) < 12
     pictures = [tinted(drawn(digit), ink, paper) for digit in digits]
     assert mean_difference(pictures, digits) < 6.5
-
-
-def test_grey_pictures_keep_their_levels_in_rgb(digits: Bytes) -> None:
-    picture = drawn(digits[3])
-    levels = contrast_grey(picture.convert("RGB"))
-    np.testing.assert_array_equal(np.asarray(levels), np.asarray(picture))
 
 
 def test_dark_and_light_ink_give_the_same_digit(digits: Bytes) -> None:
@@ -218,7 +204,7 @@ def test_hairlines_and_bars_get_strokes_more_like_mnists(
     assert least < float(upright.sum()) < most
 
 
-def test_strokes_as_mnist_has_them_are_left_as_they_are(digits: Bytes) -> None:
+def test_strokes_of_mnists_thickness_are_left_as_they_are(digits: Bytes) -> None:
     dark = [np.asarray(drawn(digit), np.float32) / np.float32(255) for digit in digits]
     assert sum(with_usual_strokes(one) is one for one in dark) >= 57
 
@@ -287,26 +273,20 @@ def test_the_side_of_the_ink_is_found_however_tight_the_margin(mnist: Mnist, mar
     assert wrong <= 8
 
 
-@given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, min_side=8, max_side=40)))
+@given(
+    arrays(
+        np.uint8,
+        array_shapes(min_dims=2, max_dims=2, min_side=8, max_side=32)
+        | array_shapes(min_dims=2, max_dims=2, min_side=8, max_side=24).map(lambda s: (*s, 3)),
+        elements=st.sampled_from([0, 1, 100, 128, 254, 255]),
+    )
+)
 def test_any_picture_gives_a_digit_and_no_warning(levels: Bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = as_mnist(Image.fromarray(levels))
     assert found.shape == (28, 28)
     assert found.dtype == np.uint8
-
-
-@given(
-    arrays(
-        np.uint8,
-        array_shapes(min_dims=2, max_dims=2, min_side=8, max_side=24).map(lambda s: (*s, 3)),
-        elements=st.sampled_from([0, 1, 100, 128, 254, 255]),
-    )
-)
-def test_any_picture_in_colour_gives_a_digit_and_no_warning(levels: Bytes) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert as_mnist(Image.fromarray(levels)).shape == (28, 28)
 
 
 @pytest.mark.parametrize("size", [(8, 4000), (4000, 8), (8, 8)])

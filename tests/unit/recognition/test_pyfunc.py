@@ -15,7 +15,7 @@ from PIL import Image
 from hpoe.tensors import save_tensors
 from hpoe_recognition.normalization import deskew
 from hpoe_recognition.pyfunc import LEAST_A_THREAD, DigitModel, data_url
-from tests.unit.recognition.systems import DIGITS, images, recogniser
+from tests.unit.recognition.systems import LABELS, images, recogniser
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,8 @@ def test_an_explanation_is_the_answer_with_what_was_seen(weights: Path) -> None:
     (answer,) = ask(model, [data_url(image)])
     assert {key: explained[key] for key in answer} == answer
     assert explained["looks_like_digit"] == (explained["digit_score"] >= explained["threshold"])
-    assert len(explained["reconstructions"]) == len(DIGITS)
+    assert explained["labels"] == list(LABELS)
+    assert len(explained["reconstructions"]) == len(LABELS)
     seen = base64.b64decode(explained["seen"].partition(",")[2])
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(seen))), deskew(image[None])[0])
 

@@ -17,7 +17,7 @@ from hpoe_recognition.normalization import (
     unit_interval,
 )
 from hpoe_recognition.recogniser import NO_INK, Recogniser
-from tests.unit.recognition.systems import DIGITS, SIDE, images, recogniser, seen, system
+from tests.unit.recognition.systems import LABELS, SIDE, images, recogniser, system
 
 
 def test_scores_are_the_soft_choices_of_every_model_among_the_shifted_images() -> None:
@@ -38,7 +38,7 @@ def test_scores_of_many_images_are_those_of_each_alone() -> None:
 def test_scores_of_several_networks_are_averaged() -> None:
     one, two = system(0), system(1)
     (a,), (b,) = one.networks.values(), two.networks.values()
-    both = type(one)(DIGITS, {"a": a, "b": b}, ((0, 0),), 2.0, one.net, one.net)
+    both = type(one)(LABELS, {"a": a, "b": b}, ((0, 0),), 2.0, one.net, one.net)
     v = unit_interval(images(4))
     np.testing.assert_allclose(
         both.scores(images(4)), (a.goodness(v) + b.goodness(v)) / 2, atol=1e-4
@@ -58,9 +58,7 @@ def test_networks_of_deskewed_images_are_asked_about_deskewed_ones() -> None:
     v, w = unit_interval(made), unit_interval(upright)
     expected = (network.goodness(v) + network.goodness(w)) / 2
     np.testing.assert_allclose(both.scores(made), expected, atol=1e-4)
-    np.testing.assert_array_equal(
-        of.see(made, scores).pictures, plain.see(upright, scores).pictures
-    )
+    np.testing.assert_array_equal(of.evidence(made).pictures, plain.evidence(upright).pictures)
     np.testing.assert_array_equal(of.reconstructions(made[0]), plain.reconstructions(upright[0]))
 
 
@@ -69,9 +67,9 @@ def test_answers_say_what_the_parts_say() -> None:
     answers = of.answer(made)
     scores = of.system.scores(made)
     p = softmax(scores @ of.system.net.weights + of.system.net.biases, axis=1)
-    said = of.digit_score(seen(of.system, made))
+    said = of.digit_score(of.system.evidence(made))
     for number, answer in enumerate(answers):
-        position = DIGITS.index(answer.digit)
+        position = LABELS.index(answer.digit)
         assert position == p[number].argmax()
         np.testing.assert_allclose(answer.probabilities, p[number])
         assert answer.probability == answer.probabilities[position]
@@ -88,7 +86,7 @@ def test_recognise_uses_the_net_that_is_asked_for() -> None:
     scores = of.scores(made)
     for net, found in zip((of.net, of.validation_net), digits, strict=True):
         expected = (scores @ net.weights + net.biases).argmax(axis=1)
-        np.testing.assert_array_equal(found, np.array(DIGITS)[expected])
+        np.testing.assert_array_equal(found, np.array(LABELS)[expected])
     assert (digits[0] != digits[1]).any()
 
 
@@ -96,13 +94,13 @@ def test_a_blank_image_is_answered_and_does_not_look_like_a_digit() -> None:
     (answer,) = recogniser().answer(np.zeros((1, SIDE, SIDE), np.uint8))
     assert not answer.looks_like_digit
     assert answer.digit_score == NO_INK
-    assert answer.digit in DIGITS
+    assert answer.digit in LABELS
     assert np.isfinite(answer.probabilities).all()
 
 
 def test_reconstructions_are_one_image_a_digit() -> None:
     made = recogniser().system.reconstructions(images(1)[0])
-    assert made.shape == (len(DIGITS), SIDE, SIDE)
+    assert made.shape == (len(LABELS), SIDE, SIDE)
     assert made.dtype == np.uint8
 
 
@@ -122,4 +120,4 @@ def test_the_file_of_equal_recognisers_is_equal(tmp_path: Path) -> None:
     for name in ("a", "b"):
         save_tensors(tmp_path / name, *recogniser().contents())
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    assert load_tensors(tmp_path / "a", "")[1]["digits"] == list(DIGITS)
+    assert load_tensors(tmp_path / "a", "")[1]["labels"] == list(LABELS)

@@ -6,14 +6,14 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from hpoe.registration.assembly import in_parts, see, together
+from hpoe.registration.assembly import evidence_of, in_batches, joined
 from hpoe.registration.outliers import Images
-from hpoe_recognition.digit_score import Seen
-from tests.unit.recognition.systems import images, seen, system
+from hpoe_recognition.digit_score import Evidence
+from tests.unit.recognition.systems import images, system
 
 
-def assert_the_same(found: Seen, expected: Seen) -> None:
-    for field in fields(Seen):
+def assert_the_same(found: Evidence, expected: Evidence) -> None:
+    for field in fields(Evidence):
         one, other = (getattr(each, field.name) for each in (found, expected))
         assert one.dtype == other.dtype
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
@@ -22,8 +22,8 @@ def assert_the_same(found: Seen, expected: Seen) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_is_said_of_arrays_is_in_their_order(workers: int) -> None:
     of, given = system(), [images(count, seed=count) for count in (3, 1, 40, 2, 7, 5)]
-    for found, array in zip(see(of, given, workers), given, strict=True):
-        assert_the_same(found, seen(of, array))
+    for found, array in zip(evidence_of(of, given, workers), given, strict=True):
+        assert_the_same(found, of.evidence(array))
 
 
 def test_arrays_are_asked_for_one_by_one() -> None:
@@ -38,19 +38,16 @@ def test_arrays_are_asked_for_one_by_one() -> None:
     class Witness:
         """A system that notes how many arrays had been made when it was asked."""
 
-        def scores(self, given: Images) -> int:
-            return len(given)
-
-        def see(self, _given: Images, _scores: int) -> int:
+        def evidence(self, _given: Images) -> int:
             return len(made)
 
-    assert see(Witness(), making(), 1) == [1, 2, 3]  # type: ignore[arg-type, comparison-overlap]
+    assert evidence_of(Witness(), making(), 1) == [1, 2, 3]  # type: ignore[arg-type, comparison-overlap]
 
 
 @pytest.mark.parametrize("count", [1, 499, 500, 1001, 2600])
 def test_parts_together_are_all_images(count: int) -> None:
     whole = np.arange(count, dtype=np.uint32).astype(np.uint8)[:, None, None]
-    parts = in_parts(whole)
+    parts = in_batches(whole)
     np.testing.assert_array_equal(np.concatenate(parts), whole)
     assert max(map(len, parts)) < 2 * 500
 
@@ -58,4 +55,4 @@ def test_parts_together_are_all_images(count: int) -> None:
 def test_what_is_said_of_parts_is_what_is_said_of_the_whole() -> None:
     of, whole = system(), images(60)
     parts = np.array_split(whole, 7)
-    assert_the_same(together(seen(of, part) for part in parts), seen(of, whole))
+    assert_the_same(joined(of.evidence(part) for part in parts), of.evidence(whole))

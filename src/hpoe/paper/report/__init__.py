@@ -100,7 +100,7 @@ paper has no figure; much greater is twice as great. The same table:
 
 def _draw(results: Results, folder: Path) -> None:
     """Draw the figures that are made of the results of several experiments."""
-    from hpoe.evaluation.figures import save
+    from hpoe.evaluation.drawing import save
     from hpoe.paper.report import figures as report_figures
 
     errors = {

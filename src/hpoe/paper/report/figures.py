@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from hpoe.evaluation.figures import BLUE, GREY, ORANGE, WIDTH, number, plain_figure, styled
+from hpoe.evaluation.drawing import BLUE, GREY, ORANGE, WIDTH, number, plain_figure, styled
 
 Interval = tuple[float, float, float]
 """An error rate and the ends of its 95 % interval, fractions."""

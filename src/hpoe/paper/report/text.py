@@ -4,16 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+
+from hpoe.evaluation import measures
 
 
 def mcnemar(predictions: pd.DataFrame, before: str, after: str) -> float:
-    """McNemar's exact test, two-sided, of two columns of predictions on the test images: p."""
+    """Return McNemar's two-sided p for two columns of predictions on the test images."""
     test = predictions[predictions["set"] == "test"]
-    wrong_before, wrong_after = (test[column] != test["label"] for column in (before, after))
-    mended = int((wrong_before & ~wrong_after).sum())
-    spoilt = int((wrong_after & ~wrong_before).sum())
-    return float(binomtest(mended, mended + spoilt).pvalue) if mended + spoilt else 1.0
+    _, _, p = measures.mcnemar(*(test[column] != test["label"] for column in (before, after)))
+    return p
 
 
 def spread_of(values: Sequence[float]) -> str:

@@ -1,26 +1,24 @@
-// The demo page: what is drawn or chosen goes to the server, what it answers is shown.
-// It sets text, attributes and custom properties alone: a strict Content-Security-Policy holds.
+// The demo page: sends what is drawn or chosen to the server and shows its answer.
+// It sets only text, attributes and custom properties, so that a strict CSP holds.
 
-const PAUSE = 350; // milliseconds from the end of a stroke to the question
-const PEN = 0.07; // width of a line as a share of the pad: about that of MNIST's digits
-const STEP = 0.015; // points of a line that are closer are left out: they hold the hand's tremble
-const DRAWING_SIDE = 280; // dots of a drawing as it is sent, and of the empty border around it
+const PAUSE = 350; // milliseconds between the end of a stroke and the request
+const PEN = 0.07; // line width as a share of the pad: about that of MNIST's digits
+const STEP = 0.015; // points closer than this are dropped, to smooth a trembling hand
+const DRAWING_SIDE = 280; // pixels of a drawing as it is sent, and of the border around it
 const BORDER = 28;
-const SENT_AS_THEY_ARE = ["image/png", "image/jpeg", "image/webp", "image/gif"];
-const MOST_BYTES = 4_000_000; // larger pictures, or with a longer side, are made smaller first
-const MOST_SIDE = 4000;
-const SMALLER_SIDE = 1600;
-const DIGITS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+const ACCEPTED = ["image/png", "image/jpeg", "image/webp", "image/gif"];
+const MAX_BYTES = 4_000_000; // pictures beyond these limits are scaled down first
+const MAX_SIDE = 4000;
+const SCALED_SIDE = 1600;
 const EMPTY = { strokes: [], picture: null };
 
 const byId = (id) => document.getElementById(id);
 const pad = byId("pad");
-const bars = DIGITS.map(addBar);
-const reconstructions = DIGITS.map(addReconstruction);
 
-const states = [EMPTY]; // what the pad has shown; the last is what it shows, undo goes back
-let stroke = null; // the points of the line that is being drawn
-let asking = new AbortController(); // aborted as soon as its answer would be out of date
+const states = [EMPTY]; // the history of the pad for undo; the last is shown
+let views = []; // one per class: its label, bar and reconstruction
+let stroke = null; // points of the line being drawn
+let asking = new AbortController(); // aborted when its answer would be out of date
 let timer;
 
 // The drawing: strokes of points in 0..1, or a picture instead
@@ -30,7 +28,7 @@ const isEmpty = ({ strokes, picture }) => !strokes.length && !picture;
 
 function paint() {
   const side = Math.max(1, Math.round(pad.clientWidth * devicePixelRatio));
-  pad.width = pad.height = side; // empties it as well
+  pad.width = pad.height = side; // this also clears it
   const { strokes, picture } = shown();
   if (picture) {
     paintPicture(pad.getContext("2d"), picture.bitmap, side);
@@ -52,12 +50,12 @@ function paintStrokes(context, strokes, side, colour) {
       context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
     }
     const [lastX, lastY] = at.at(-1);
-    context.lineTo(lastX + 0.01, lastY); // a line of no length would not be drawn: a dot is one
+    context.lineTo(lastX + 0.01, lastY); // so that a dot, a line of no length, is drawn too
     context.stroke();
   }
 }
 
-/** The points of a line that are a step from one another, and its last. */
+/** Keep points that are at least a step apart, and the last one. */
 function apart(points) {
   const kept = [points[0]];
   for (const [x, y] of points) {
@@ -71,7 +69,7 @@ function paintPicture(context, bitmap, side) {
   const scale = side / Math.max(bitmap.width, bitmap.height);
   const [width, height] = [bitmap.width * scale, bitmap.height * scale];
   const [left, top] = [(side - width) / 2, (side - height) / 2];
-  context.fillStyle = "white"; // under what is transparent
+  context.fillStyle = "white"; // behind transparent pixels
   context.fillRect(left, top, width, height);
   context.imageSmoothingEnabled = scale < 1;
   context.imageSmoothingQuality = "high";
@@ -84,7 +82,7 @@ function canvasOf(width, height) {
   return [canvas, canvas.getContext("2d")];
 }
 
-/** The drawing as the server gets it: black on white, whatever the theme. */
+/** The drawing to send: black on white, whatever the theme. */
 function drawingSent(strokes) {
   const side = DRAWING_SIDE + 2 * BORDER;
   const [canvas, context] = canvasOf(side, side);
@@ -92,16 +90,16 @@ function drawingSent(strokes) {
   context.fillRect(0, 0, side, side);
   context.translate(BORDER, BORDER);
   context.rect(0, 0, DRAWING_SIDE, DRAWING_SIDE);
-  context.clip(); // what the hand drew beyond the pad was not seen
+  context.clip(); // strokes beyond the pad were not visible
   paintStrokes(context, strokes, DRAWING_SIDE, "black");
   return canvas.toDataURL("image/png");
 }
 
-/** The picture as the server gets it: the file itself where the server takes it, else a copy. */
+/** The picture to send: the file itself where the server accepts it, else a scaled copy. */
 function pictureSent(file, bitmap) {
   const longest = Math.max(bitmap.width, bitmap.height);
-  const known = SENT_AS_THEY_ARE.includes(file.type);
-  if (known && file.size <= MOST_BYTES && longest <= MOST_SIDE) {
+  const accepted = ACCEPTED.includes(file.type);
+  if (accepted && file.size <= MAX_BYTES && longest <= MAX_SIDE) {
     return new Promise((resolve, reject) => {
       const reader = new FileReader();
       reader.addEventListener("load", () => resolve(reader.result));
@@ -109,14 +107,14 @@ function pictureSent(file, bitmap) {
       reader.readAsDataURL(file);
     });
   }
-  const scale = Math.min(1, SMALLER_SIDE / longest);
+  const scale = Math.min(1, SCALED_SIDE / longest);
   const scaled = (length) => Math.max(1, Math.round(length * scale));
   const size = [scaled(bitmap.width), scaled(bitmap.height)];
   const [canvas, context] = canvasOf(...size);
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, ...size);
-  const seeThrough = known && file.type !== "image/jpeg";
-  return canvas.toDataURL(seeThrough ? "image/png" : "image/jpeg", 0.9);
+  const mayBeTransparent = accepted && file.type !== "image/jpeg";
+  return canvas.toDataURL(mayBeTransparent ? "image/png" : "image/jpeg", 0.9);
 }
 
 function describe({ strokes, picture }) {
@@ -130,9 +128,9 @@ function changed(pause) {
   pad.setAttribute("aria-label", `Drawing area, ${describe(shown())}`);
   byId("undo").setAttribute("aria-disabled", String(states.length === 1));
   byId("clear").setAttribute("aria-disabled", String(isEmpty(shown())));
-  const signal = withdraw();
+  const signal = cancel();
   if (isEmpty(shown())) {
-    showNothing("empty", "Draw a digit, and the answer appears here.");
+    showNothing("empty", "Draw a digit to see the answer here.");
   } else {
     timer = setTimeout(ask, pause, shown(), signal);
   }
@@ -147,7 +145,7 @@ const pointOf = ({ clientX, clientY }) => {
 
 pad.addEventListener("pointerdown", (event) => {
   if (stroke || !event.isPrimary || event.button !== 0) return;
-  withdraw();
+  cancel();
   pad.setPointerCapture(event.pointerId);
   stroke = [pointOf(event)];
   states.push({ strokes: [...shown().strokes, stroke], picture: null });
@@ -156,7 +154,7 @@ pad.addEventListener("pointerdown", (event) => {
 
 pad.addEventListener("pointermove", (event) => {
   if (!stroke || !pad.hasPointerCapture(event.pointerId)) return;
-  const events = event.getCoalescedEvents?.() ?? []; // missing where the context is not secure
+  const events = event.getCoalescedEvents?.() ?? []; // missing without a secure context
   stroke.push(...(events.length ? events : [event]).map(pointOf));
   paint();
 });
@@ -187,10 +185,10 @@ document.addEventListener("keydown", (event) => {
   undo();
 });
 
-async function take(file, whence) {
-  const signal = withdraw();
+async function take(file, how) {
+  const signal = cancel();
   if (!file) {
-    showNothing("error", `There is no picture in what was ${whence}.`);
+    showNothing("error", `There is no picture in what was ${how}.`);
     return;
   }
   try {
@@ -228,10 +226,10 @@ document.addEventListener("drop", (event) => {
   take(event.dataTransfer.files[0], "dropped");
 });
 
-// The question and its answer
+// Request and answer
 
-/** Forget the question that is out, if any; the signal of the next. */
-function withdraw() {
+/** Cancel the pending request, if any, and return the signal for the next one. */
+function cancel() {
   clearTimeout(timer);
   asking.abort();
   asking = new AbortController();
@@ -271,10 +269,10 @@ function percent(share) {
   return share < 0.0005 ? "< 0.1\u00a0%" : `${(100 * share).toFixed(1)}\u00a0%`;
 }
 
-/** How typical, in words; typicality is a percentile among real images of the digit. */
+/** Typicality, a percentile among real images of the digit, in words. */
 function inWords(typicality, digit) {
   const rounded = Math.round(typicality);
-  const share = rounded < 1 ? "fewer than 1" : rounded > 99 ? "over 99" : `${rounded}`;
+  const share = rounded < 1 ? "less than 1" : rounded > 99 ? "over 99" : `${rounded}`;
   return `More typical than ${share}\u00a0% of real ${digit}s.`;
 }
 
@@ -284,54 +282,48 @@ function showAnswer(answer) {
   const { digit, looks_like_digit: looksLikeDigit } = answer;
   if (looksLikeDigit) {
     const sure = percent(answer.probability).replace("> ", "more than ");
-    const headline = part("strong", [part("span", `Digit ${digit}, `, "unseen"), `${sure} sure. `]);
+    const headline = part("strong", [part("span", `Digit ${digit}, `, "visually-hidden"), `${sure} sure. `]);
     showVerdict("digit", digit, headline, line(inWords(answer.typicality, digit)));
   } else {
     const headline = part("strong", "This does not look like a digit. ");
     const score = `Score ${number(answer.digit_score)}, threshold ${number(answer.threshold)}.`;
     showVerdict("unlike", digit, headline, line(`The nearest is ${digit}. `), line(score));
   }
-  for (const d of DIGITS) {
-    showBar(bars[d], answer.probabilities[d], d === digit);
-    showReconstruction(reconstructions[d], answer.reconstructions[d], d === digit);
-  }
+  if (`${answer.labels}` !== `${views.map(({ label }) => label)}`) makeViews(answer.labels);
+  const { probabilities, reconstructions } = answer;
+  views.forEach((view, at) => {
+    showView(view, probabilities[at], reconstructions[at], view.label === digit);
+  });
   showImage(byId("seen"), answer.seen);
 }
 
 function showNothing(kind, sentence) {
   showVerdict(kind, "", line(sentence));
-  for (const d of DIGITS) {
-    showBar(bars[d], null, false);
-    showReconstruction(reconstructions[d], null, false);
-  }
+  for (const view of views) showView(view, null, null, false);
   showImage(byId("seen"), null);
 }
 
 function showVerdict(kind, digit, ...lines) {
   byId("main").dataset.kind = kind;
   byId("digit").textContent = digit;
-  byId("status").replaceChildren(...lines); // at once: it is read out
+  byId("status").replaceChildren(...lines); // in one step, because it is read out
 }
 
-function showBar({ row, bar, value }, probability, chosen) {
-  row.classList.toggle("chosen", chosen);
+function showView({ row, bar, value, item, image, mark }, probability, source, chosen) {
+  for (const element of [row, item]) element.classList.toggle("chosen", chosen);
   bar.style.setProperty("--share", probability ?? 0);
   value.textContent = probability === null ? "\u2013" : percent(probability);
-}
-
-function showReconstruction({ item, image, mark }, source, chosen) {
-  item.classList.toggle("chosen", chosen);
   mark.textContent = chosen ? ", the answer" : "";
   showImage(image, source);
 }
 
 function showImage(image, source) {
   image.hidden = !source;
-  if (source) image.src = source; // the earlier one stays until this one is ready
+  if (source) image.src = source; // the old one stays until this one has loaded
   else image.removeAttribute("src");
 }
 
-// Parts of the page that come ten times
+// What the page shows of each class
 
 function part(name, content, className = "") {
   const element = document.createElement(name);
@@ -342,23 +334,26 @@ function part(name, content, className = "") {
 
 const line = (sentence) => part("span", sentence, "line");
 
-function addBar(digit) {
-  const head = part("th", `${digit}`);
+function makeViews(labels) {
+  views = labels.map((label) => ({ label, ...makeBar(label), ...makeReconstruction(label) }));
+  byId("bars").replaceChildren(...views.map(({ row }) => row));
+  byId("reconstructions").replaceChildren(...views.map(({ item }) => item));
+}
+
+function makeBar(label) {
+  const head = part("th", `${label}`);
   head.scope = "row";
   const [bar, value] = [part("div", "", "bar"), part("span", "", "value")];
   const cell = part("div", [part("div", bar, "track"), value], "cell");
-  const row = part("tr", [head, part("td", cell)]);
-  byId("bars").append(row);
-  return { row, bar, value };
+  return { row: part("tr", [head, part("td", cell)]), bar, value };
 }
 
-function addReconstruction(digit) {
+function makeReconstruction(label) {
   const image = part("img", "");
-  image.alt = `As the models of ${digit} rebuild it`;
-  const mark = part("span", "", "unseen");
-  const caption = part("figcaption", [`${digit}`, mark]);
+  image.alt = `Reconstruction by the model of ${label}`;
+  const mark = part("span", "", "visually-hidden");
+  const caption = part("figcaption", [`${label}`, mark]);
   const item = part("li", part("figure", [part("span", image, "frame"), caption]));
-  byId("reconstructions").append(item);
   return { item, image, mark };
 }
 
