@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import ConsoleMessage, Locator, expect
+from playwright.sync_api import Locator, expect
 
 from tests.ui.browser import DOT, FOUR, SEVEN, Visit
 from tests.ui.stand_in import Reply, StandIn, opened
@@ -102,7 +101,9 @@ def test_pens_and_fingers_draw_too(
     assert len(server.asked) == 1
 
 
-def test_strokes_in_quick_succession_are_one_question(visit: Visit, server: StandIn) -> None:
+def test_strokes_in_quick_succession_are_one_request_and_a_cleared_drawing_none(
+    visit: Visit, server: StandIn
+) -> None:
     visit.page.clock.install(time=0)
     visit.page.clock.pause_at(1000)
     visit.draw(FOUR[:1])
@@ -114,11 +115,11 @@ def test_strokes_in_quick_succession_are_one_question(visit: Visit, server: Stan
         visit.page.clock.run_for(100)
     expect(status(visit)).to_contain_text("Digit 7")
     assert len(server.asked) == 1
-
-
-def test_a_dot_is_a_stroke(visit: Visit, server: StandIn) -> None:
-    visit.ask(DOT)
-    assert ink(server.asked[0]).sum() > 200
+    visit.draw(DOT)
+    visit.page.get_by_role("button", name="Clear").click()
+    visit.page.clock.run_for(10_000)
+    expect(status(visit)).to_have_text(EMPTY)
+    assert len(server.asked) == 1, "a cleared drawing is not sent"
 
 
 def choose(visit: Visit, file: Path) -> None:
@@ -159,40 +160,28 @@ def test_a_picture_is_sent_as_it_is(
     assert len(server.asked) == 1
 
 
-def test_a_photo_beyond_the_servers_limit_is_made_smaller_and_turned_upright(
+def test_a_picture_that_the_server_does_not_accept_is_encoded_again_smaller_and_upright(
     visit: Visit, server: StandIn, tmp_path: Path
 ) -> None:
     turned = Image.Exif()
     turned[0x0112] = 6  # orientation: to be turned right by 90 degrees
     (tmp_path / "photo.jpg").write_bytes(picture("JPEG", (4200, 2100), exif=turned))
-    choose(visit, tmp_path / "photo.jpg")
-    expect(status(visit)).to_contain_text("Digit 7")
-    sent = opened(server.asked[0])
-    assert (sent.format, sent.size) == ("JPEG", (800, 1600))
+    (tmp_path / "scan.bmp").write_bytes(picture("BMP"))
+    for name, size in (("photo.jpg", (800, 1600)), ("scan.bmp", (60, 80))):
+        with visit.page.expect_response("**/explain"):
+            choose(visit, tmp_path / name)
+        sent = opened(server.asked[-1])
+        assert (sent.format, sent.size) == ("JPEG", size)
 
 
-def test_a_picture_the_server_cannot_read_but_the_browser_can_is_encoded_again(
+def test_what_is_no_picture_is_refused_in_a_sentence(
     visit: Visit, server: StandIn, tmp_path: Path
 ) -> None:
-    (tmp_path / "scan.bmp").write_bytes(picture("BMP"))
-    choose(visit, tmp_path / "scan.bmp")
-    expect(status(visit)).to_contain_text("Digit 7")
-    assert (opened(server.asked[0]).format, opened(server.asked[0]).size) == ("JPEG", (60, 80))
-
-
-@pytest.mark.parametrize("give", [choose, drop])
-def test_a_file_that_is_no_picture_is_refused_in_a_sentence(
-    visit: Visit, server: StandIn, tmp_path: Path, give: Callable[[Visit, Path], None]
-) -> None:
     (tmp_path / "notes.pdf").write_bytes(b"%PDF-1.7")
-    give(visit, tmp_path / "notes.pdf")
+    drop(visit, tmp_path / "notes.pdf")
     expect(status(visit)).to_have_text(
         "This browser cannot read notes.pdf as a picture; choose a PNG, JPEG, WebP or GIF file."
     )
-    assert server.asked == []
-
-
-def test_pasted_words_are_refused_in_a_sentence(visit: Visit, server: StandIn) -> None:
     visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visit.page.evaluate("navigator.clipboard.writeText('seven')")
     visit.page.keyboard.press("Control+V")
@@ -239,41 +228,34 @@ def test_undo_goes_back_step_by_step_and_brings_a_cleared_drawing_back(
     )
 
 
-def test_clearing_takes_the_question_back(visit: Visit, server: StandIn) -> None:
-    visit.page.clock.install(time=0)
-    visit.page.clock.pause_at(1000)
-    visit.draw(SEVEN)
-    visit.page.get_by_role("button", name="Clear").click()
-    visit.page.clock.run_for(10_000)
-    expect(status(visit)).to_have_text(EMPTY)
-    assert server.asked == []
-
-
-def test_an_image_unlike_a_digit_gets_a_warning(visit: Visit, server: StandIn) -> None:
-    server.will(Reply(3, UNLIKE).at_once())
-    visit.ask(DOT)
-    expect(status(visit)).to_have_text(
-        "This does not look like a digit. The nearest is 3. Score −1.26, threshold −0.40."
-    )
-    expect(visit.page.get_by_role("main")).to_have_attribute("data-kind", "unlike")
-
-
-def test_no_certainty_is_rounded_to_all_or_nothing(visit: Visit, server: StandIn) -> None:
-    for typicality, probability, words, others in (
-        (0.2, 0.5, "50.0 % sure. More typical than less than 1 % of real 7s.", "5.6 %"),
-        (
-            99.8,
-            0.99999,
-            "more than 99.9 % sure. More typical than over 99 % of real 7s.",
-            "< 0.1 %",
-        ),
-    ):
-        probabilities = [probability if d == 7 else (1 - probability) / 9 for d in range(10)]
-        figures = {"probability": probability, "probabilities": probabilities}
-        server.will(Reply(7, {**figures, "typicality": typicality}).at_once())
+def test_the_classes_are_those_of_the_answer(visit: Visit, server: StandIn) -> None:
+    for labels in ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [7, 9]):
+        shares = [0.9 if label == 7 else 0.1 / (len(labels) - 1) for label in labels]
+        server.will(Reply(7, {"labels": labels, "probabilities": shares}).at_once())
         visit.ask(DOT)
-        expect(status(visit)).to_have_text(f"Digit 7, {words}")
+        expect(visit.page.locator("#bars th")).to_have_text([str(label) for label in labels])
+        captions = [f"{label}, the answer" if label == 7 else str(label) for label in labels]
+        expect(visit.page.get_by_role("listitem")).to_have_text(captions)
+
+
+def test_no_certainty_is_rounded_to_all_or_nothing_and_what_is_no_digit_is_said_to_be_none(
+    visit: Visit, server: StandIn
+) -> None:
+    sure = "Digit 7, more than 99.9 % sure. More typical than over 99 % of real 7s."
+    unsure = "Digit 7, 50.0 % sure. More typical than less than 1 % of real 7s."
+    unlike = "This does not look like a digit. The nearest is 3. Score −1.26, threshold −0.40."
+    for digit, probability, changes, words, others in (
+        (7, 0.5, {"typicality": 0.2}, unsure, "5.6 %"),
+        (7, 0.99999, {"typicality": 99.8}, sure, "< 0.1 %"),
+        (3, 0.5, UNLIKE, unlike, "5.6 %"),
+    ):
+        shares = [probability if d == digit else (1 - probability) / 9 for d in range(10)]
+        figures = {"probability": probability, "probabilities": shares}
+        server.will(Reply(digit, {**figures, **changes}).at_once())
+        visit.ask(DOT)
+        expect(status(visit)).to_have_text(words)
         expect(visit.page.locator(".value").first).to_have_text(others)
+    expect(visit.page.get_by_role("main")).to_have_attribute("data-kind", "unlike")
 
 
 def test_refusals_are_shown_in_the_servers_sentences(visit: Visit, server: StandIn) -> None:
@@ -418,7 +400,8 @@ CONTRASTS = """() => {
     while (texts.nextNode()) {
         const element = texts.currentNode.parentElement;
         const words = texts.currentNode.data.trim();
-        if (!words || !element.checkVisibility() || element.closest(".visually-hidden, noscript")) continue;
+        const hidden = !element.checkVisibility() || element.closest(".visually-hidden, noscript");
+        if (!words || hidden) continue;
         const pair = [light(channels(getComputedStyle(element).color)), light(ground(element))];
         found[words] = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
     }
@@ -436,7 +419,9 @@ def test_letters_stand_out_from_their_ground(visit: Visit, server: StandIn) -> N
             assert weak == {}, (state, theme)
 
 
-def test_dark_mode_is_dark_and_sends_the_same(visit: Visit, server: StandIn) -> None:
+def test_dark_mode_is_dark_and_sends_the_same_and_nothing_moves_without_motion(
+    visit: Visit, server: StandIn
+) -> None:
     def screen() -> NDArray[np.uint8]:
         return np.asarray(Image.open(io.BytesIO(visit.page.screenshot())).convert("L"))
 
@@ -449,19 +434,11 @@ def test_dark_mode_is_dark_and_sends_the_same(visit: Visit, server: StandIn) -> 
     visit.page.emulate_media(color_scheme="light")
     assert np.median(screen()) > 240
     assert screen()[round(y), round(x)] < 60, "the ink is dark once the theme is light"
-
-
-def test_nothing_moves_where_motion_is_not_wanted(visit: Visit) -> None:
     longest = """() => Math.max(...[...document.querySelectorAll("*")]
         .map(element => parseFloat(getComputedStyle(element).transitionDuration)))"""
-    visit.page.emulate_media(reduced_motion="no-preference")
     assert visit.page.evaluate(longest) > 0.1
     visit.page.emulate_media(reduced_motion="reduce")
     assert visit.page.evaluate(longest) < 0.01
-
-
-def speaks_of(words: str, message: ConsoleMessage) -> bool:
-    return words in message.text
 
 
 def test_these_visits_notice_what_the_policy_forbids(visit: Visit) -> None:
@@ -470,7 +447,7 @@ def test_these_visits_notice_what_the_policy_forbids(visit: Visit) -> None:
         "connect-src": "fetch('http://127.0.0.1:9/').catch(() => null)",
     }.items():
         said = f"policy violated: {directive}"
-        with visit.page.expect_console_message(partial(speaks_of, said)):
+        with visit.page.expect_console_message(lambda message: said in message.text):  # noqa: B023
             visit.page.evaluate(code)
         assert any(said in complaint for complaint in visit.complaints)
     visit.complaints.clear()

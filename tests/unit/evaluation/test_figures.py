@@ -1,9 +1,7 @@
 """Figures: what is drawn is what was given, and the bytes depend on nothing else."""
 
 import copy
-import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+from PIL import Image
 
 from hpoe.evaluation import drawing, figures
 
@@ -97,34 +96,34 @@ EXAMPLES: dict[Callable[..., Figure], Callable[[], dict[str, Any]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A figure, what it was drawn from, and the file that it was saved as."""
-
-    draw: Callable[..., Figure]
-    example: Callable[[], dict[str, Any]]
-    figure: Figure
-    file: Path
+def plain(given: dict[str, Any]) -> dict[str, Any]:
+    """Arguments as numpy can compare them."""
+    return {
+        name: value.to_dict() if isinstance(value, pd.DataFrame) else value
+        for name, value in given.items()
+    }
 
 
-@pytest.fixture(scope="module", params=EXAMPLES.items(), ids=[draw.__name__ for draw in EXAMPLES])
-def drawn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Drawn:
-    """Each figure, saved once for all tests that look at it."""
-    draw, example = request.param
-    figure = draw(**example())
-    file = tmp_path_factory.mktemp(draw.__name__) / "deep" / "figure.png"
-    drawing.save(figure, file)
-    return Drawn(draw, example, figure, file)
-
-
-def chunks(png: bytes) -> set[bytes]:
-    """The types of a PNG's chunks."""
-    types, at = set(), 8
-    while at < len(png):
-        (length,) = struct.unpack(">I", png[at : at + 4])
-        types.add(png[at + 4 : at + 8])
-        at += length + 12
-    return types
+@pytest.mark.parametrize("draw", EXAMPLES)
+def test_a_figure_depends_on_its_inputs_alone_and_leaves_them_as_they_were(
+    draw: Callable[..., Figure], tmp_path: Path
+) -> None:
+    """Equal bytes whatever the user's matplotlib settings; the file says nothing of its making."""
+    given, settings = EXAMPLES[draw](), dict(mpl.rcParams)
+    before = copy.deepcopy(given)
+    figure = draw(**given)
+    drawing.save(figure, tmp_path / "deep" / "figure.png")
+    np.testing.assert_equal(plain(given), plain(before))
+    assert dict(mpl.rcParams) == settings
+    with mpl.rc_context({"font.size": 20, "axes.grid": True, "savefig.dpi": 30}):
+        drawing.save(draw(**given), tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "deep/figure.png").read_bytes()
+    with Image.open(tmp_path / "again.png") as png:
+        assert png.size == figure.canvas.get_width_height()
+        assert set(png.info) == {"dpi"}
+    inches, size = figure.get_tightbbox(), figure.get_size_inches()
+    assert np.greater_equal(inches.min, 0).all(), "something is drawn outside the figure"
+    assert np.less_equal(inches.max, size).all(), "something is drawn outside the figure"
 
 
 def picture(axes: Axes) -> NDArray[Any]:
@@ -136,53 +135,11 @@ def values(line: Line2D) -> NDArray[np.float64]:
     return np.array([line.get_xdata(), line.get_ydata()], np.float64)
 
 
-def plain(given: dict[str, Any]) -> dict[str, Any]:
-    """Arguments as numpy can compare them."""
-    return {
-        name: value.to_dict() if isinstance(value, pd.DataFrame) else value
-        for name, value in given.items()
-    }
-
-
-def test_equal_inputs_give_equal_bytes_whatever_the_users_matplotlib_settings(
-    drawn: Drawn, tmp_path: Path
-) -> None:
-    with mpl.rc_context({"font.size": 20, "axes.grid": True, "savefig.dpi": 30}):
-        drawing.save(drawn.draw(**drawn.example()), tmp_path / "again.png")
-    assert (tmp_path / "again.png").read_bytes() == drawn.file.read_bytes()
-
-
-def test_saving_a_figure_twice_gives_the_same_bytes(drawn: Drawn, tmp_path: Path) -> None:
-    drawing.save(drawn.figure, tmp_path / "again.png")
-    assert (tmp_path / "again.png").read_bytes() == drawn.file.read_bytes()
-
-
-def test_a_saved_figure_is_a_png_of_its_size_that_says_nothing_of_when_or_by_what(
-    drawn: Drawn,
-) -> None:
-    png = drawn.file.read_bytes()
-    assert struct.unpack(">II", png[16:24]) == drawn.figure.canvas.get_width_height()
-    assert chunks(png) == {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
-    assert [path.name for path in drawn.file.parent.iterdir()] == ["figure.png"]
-
-
-def test_nothing_is_drawn_outside_the_figure(drawn: Drawn) -> None:
-    inches, size = drawn.figure.get_tightbbox(), drawn.figure.get_size_inches()
-    assert np.greater_equal(inches.min, 0).all()
-    assert np.less_equal(inches.max, size).all()
-
-
-def test_inputs_and_matplotlibs_settings_are_left_as_they_were(drawn: Drawn) -> None:
-    given = drawn.example()
-    before, settings = copy.deepcopy(given), dict(mpl.rcParams)
-    drawn.draw(**given)
-    np.testing.assert_equal(plain(given), plain(before))
-    assert dict(mpl.rcParams) == settings
-
-
-def test_each_digits_receptive_fields_are_drawn_in_its_row() -> None:
+def test_each_digits_receptive_fields_are_drawn_in_its_row_positive_weights_white() -> None:
     fields = some_fields()
-    (axes,) = figures.receptive_fields(fields, "h500").axes
+    fields[4][2, 3, 1] = -6.125
+    figure = figures.receptive_fields(fields, "h500")
+    (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "4", "7"]
     drawn = picture(axes)
     for digit, middle in zip(fields, axes.get_yticks(), strict=True):
@@ -191,22 +148,10 @@ def test_each_digits_receptive_fields_are_drawn_in_its_row() -> None:
             left = unit * (SIZE[1] + 2)
             np.testing.assert_array_equal(row[:, left : left + SIZE[1]], field)
     assert np.isfinite(drawn).sum() == sum(field.size for field in fields.values())
-
-
-def test_receptive_fields_have_grey_for_zero_white_for_positive_and_black_for_negative() -> None:
-    image = figures.receptive_fields(some_fields(), "h500").axes[0].images[0]
-    low, high = image.get_clim()
-    assert low == -high
-    shades = image.to_rgba(np.array([low, 0, high]))[:, :3]
+    low, high = axes.images[0].get_clim()
+    shades = axes.images[0].to_rgba(np.array([low, 0, high]))[:, :3]
     np.testing.assert_allclose(shades, np.repeat([[0], [0.5], [1]], 3, axis=1), atol=0.01)
-
-
-@pytest.mark.parametrize(("extreme", "stated"), [(-6.125, f"{MINUS}6.12"), (7.5, "+7.50")])
-def test_the_extreme_weight_is_stated_with_its_sign(extreme: float, stated: str) -> None:
-    fields = some_fields()
-    fields[4][2, 3, 1] = extreme
-    texts = [text.get_text() for text in figures.receptive_fields(fields, "h500").texts]
-    assert any(text.endswith(f"the extreme weight is {stated}") for text in texts)
+    assert any(text.get_text().endswith(f"weight is {MINUS}6.12") for text in figure.texts)
 
 
 def test_learning_curves_have_a_thin_line_a_digit_and_their_mean_as_a_thick_one() -> None:
@@ -223,8 +168,14 @@ def test_learning_curves_have_a_thin_line_a_digit_and_their_mean_as_a_thick_one(
             assert thick.get_linewidth() > max(line.get_linewidth() for line in thin)
 
 
-def test_training_and_held_out_goodness_are_told_apart_by_colour_and_dashes() -> None:
-    axes = figures.learning_curves(some_curves(), "h500").axes[3]
+def test_training_and_held_out_goodness_differ_in_colour_and_dashes_and_their_gap_is_told() -> None:
+    curves = some_curves().assign(goodness_train=5.0)
+    last = curves["epoch"] == 5
+    for layer, gap in ((1, 3.0), (2, 1.5), (3, -0.5)):
+        curves.loc[last & (curves["layer"] == layer), "goodness_heldout"] = 5.0 - gap
+    figure = figures.learning_curves(curves, "h500")
+    assert f"3.0, 1.5, {MINUS}0.5 nats" in figure.get_suptitle()
+    axes = figure.axes[3]
     legend = axes.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.texts] == ["training images", "held-out images"]
@@ -233,24 +184,19 @@ def test_training_and_held_out_goodness_are_told_apart_by_colour_and_dashes() ->
     assert training.get_linestyle() != held_out.get_linestyle()
 
 
-def test_the_title_of_the_learning_curves_has_each_layers_last_gap() -> None:
-    curves = some_curves().assign(goodness_train=5.0)
-    last = curves["epoch"] == 5
-    for layer, gap in ((1, 3.0), (2, 1.5), (3, -0.5)):
-        curves.loc[last & (curves["layer"] == layer), "goodness_heldout"] = 5.0 - gap
-    title = figures.learning_curves(curves, "h500").get_suptitle()
-    assert f"3.0, 1.5, {MINUS}0.5 nats" in title
-
-
 def test_one_epoch_one_layer_and_one_digit_can_be_drawn(tmp_path: Path) -> None:
     curves = some_curves().query("layer == 1 and digit == 3 and epoch == 1")
     drawing.save(figures.learning_curves(curves, "h25"), tmp_path / "curves.png")
 
 
-@pytest.mark.parametrize("count", [1, 60, 255])
-def test_every_misclassified_image_is_drawn_once_in_the_row_of_its_prediction(count: int) -> None:
+@pytest.mark.parametrize("count", [0, 1, 60, 255])
+def test_every_misclassified_image_is_drawn_once_in_its_row_above_its_true_digit(
+    count: int,
+) -> None:
     errors = some_errors(count)
-    (axes,) = figures.misclassified(**errors).axes
+    figure = figures.misclassified(**errors)
+    (axes,) = figure.axes
+    assert figure.get_suptitle().startswith(f"The {count} misclassified test digits of 10,000 (")
     drawn = picture(axes)
     tops = axes.get_yticks() - SIZE[0] / 2
     rows = [int(label.get_text().split()[0]) for label in axes.get_yticklabels()]
@@ -260,34 +206,16 @@ def test_every_misclassified_image_is_drawn_once_in_the_row_of_its_prediction(co
         row = np.searchsorted(tops, where[:, 0], side="right") - 1
         assert {rows[index] for index in row} == {prediction}
     assert np.count_nonzero(drawn) == errors["images"].size
-
-
-def test_below_each_misclassified_image_is_its_true_digit() -> None:
-    errors = some_errors(200)
-    (axes,) = figures.misclassified(**errors).axes
     found = {}
     for text in axes.texts:
         x, bottom = text.get_position()
-        found[int(picture(axes)[int(bottom) - 1, int(x)])] = int(text.get_text())
+        found[int(drawn[int(bottom) - 1, int(x)])] = int(text.get_text())
     greys = errors["images"][:, 0, 0].tolist()
     assert found == dict(zip(greys, errors["labels"].tolist(), strict=True))
 
 
-@pytest.mark.parametrize("count", [0, 60, 500])
-def test_as_many_images_are_drawn_as_were_misclassified(count: int, tmp_path: Path) -> None:
-    figure = figures.misclassified(**some_errors(count))
-    drawing.save(figure, tmp_path / "misclassified.png")
-    assert len(figure.axes[0].texts) == count
-    assert np.count_nonzero(picture(figure.axes[0])) == count * SIZE[0] * SIZE[1]
-
-
-def test_the_title_of_the_misclassified_has_their_number_and_percentage() -> None:
-    title = figures.misclassified(**some_errors(158)).get_suptitle()
-    assert title == "The 158 misclassified test digits of 10,000 (1.58 %)"
-
-
-def test_mended_images_are_drawn_above_spoilt_ones_with_both_predictions() -> None:
-    """Images of one grey each: the first 25 are mended, the next 3 spoilt, the others unchanged."""
+def test_corrected_images_are_drawn_above_spoilt_ones_with_both_predictions() -> None:
+    """Images of one grey each: 25 are corrected, the next 3 spoilt, the others unchanged."""
     images = np.broadcast_to(np.arange(1, 61, dtype=np.uint8)[:, None, None], (60, 6, 5))
     labels = np.full(60, 4)
     before, after = labels.copy(), labels.copy()
@@ -303,12 +231,8 @@ def test_mended_images_are_drawn_above_spoilt_ones_with_both_predictions() -> No
     texts = [text.get_text() for text in axes.texts]
     assert texts == ["9 → 4"] * 25 + ["4 → 7"] * 3
     assert [label.get_text() for label in axes.get_yticklabels()] == ["corrected", "spoilt"]
-
-
-def test_where_nothing_changes_nothing_is_drawn() -> None:
-    images, labels = np.full((3, 6, 5), 9, np.uint8), np.array([1, 2, 3])
-    figure = figures.changed_predictions(images, labels, labels, labels)
-    assert not picture(figure.axes[0]).any()
+    unchanged = figures.changed_predictions(images, labels, labels, labels)
+    assert not picture(unchanged.axes[0]).any()
 
 
 def test_images_are_drawn_in_whole_dots_a_pixel() -> None:
@@ -322,28 +246,21 @@ def test_images_are_drawn_in_whole_dots_a_pixel() -> None:
         np.testing.assert_allclose((box.height, box.width), (rows * zoom, columns * zoom))
 
 
-def test_confusions_are_written_in_the_cells_of_their_true_and_predicted_digit() -> None:
+def test_confusions_are_written_in_their_cells_and_only_errors_are_coloured() -> None:
     matrix = some_confusions()
-    axes = figures.confusion(matrix, labels=range(9)).axes[0]
+    figure = figures.confusion(matrix, labels=[1, 2, 3, 4, 5, 6, 7, 8, 9])
+    axes = figure.axes[0]
     written = np.zeros_like(matrix)
     for text in axes.texts:
         column, row = text.get_position()
         written[int(row), int(column)] = int(text.get_text().replace(",", "") or 0)
     np.testing.assert_array_equal(written, matrix)
     assert axes.yaxis_inverted()
-
-
-def test_only_errors_are_coloured_in_the_confusions() -> None:
-    matrix = some_confusions()
-    (cells,) = figures.confusion(matrix, labels=range(9)).axes[0].collections
+    (cells,) = axes.collections
     coloured = cells.get_array()
     assert isinstance(coloured, np.ma.MaskedArray)
     np.testing.assert_array_equal(np.ma.getmaskarray(coloured), np.eye(9, dtype=bool))
     assert cells.get_clim() == (0, 17)
-
-
-def test_the_title_of_the_confusions_counts_the_errors_and_names_the_commonest() -> None:
-    figure = figures.confusion(some_confusions(), labels=[1, 2, 3, 4, 5, 6, 7, 8, 9])
     assert figure.get_suptitle() == "27 of 9,027 digits are taken for another (0.30 %)"
     assert figure.texts[-1].get_text() == "Most often a 4 is taken for a 6: 17 times"
 
@@ -354,28 +271,22 @@ def test_confusions_without_an_error_can_be_drawn(tmp_path: Path) -> None:
     assert figure.get_suptitle() == "0 of 30 digits are taken for another (0.00 %)"
 
 
-def test_error_rates_are_drawn_in_per_cent_over_ascending_temperatures() -> None:
-    validation, test = figures.shift_temperatures(**some_temperatures()).axes
-    for axes, rates in ((validation, [1.60, 1.48, 1.54]), (test, [1.38, 1.16, 1.14])):
+def test_error_rates_are_drawn_over_temperatures_with_the_chosen_one_ringed_beside_levels() -> None:
+    figure = figures.shift_temperatures(**some_temperatures())
+    for axes, rates, mark, levels in (
+        (figure.axes[0], [1.60, 1.48, 1.54], 1.48, [2.16, 1.64]),
+        (figure.axes[1], [1.38, 1.16, 1.14], 1.16, [1.50, 1.41]),
+    ):
         assert axes.get_xscale() == "log"
-        np.testing.assert_allclose(values(axes.lines[0]), [[1.0, 10.0, 100.0], rates])
-
-
-def test_the_temperature_chosen_is_marked_and_the_other_rates_are_levels() -> None:
-    validation, test = figures.shift_temperatures(**some_temperatures()).axes
-    for axes, mark, levels in ((validation, 1.48, [2.16, 1.64]), (test, 1.16, [1.50, 1.41])):
-        _, ring, *lines = axes.lines
+        curve, ring, *lines = axes.lines
+        np.testing.assert_allclose(values(curve), [[1.0, 10.0, 100.0], rates])
         np.testing.assert_allclose(values(ring), [[10.0], [mark]])
         np.testing.assert_allclose([values(line)[1] for line in lines], np.c_[levels, levels])
         legend = axes.get_legend()
         assert legend is not None
         named = [text.get_text().split(": ")[1] for text in legend.get_texts()]
         assert named == [f"{level:.2f}" for level in levels]
-
-
-def test_the_title_of_the_temperatures_has_the_test_error_of_the_chosen_one() -> None:
-    title = figures.shift_temperatures(**some_temperatures()).get_suptitle()
-    assert title.endswith("takes the test error from 1.50 % to 1.16 %")
+    assert figure.get_suptitle().endswith("takes the test error from 1.50 % to 1.16 %")
 
 
 def test_calibration_is_drawn_with_its_intervals_and_told_in_the_title() -> None:

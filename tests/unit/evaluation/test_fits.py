@@ -26,14 +26,10 @@ def test_a_fit_comes_back_to_the_last_bit(tmp_path: Path, chosen: float) -> None
     for kept, given in ((found.net, fit.net), (found.validation_net, fit.validation_net)):
         np.testing.assert_array_equal(kept.weights, given.weights)
         np.testing.assert_array_equal(kept.biases, given.biases)
+    save_fit(tmp_path / "again", fit)
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "fit").read_bytes()
     assert found.chosen == chosen
     assert found.validation_loss == fit.validation_loss
-
-
-def test_equal_fits_give_equal_bytes(tmp_path: Path) -> None:
-    save_fit(tmp_path / "one", some_fit())
-    save_fit(tmp_path / "other", some_fit())
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
 def test_one_network_keeps_its_name_and_several_have_one_that_no_other_choice_has() -> None:
@@ -42,12 +38,9 @@ def test_one_network_keeps_its_name_and_several_have_one_that_no_other_choice_ha
     assert len({averaged(choice) for choice in choices}) == len(choices)
 
 
-def test_a_missing_fit_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_missing_file_or_one_of_another_kind_is_reported_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="gone is missing: run `dvc repro` to make it"):
         load_fit(tmp_path / "gone")
-
-
-def test_a_file_of_another_kind_is_told_with_what_to_do(tmp_path: Path) -> None:
     save_tensors(tmp_path / "rbm", {"weights": np.zeros((3, 2))}, {"fingerprint": "ab12"})
     with pytest.raises(WeightsError, match=r"rbm .*: delete it and run `dvc repro`"):
         load_fit(tmp_path / "rbm")

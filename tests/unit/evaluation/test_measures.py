@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 
 from hpoe.evaluation.measures import (
     calibration,
@@ -76,8 +75,6 @@ def test_the_interval_is_wilsons_closed_form(images: int, data: st.DataObject) -
     half = z / (1 + z**2 / images) * np.sqrt(p * (1 - p) / images + z**2 / (4 * images**2))
     assert low == pytest.approx(max(0, centre - half), rel=1e-9, abs=1e-12)
     assert high == pytest.approx(min(1, centre + half), rel=1e-9, abs=1e-12)
-    assert low <= p + 1e-12
-    assert high >= p - 1e-12
 
 
 def test_rates_are_fractions_of_each_set_by_itself() -> None:
@@ -109,22 +106,11 @@ def test_errors_by_digit_are_counts_of_the_test_images_with_that_label() -> None
 
 def test_confusions_are_counts_of_test_images_by_label_and_prediction() -> None:
     table = some_predictions()
-    found = confusion(table, [1, 4, 8])
-    rows = rows_of_test(table)
-    expected = [[rows.count((label, guess)) for guess in (1, 4, 8)] for label in (1, 4, 8)]
-    assert found.tolist() == expected
+    labels, rows = (0, 1, 4, 8), rows_of_test(table)  # 0 is never shown and never predicted
+    found = confusion(table, labels)
+    assert found.tolist() == [[rows.count((a, b)) for b in labels] for a in labels]
     assert found.sum() == len(rows) == 180
     assert found.sum() - np.trace(found) == errors_by_digit(table)["errors"].sum()
-    assert found.sum(axis=1).tolist() == errors_by_digit(table)["images"].tolist()
-
-
-def test_digits_that_are_never_predicted_or_never_shown_have_rows_and_columns_of_zeros() -> None:
-    table = predictions_of("test", [2, 2, 5], [2, 5, 5])
-    found = confusion(table, range(10))
-    assert found.shape == (10, 10)
-    assert found.dtype == np.int64
-    assert found.sum() == 3
-    assert (found[2, 2], found[2, 5], found[5, 5]) == (1, 1, 1)
 
 
 @given(st.integers(0, 1000))
@@ -179,6 +165,7 @@ def test_validation_images_are_predicted_by_the_net_that_never_saw_them() -> Non
 
 def test_predictions_are_the_most_probable_digit_of_each_image() -> None:
     table, rng = some_goodness(), np.random.default_rng(0)
+    before = table.copy()
     net = LogisticNet(rng.normal(size=(4, 3)), np.array([0.1, 0.0, -0.1]))
     found = predict(table, Fit(net, net, 1.0, (0.0, 0.0)))
     kept = table[table["set"] != "fit"].reset_index(drop=True)
@@ -188,12 +175,6 @@ def test_predictions_are_the_most_probable_digit_of_each_image() -> None:
     np.testing.assert_allclose(found[columns], expected, rtol=1e-12)
     np.testing.assert_array_equal(found["prediction"], np.array([3, 7, 9])[expected.argmax(axis=1)])
     assert len(set(found["prediction"])) == 3
-
-
-def test_predicting_leaves_the_table_as_it_was() -> None:
-    table = some_goodness()
-    before = table.copy()
-    predict(table, opposite_fit())
     pd.testing.assert_frame_equal(table, before)
 
 
@@ -214,12 +195,7 @@ def test_scores_of_several_networks_are_averaged_layer_by_layer(tmp_path: Path) 
     np.testing.assert_allclose(found[columns], expected, rtol=1e-15)
     images = ["set", "index", "label"]
     pd.testing.assert_frame_equal(found[images], tables["small"][images])
-
-
-def test_the_average_of_one_network_is_its_own_table(tmp_path: Path) -> None:
-    table = some_goodness()
-    table.to_parquet(tmp_path / "one.parquet", index=False)
-    pd.testing.assert_frame_equal(read_goodness(tmp_path, ["one"]), table)
+    pd.testing.assert_frame_equal(read_goodness(tmp_path, ["small"]), tables["small"])
 
 
 def test_learning_curves_are_read_by_layer_and_digit_and_averaged_over_digits(
@@ -242,12 +218,3 @@ def test_learning_curves_are_read_by_layer_and_digit_and_averaged_over_digits(
     mean = mean_curves(curves, "error")
     assert mean.columns.tolist() == ["epoch", "layer1", "layer2"]
     assert mean.to_numpy().tolist() == [[1, 103.5, 203.5], [2, 13.5, 23.5]]
-
-
-@pytest.mark.parametrize(("wrong", "of"), [(0, 10), (3, 10), (10, 10), (147, 10_000)])
-def test_the_interval_is_scipys(wrong: int, of: int) -> None:
-    frame = pd.DataFrame(
-        {"set": "test", "label": 0, "prediction": [1] * wrong + [0] * (of - wrong)}
-    )
-    expected = binomtest(wrong, of).proportion_ci(0.95, method="wilson")
-    assert error_interval(frame, "test") == pytest.approx(tuple(expected), rel=1e-12, abs=1e-15)
