@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
@@ -12,7 +12,7 @@ Part = TypeVar("Part")
 class Dataclass(Protocol):
     """An instance of any dataclass."""
 
-    __dataclass_fields__: Any
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
 def to_arrays(part: Dataclass, prefix: str) -> dict[str, NDArray[Any]]:

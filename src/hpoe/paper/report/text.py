@@ -11,8 +11,8 @@ from hpoe.evaluation import measures
 def mcnemar(predictions: pd.DataFrame, before: str, after: str) -> float:
     """Return McNemar's two-sided p for two columns of predictions on the test images."""
     test = predictions[predictions["set"] == "test"]
-    _, _, p = measures.mcnemar(*(test[column] != test["label"] for column in (before, after)))
-    return p
+    wrong_before, wrong_after = (test[column] != test["label"] for column in (before, after))
+    return measures.mcnemar(wrong_before, wrong_after)[2]
 
 
 def spread_of(values: Sequence[float]) -> str:
