@@ -1,7 +1,7 @@
 """A real Chromium on the page: what it shows, and all that it complains about."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,9 +83,13 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def open_visit(browser: Browser, url: str, **options: Any) -> Visit:
-    """The page at an address, in a context of its own with these options of playwright's."""
+def open_visit(
+    browser: Browser, url: str, serve: Callable[[Page], None] | None = None, **options: Any
+) -> Visit:
+    """The page at an address, or served by `serve`, with these options of playwright's contexts."""
     visit = Visit(browser.new_context(**options).new_page())
     visit.watch()
+    if serve is not None:
+        serve(visit.page)
     visit.page.goto(url)
     return visit

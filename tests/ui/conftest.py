@@ -1,4 +1,4 @@
-"""What the page's tests share: a browser, a stand-in server, visits without complaints."""
+"""What the page's tests share: a browser, a stand-in for the server, visits without complaints."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.ui import browser as browsers
 from tests.ui.browser import Visit
-from tests.ui.stand_in import StandIn, serving
+from tests.ui.stand_in import ADDRESS, StandIn
 
 expect.set_options(timeout=15_000)
 
@@ -23,30 +23,30 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def server() -> Iterator[StandIn]:
+def server() -> StandIn:
     """A stand-in for the model server."""
-    with serving() as stand_in:
-        yield stand_in
+    return StandIn()
 
 
 @pytest.fixture
-def visit_of(browser: Browser) -> Iterator[Callable[..., Visit]]:
-    """Opens the page of any server; at the end, nothing went wrong in it or left its origin."""
-    opened: list[tuple[str, Visit]] = []
+def visit_with(browser: Browser, server: StandIn) -> Iterator[Callable[..., Visit]]:
+    """Opens the page with options; at the end, nothing went wrong in it or left its origin."""
+    visits: list[Visit] = []
 
-    def open_page(url: str, **options: Any) -> Visit:
-        opened.append((url, browsers.open_visit(browser, url, **options)))
-        return opened[-1][1]
+    def open_page(**options: Any) -> Visit:
+        visits.append(browsers.open_visit(browser, ADDRESS, server.serve, **options))
+        return visits[-1]
 
     yield open_page
-    for url, visit in opened:
+    for visit in visits:
         visit.page.evaluate("0")  # what the page has said by now has arrived after this
         visit.page.context.close()
         assert visit.complaints == []
-        assert [a for a in visit.addresses if not a.startswith((f"{url}/", "data:", "blob:"))] == []
+        own = (f"{ADDRESS}/", "data:", "blob:")
+        assert [address for address in visit.addresses if not address.startswith(own)] == []
 
 
 @pytest.fixture
-def visit(visit_of: Callable[..., Visit], server: StandIn) -> Visit:
-    """The stand-in's page in a window of ordinary size."""
-    return visit_of(server.url, viewport={"width": 1180, "height": 1100})
+def visit(visit_with: Callable[..., Visit]) -> Visit:
+    """The page in a window of ordinary size."""
+    return visit_with(viewport={"width": 1180, "height": 1100})

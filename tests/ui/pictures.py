@@ -1,11 +1,6 @@
-"""The README's pictures of the page: `python -m tests.ui.pictures [ADDRESS]`.
-
-ADDRESS is that of a running `hpoe serve`; without it, a stand-in's answers are shown.
-"""
+"""The README's pictures of the page: `python -m tests.ui.pictures ADDRESS` of `hpoe serve`."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +9,6 @@ from playwright.sync_api import expect
 from scipy.interpolate import CubicSpline
 
 from tests.ui.browser import Stroke, chromium, open_visit
-from tests.ui.stand_in import Reply, serving
 
 FOLDER = Path(__file__).parents[2] / "docs/images"
 THREE = [
@@ -38,26 +32,15 @@ def by_hand(corners: Stroke, points: int) -> Stroke:
     return [(float(x), float(y)) for x, y in line(np.linspace(0, 1, points))]
 
 
-@contextmanager
-def page_at(address: str | None) -> Iterator[str]:
-    """The address of the page to be shown."""
-    if address:
-        yield address
-        return
-    with serving() as stand_in:
-        stand_in.will(*(Reply(3).at_once() for _ in PICTURES))
-        yield stand_in.url
-
-
-def take(address: str | None, folder: Path) -> None:
+def take(address: str, folder: Path) -> None:
     """Draw a three, and save what the page then looks like."""
-    with page_at(address) as url, chromium() as browser:
+    with chromium() as browser:
         for name, options in PICTURES.items():
-            visit = open_visit(browser, url, reduced_motion="reduce", **options)
+            visit = open_visit(browser, address, reduced_motion="reduce", **options)
             visit.ask([by_hand(THREE, 60)])
             expect(visit.page.get_by_role("status")).to_contain_text("sure")
             visit.page.screenshot(path=folder / name)
 
 
 if __name__ == "__main__":
-    take(sys.argv[1] if len(sys.argv) > 1 else None, FOLDER)
+    take(sys.argv[1], FOLDER)
