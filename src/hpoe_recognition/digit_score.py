@@ -9,15 +9,12 @@ stands a density of edges, fitted on digits alone; an image must satisfy both.
 Shapes: N images of R rows and C columns, D classes, M models, F features.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from hpoe_recognition.arrays import from_arrays, to_arrays
 from hpoe_recognition.edge_density import EdgeDensities
 
 Floats = NDArray[np.float32]
@@ -119,35 +116,11 @@ class DigitScore:
     threshold: NDArray[np.float32]
     """The score below which an image does not look like a digit, []."""
 
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], prefix: str) -> Self:
-        """Make a score from the arrays that `to_arrays` named."""
-        parts = {
-            name: from_arrays(kind, arrays, f"{prefix}{name}/") for name, kind in PARTS.items()
-        }
-        return cls(**parts, threshold=arrays[f"{prefix}threshold"])
-
-    def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
-        """Return the arrays of all parts by name."""
-        arrays: dict[str, NDArray[Any]] = {f"{prefix}threshold": self.threshold}
-        for name in PARTS:
-            arrays |= to_arrays(getattr(self, name), f"{prefix}{name}/")
-        return arrays
-
     def __call__(self, evidence: Evidence) -> Floats:
         """Return how much images look like digits, [N]: 0 for a usual digit, less for others."""
         said = opinions(self.usual, self.net, self.edges, evidence)
         score: Floats = self.scale(said).min(axis=1)
         return score
-
-
-PARTS: dict[str, type[Any]] = {
-    "usual": Usual,
-    "net": DigitNet,
-    "edges": EdgeDensities,
-    "scale": Scale,
-}
-"""Types of a digit score's parts, by field."""
 
 
 def opinions(usual: Usual, net: DigitNet, edges: EdgeDensities, evidence: Evidence) -> Floats:

@@ -134,12 +134,12 @@ class Recogniser:
             temperature=record["temperature"],
             **{name: from_arrays(LogisticNet, arrays, f"{name}/") for name in NETS},
         )
-        return cls(system, arrays["typical"], DigitScore.from_arrays(arrays, "digit_score/"))
+        return cls(system, arrays["typical"], from_arrays(DigitScore, arrays, "digit_score/"))
 
     def contents(self) -> tuple[Arrays, dict[str, object]]:
         """Return the arrays and the record that `load` reads."""
         system = self.system
-        arrays: Arrays = {"typical": self.typical, **self.digit_score.to_arrays("digit_score/")}
+        arrays: Arrays = {"typical": self.typical, **to_arrays(self.digit_score, "digit_score/")}
         for name in NETS:
             arrays |= to_arrays(getattr(system, name), f"{name}/")
         for name, network in system.networks.items():

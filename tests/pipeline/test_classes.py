@@ -10,8 +10,9 @@ from PIL import Image
 from hpoe.data.split import load_digit
 from tests.acceptance.test_champion import encoded
 from tests.pipeline.project import SMALL, TINY, Project
+from tests.programs import require
 from tests.serving.running import Server
-from tests.ui.browser import CHROMIUM, SEVEN, chromium, open_visit
+from tests.ui.browser import SEVEN, chromium, open_visit
 
 pytestmark = pytest.mark.slow
 CHOICES = {"nine digits": list(range(1, 10)), "two digits": [7, 9]}
@@ -66,8 +67,8 @@ def test_an_answer_is_one_of_the_classes_with_one_probability_for_each(served: S
     assert right > 2 * len(answers) / len(served.labels) - 1, "no better than chance"
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH (Debian: chromium)")
 def test_the_page_shows_these_classes_and_no_other(served: Served) -> None:
+    require("chromium")
     names = [str(label) for label in served.labels]
     with chromium() as browser:
         visit = open_visit(browser, f"http://127.0.0.1:{served.server.port}")
