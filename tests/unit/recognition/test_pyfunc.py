@@ -14,7 +14,7 @@ from PIL import Image
 
 from hpoe.tensors import save_tensors
 from hpoe_recognition.normalization import deskew
-from hpoe_recognition.pyfunc import LEAST_A_THREAD, DigitModel, data_url
+from hpoe_recognition.pyfunc import DigitModel, data_url
 from tests.unit.recognition.systems import DIGITS, images, recogniser
 
 
@@ -25,10 +25,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def loaded(weights: Path, threads: int = 1) -> DigitModel:
+def loaded(weights: Path) -> DigitModel:
     model = DigitModel()
-    config = {"max_pixels": 1000, "threads": threads}
-    context: Any = SimpleNamespace(model_config=config, artifacts={"weights": str(weights)})
+    context: Any = SimpleNamespace(
+        model_config={"max_pixels": 1000}, artifacts={"weights": str(weights)}
+    )
     model.load_context(context)
     return model
 
@@ -36,17 +37,6 @@ def loaded(weights: Path, threads: int = 1) -> DigitModel:
 def ask(model: DigitModel, texts: list[str]) -> list[dict[str, Any]]:
     context: Any = None
     return model.predict(context, pd.DataFrame({"image": texts}))
-
-
-@pytest.mark.parametrize("count", [1, LEAST_A_THREAD, 5 * LEAST_A_THREAD + 1])
-def test_several_threads_answer_as_one_in_order(weights: Path, count: int) -> None:
-    texts = [data_url(image) for image in images(count)]
-    alone, shared = (ask(loaded(weights, threads), texts) for threads in (1, 3))
-    assert len(shared) == count
-    for one, other in zip(alone, shared, strict=True):
-        assert one["digit"] == other["digit"]
-        np.testing.assert_allclose(one["probabilities"], other["probabilities"], atol=1e-6)
-        assert one["digit_score"] == pytest.approx(other["digit_score"], abs=1e-4)
 
 
 def test_an_explanation_is_the_answer_with_what_was_seen(weights: Path) -> None:
@@ -60,8 +50,26 @@ def test_an_explanation_is_the_answer_with_what_was_seen(weights: Path) -> None:
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(seen))), deskew(image[None])[0])
 
 
-def test_a_bad_record_is_named_whichever_thread_would_have_had_it(weights: Path) -> None:
-    texts = [data_url(image) for image in images(50)]
-    texts[41] = "!"
-    with pytest.raises(MlflowException, match=r"^record 41: the image is not base64"):
-        ask(loaded(weights, 4), texts)
+def test_a_bad_record_is_named_to_mlflow_and_costs_others_nothing_to_hpoe(weights: Path) -> None:
+    texts = [data_url(image) for image in images(5)]
+    model, rightly = loaded(weights), ask(loaded(weights), texts)
+    texts[3] = "!"
+    with pytest.raises(MlflowException, match=r"^record 3: the image is not base64"):
+        ask(model, texts)
+    answers = model.answers(texts)
+    assert set(answers[3]) == {"error"}
+    assert answers[3]["error"].startswith("the image is not base64")
+    for at in (0, 1, 2, 4):
+        assert answers[at] == pytest.approx(rightly[at])
+    assert model.answers([]) == []
+    assert model.explain("!") == answers[3]
+    with pytest.raises(MlflowException, match="there is no record"):
+        ask(model, [])
+
+
+def test_validation_labels_are_those_of_the_net_fitted_without_these_images(weights: Path) -> None:
+    model = loaded(weights)
+    system = model.recogniser.system
+    expected = system.recognise(system.validation_net, images(50)).tolist()
+    assert model.validation_labels([data_url(image) for image in images(50)]) == expected
+    assert set(expected) <= set(DIGITS)
