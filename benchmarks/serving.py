@@ -120,7 +120,7 @@ def register_floor(folder: Path) -> str:
             python_model=str(STAND_IN),
             signature=ModelSignature(Schema([ColSpec("string", "image")])),
             pip_requirements=["mlflow"],
-            model_config={"max_pixels": 1, "threads": 1},
+            model_config={"max_pixels": 1},
             registered_model_name="hpoe-digits",
         )
     version = logged.registered_model_version

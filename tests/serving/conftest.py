@@ -26,7 +26,7 @@ with mlflow.start_run():
         python_model=python_model,
         signature=ModelSignature(Schema([ColSpec("string", "image")])),
         pip_requirements=["mlflow"],
-        model_config={"max_pixels": 1, "threads": 1},
+        model_config={"max_pixels": 1},
         registered_model_name="hpoe-digits",
     )
 mlflow.MlflowClient().set_registered_model_alias(

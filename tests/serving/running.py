@@ -4,17 +4,25 @@ import base64
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psutil
+
+from tests.serving.stand_in import answer
 
 JSON = {"Content-Type": "application/json"}
 
@@ -166,3 +174,51 @@ def image(number: int, milliseconds: int = 0) -> str:
     """A text that the stand-in takes for an image; no two numbers share one."""
     content = b"\x89PNG" + number.to_bytes(8, "big") + milliseconds.to_bytes(2, "big")
     return base64.b64encode(content).decode()
+
+
+@dataclass
+class Client:
+    """Asks without pause, over one connection or over one per request, until told to stop."""
+
+    server: Server
+    number: int
+    seen: Counter[str] = field(default_factory=Counter)
+
+    def ask(self, stop: Event) -> Counter[str]:
+        """How often it was answered, answered wrongly, or not answered."""
+        connection = self.server.connect()
+        moments = random.Random(self.number)
+        for request in count(self.number * 10**6):
+            if stop.is_set():
+                break
+            if self.number % 2:
+                connection.close()
+            self.seen[self._outcome(connection, image(request, moments.randrange(20)))] += 1
+        connection.close()
+        return self.seen
+
+    def _outcome(self, connection: http.client.HTTPConnection, text: str) -> str:
+        body = json.dumps({"inputs": [text]}).encode()
+        try:
+            reply = exchange(connection, "POST", "/invocations", body, JSON)
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            return f"not answered: {error!r}"
+        if reply.status != 200:
+            return f"status {reply.status}"
+        right = reply.json()["predictions"] == [answer(text)]
+        return "answered" if right else "answered wrongly"
+
+
+@contextmanager
+def asking(server: Server, clients: int) -> Iterator[Counter[str]]:
+    """Clients that ask while the block runs; how their requests ended, once it has."""
+    seen, stop = Counter[str](), Event()
+    with ThreadPoolExecutor(clients) as pool:
+        asked = [pool.submit(Client(server, number).ask, stop) for number in range(clients)]
+        try:
+            yield seen
+        finally:
+            stop.set()
+    for each in asked:
+        seen.update(each.result())

@@ -1,6 +1,5 @@
 """Bad input, over HTTP to a running server: 4xx, one sentence, and the server goes on."""
 
-import base64
 import io
 import json
 import os
@@ -48,16 +47,7 @@ def assert_refused(reply: Reply, *statuses: int) -> str:
     message: str = content["message"]
     assert 10 < len(message) < 300
     assert "\n" not in message
-    for leak in (
-        "Traceback",
-        "site-packages",
-        "/src/",
-        ".py",
-        "Error",
-        "DataFrame",
-        NO_IMAGE_FILE,
-        GOOD,
-    ):
+    for leak in LEAKS:
         assert leak not in message
     return message
 
@@ -71,19 +61,13 @@ BODIES: dict[str, tuple[object, str]] = {
     "not JSON": (b"{'image': 1}", "not JSON"),
     "not UTF-8": (b'{"inputs": ["\xff"]}', "not JSON"),
     "NaN": (b'{"inputs": [NaN]}', "not JSON"),
-    "Infinity": (b'{"dataframe_records": [{"image": -Infinity}]}', "not JSON"),
-    "a number too long to convert": (b'{"inputs": [' + b"9" * 5000 + b"]}", "not JSON"),
-    "null": (None, "must be an object"),
     "a list": ([{"image": GOOD}], "must be an object"),
-    "a text": (GOOD, "must be an object"),
     "no form": ({"image": GOOD}, "must be an object with one of"),
     "two forms": ({"inputs": [GOOD], "instances": [GOOD]}, "must be an object with one of"),
     "a form for language models": ({"messages": [], "inputs": [GOOD]}, "a field beside `inputs`"),
     "params": ({"inputs": [GOOD], "params": {"temperature": 1}}, "has params"),
     "no records": ({"dataframe_records": []}, "has no records"),
-    "no instances": ({"instances": []}, "has no records"),
     "no inputs": ({"inputs": {"image": []}}, "has no records"),
-    "no data": ({"dataframe_split": {"columns": ["image"], "data": []}}, "has no records"),
     "records as an object": ({"dataframe_records": {"image": GOOD}}, "is not a list"),
     "a record that is a text": ({"dataframe_records": [GOOD]}, "record 0 is not an object"),
     "no image": ({"dataframe_records": [{}]}, "record 0 has no column `image`"),
@@ -94,13 +78,10 @@ BODIES: dict[str, tuple[object, str]] = {
     ),
     "texts and records": ({"inputs": [GOOD, {"image": GOOD}]}, "record 1: `image` is an object"),
     "columns with another name": ({"inputs": {"img": [GOOD]}}, "column `image` alone"),
-    "inputs as a text": ({"inputs": GOOD}, "`inputs` is not a list"),
     "null for an image": (records(GOOD, None), "record 1: `image` is null"),
     "a number": (records(GOOD, GOOD, 5), "record 2: `image` is a number"),
-    "a fraction": ({"instances": [0.5]}, "record 0: `image` is a number"),
     "a truth value": ({"inputs": {"image": [True]}}, "record 0: `image` is a truth value"),
     "a list of numbers": (records([0, 255, 0]), "record 0: `image` is a list"),
-    "an object": (records({"b64": GOOD}), "record 0: `image` is an object"),
     "no base64": (records(GOOD, "*"), "record 1: `image` is not base64"),
     "letters beyond base64": (records("é" + GOOD), "record 0: `image` is not base64"),
     "half of a pair": (b'{"inputs": ["\\ud800"]}', "record 0: `image` is not base64"),
@@ -120,10 +101,8 @@ BODIES: dict[str, tuple[object, str]] = {
         "`index` must be",
     ),
     "too many records": (records(*["x"] * (MAX_RECORDS + 1)), "too many records"),
-    "far too many records": (records(*["x"] * 10_000), "more values than 50 records need"),
     "far too many texts": ({"inputs": ["x"] * 100_000}, "more values than 50 records need"),
     "deep nesting": (b'{"inputs":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nests too deeply"),
-    "deep nesting that never ends": (b"[" * 100_000, "nests too deeply"),
     "deep objects": (b'{"inputs":' * 100_000 + b"1" + b"}" * 100_000, "nests too deeply"),
 }
 
@@ -185,27 +164,13 @@ def test_bad_parquet_is_refused_with_a_sentence(
 
 @pytest.mark.parametrize(
     "content_type",
-    [
-        None,
-        "",
-        "text/plain",
-        "image/png",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data",
-    ],
+    [None, "", "text/plain", "image/png", "multipart/form-data", "application/json; charset=x"],
 )
 def test_other_content_types_are_refused_as_mlflow_does(
     server: Server, content_type: str | None
 ) -> None:
     headers = {} if content_type is None else {"Content-Type": content_type}
-    message = assert_refused(server.post(records(GOOD), headers=headers), 415)
-    assert "application/json" in message
-
-
-@pytest.mark.parametrize("parameter", ["charset=latin-1", "boundary=x", "charset"])
-def test_other_parameters_of_a_content_type_are_refused(server: Server, parameter: str) -> None:
-    headers = {"Content-Type": f"application/json; {parameter}"}
-    assert_refused(server.post(records(GOOD), headers=headers), 415)
+    assert "Content-Type" in assert_refused(server.post(records(GOOD), headers=headers), 415)
 
 
 def test_a_compressed_body_is_refused(server: Server) -> None:
@@ -218,9 +183,7 @@ def test_a_compressed_body_is_refused(server: Server) -> None:
     ("content", "part"),
     [
         (b"", "not JSON"),
-        ([GOOD], "an object with `image` alone"),
         ({"image": GOOD, "more": 1}, "an object with `image` alone"),
-        ({"image": None}, "`image` is null"),
         ({"image": 5}, "`image` is a number"),
         ({"image": NO_IMAGE_FILE}, "`image` is no image"),
         (b"[" * 100_000, "nests too deeply"),
@@ -228,9 +191,6 @@ def test_a_compressed_body_is_refused(server: Server) -> None:
 )
 def test_a_bad_image_to_explain_is_refused(server: Server, content: object, part: str) -> None:
     assert part in assert_refused(server.post(content, "/explain"))
-
-
-def test_explaining_takes_json_alone(server: Server) -> None:
     assert_refused(server.post(b"image\nx\n", "/explain", CSV), 415)
 
 
@@ -273,9 +233,7 @@ def test_as_many_records_as_allowed_are_answered(server: Server) -> None:
 def test_what_is_no_http_is_refused(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(b"\x16\x03\x01 nonsense\r\n\r\n")
-        head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400 ")
-    assert json.loads(body)["error_code"] == "BAD_REQUEST"
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize(
@@ -407,8 +365,3 @@ def test_generated_malformed_requests_are_refused_and_the_server_goes_on(server:
     assert process.is_running()
     assert process.memory_info().rss < 1.2 * before
     connection.close()
-
-
-def test_the_stand_in_would_answer_what_the_tests_call_good(server: Server) -> None:
-    assert base64.b64decode(GOOD).startswith(b"\x89PNG")
-    assert server.post({"inputs": [GOOD, f"data:image/png;base64,{GOOD}"]}).status == 200

@@ -86,7 +86,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def promoted(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+def promoted(store: str, request: pytest.FixtureRequest) -> str:
     """The store, with one of the versions as the champion."""
     MlflowClient(store, store).set_registered_model_alias("hpoe-digits", "champion", request.param)
     return store

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -20,6 +21,7 @@ from mlflow import MlflowClient
 from numpy.typing import NDArray
 from PIL import Image
 
+from hpoe.registration.packages import Package
 from hpoe.registration.registry import Registry
 from hpoe.tracking.store import Tracker
 from tests.serving.running import JSON, exchange
@@ -59,7 +61,8 @@ def _register(uri: str) -> dict[str, int]:
     version = registry.add(run, recogniser(), validation, as_png(images(1)[0]), {"kind": "test"})
     registry.promote(version)
     texts = [as_png(image) for image in images(IMAGES, seed=7)]
-    answers = registry.load(version).predict(pd.DataFrame({"image": texts}))
+    with closing(Package(registry, version, 1)) as package:
+        answers = package.submit("answers", texts).result()
     return {text: int(answer["digit"]) for text, answer in zip(texts, answers, strict=True)}
 
 

@@ -18,8 +18,6 @@ LINUX_ONLY = {
 ALLOWED = {
     # Where a container has no such file, its memory is not limited.
     'src/hpoe/compute/parallel.py: CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")',
-    "src/hpoe/serving/draining.py: import ctypes",
-    'src/hpoe/serving/draining.py: """Linux\'s SO_ATTACH_FILTER, which the socket module does not name."""',
 }
 
 

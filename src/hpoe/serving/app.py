@@ -24,7 +24,7 @@ from starlette.types import ASGIApp
 
 from hpoe.errors import HpoeError, RequestError
 from hpoe.serving.metrics import Metrics
-from hpoe.serving.middleware import AccessLog, SecureHeaders
+from hpoe.serving.middleware import Middleware
 from hpoe.serving.requests import JSON, image_in, images_in
 from hpoe.serving.versions import Versions
 from hpoe.settings import Settings
@@ -62,7 +62,7 @@ def make_app(versions: Versions, settings: Settings) -> ASGIApp:
             Exception: _failed,
         },
     )
-    return AccessLog(SecureHeaders(app), metrics)
+    return Middleware(app, metrics)
 
 
 @dataclass(frozen=True)

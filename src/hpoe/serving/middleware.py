@@ -1,4 +1,4 @@
-"""What happens to every request and response: a line in the log, a count, headers for browsers."""
+"""What every request and response gets: a line in the log, a count, headers for browsers."""
 
 import logging
 import time
@@ -24,27 +24,11 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
+"""They keep a browser from loading, running or showing what is not the page's own."""
 
 
-class SecureHeaders:
-    """Headers that keep a browser from loading, running or showing what is not the page's own."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, with the headers."""
-
-        async def secured(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
-        await self._app(scope, receive, secured)
-
-
-class AccessLog:
-    """One line of JSON and one count per request, without its body, query and headers."""
+class Middleware:
+    """Logs and counts each request, without its body, query and headers, and adds HEADERS."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -52,16 +36,13 @@ class AccessLog:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, and report just before the last byte leaves: who has it can read the count."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        start = time.perf_counter()
-        status = 500
+        start, status = time.perf_counter(), 500
 
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                MutableHeaders(scope=message).update(HEADERS)
             elif not message.get("more_body", False):
                 self._report(scope, status, time.perf_counter() - start)
             await send(message)

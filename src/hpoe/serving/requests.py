@@ -1,7 +1,6 @@
 """What a request's body holds: the texts of its images, or a sentence that says what to send.
 
-MLflow's scoring application takes a table in four JSON forms, CSV and Parquet. All are read here,
-and each record is checked, so that MLflow is only ever handed a table that it and the model take.
+As MLflow's scoring server, this takes a table in four JSON forms, CSV and Parquet.
 """
 
 import csv
@@ -15,10 +14,18 @@ from hpoe.errors import RequestError
 
 Body = bytes | bytearray
 JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
+CHARSETS = ("", "charset=utf-8", 'charset="utf-8"')
 FORMS = ("dataframe_records", "dataframe_split", "instances", "inputs")
 SEND = 'send {"dataframe_records": [{"image": "<base64 of an image file>"}]}'
-VALUES_A_RECORD = 8
-"""The most brackets and commas that JSON needs for a record, with room to spare."""
+SEND_SPLIT = (
+    'send {"dataframe_split": {"columns": ["image"], "data": [["<base64 of an image file>"]]}}'
+)
+SEND_ONE = 'send {"image": "<base64 of an image file>"}'
+SEND_CSV = "send a first line `image`, then one base64 of an image file per line"
+SEND_PARQUET = "send a Parquet file with one text column, `image`"
+KINDS = {bool: "a truth value", int: "a number", float: "a number", list: "a list"}
+VALUES_PER_RECORD = 8
+"""Maximum number of brackets and commas that JSON needs for a record, with room to spare."""
 
 
 def images_in(body: Body, content_type: str | None, max_records: int) -> list[str]:
@@ -37,7 +44,7 @@ def images_in(body: Body, content_type: str | None, max_records: int) -> list[st
     if len(images) > max_records:
         raise _too_many(max_records)
     if not images:
-        raise RequestError(400, f"the request has no records: {SEND}")
+        raise _bad("the request has no records")
     for number, image in enumerate(images):
         _check(image, f"record {number}: `image`")
     return images
@@ -49,12 +56,11 @@ def image_in(body: Body, content_type: str | None) -> str:
     Raises:
         RequestError: the body is not a JSON object of one text, `image`.
     """
-    send = 'send {"image": "<base64 of an image file>"}'
     if _media_type(content_type) != JSON:
-        raise RequestError(415, f"the Content-Type must be {JSON}: {send}")
-    content = _parse(body, 1, send)
+        raise RequestError(415, f"the Content-Type must be {JSON}: {SEND_ONE}")
+    content = _parse(body, 1, SEND_ONE)
     if not isinstance(content, dict) or set(content) != {"image"}:
-        raise RequestError(400, f"the request must be an object with `image` alone: {send}")
+        raise _bad("the request must be an object with `image` alone", SEND_ONE)
     _check(content["image"], "`image`")
     return str(content["image"])
 
@@ -66,24 +72,27 @@ def _media_type(content_type: str | None) -> str:
     media_type, *parameters = [part.strip().lower() for part in content_type.split(";")]
     if media_type not in (JSON, CSV, PARQUET):
         raise RequestError(415, f"the Content-Type must be {JSON}, {CSV} or {PARQUET}: {SEND}")
-    if any(parameter not in ("", "charset=utf-8", 'charset="utf-8"') for parameter in parameters):
+    if any(parameter not in CHARSETS for parameter in parameters):
         raise RequestError(415, "the Content-Type may have no parameter but charset=utf-8")
     return media_type
 
 
 def _check(image: object, name: str) -> None:
+    send = "send the base64 of an image file"
     if image is None:
-        raise RequestError(400, f"{name} is null: send the base64 of an image file")
+        raise _bad(f"{name} is null", send)
     if not isinstance(image, str):
-        kinds = {bool: "a truth value", int: "a number", float: "a number", list: "a list"}
-        kind = kinds.get(type(image), "an object")
-        raise RequestError(400, f"{name} is {kind}: send the base64 of an image file, as text")
+        raise _bad(f"{name} is {KINDS.get(type(image), 'an object')}", f"{send}, as text")
     if not image.isascii():
-        raise RequestError(400, f"{name} is not base64: send the base64 of an image file")
+        raise _bad(f"{name} is not base64", send)
+
+
+def _bad(what: str, send: str = SEND) -> RequestError:
+    return RequestError(400, f"{what}: {send}")
 
 
 def _too_many(max_records: int) -> RequestError:
-    return RequestError(400, f"the request has too many records: send at most {max_records}")
+    return _bad("the request has too many records", f"send at most {max_records}")
 
 
 # JSON
@@ -96,10 +105,9 @@ def _parse(body: Body, max_records: int, send: str) -> Any:  # noqa: ANN401
     parsed value takes, and how deep it nests.
     """
     parts = body.count(b",") + body.count(b"[") + body.count(b"{")
-    if parts > VALUES_A_RECORD * (max_records + 8):
-        raise RequestError(
-            400,
-            f"the JSON has more values than {max_records} records need, or nests too deeply: "
+    if parts > VALUES_PER_RECORD * (max_records + 8):
+        raise _bad(
+            f"the JSON has more values than {max_records} records need, or nests too deeply",
             f"{send}, at most {max_records} records",
         )
 
@@ -109,33 +117,31 @@ def _parse(body: Body, max_records: int, send: str) -> Any:  # noqa: ANN401
     try:
         return json.loads(body, parse_constant=refuse)
     except (ValueError, RecursionError):
-        raise RequestError(400, f"the body is not JSON: {send}") from None
+        raise _bad("the body is not JSON", send) from None
 
 
 def _from_json(body: Body, max_records: int) -> Iterable[Any]:
     content = _parse(body, max_records, SEND)
     if not isinstance(content, dict) or len(set(content) & set(FORMS)) != 1:
-        raise RequestError(
-            400, f"the request must be an object with one of {', '.join(FORMS)}: {SEND}"
-        )
+        raise _bad(f"the request must be an object with one of {', '.join(FORMS)}")
     if content.pop("params", None) not in (None, {}):
         raise RequestError(400, "the request has params, which the model takes none of")
     (form, *others) = sorted(content, key=lambda key: key not in FORMS)
     if others:
-        raise RequestError(400, f"the request has a field beside `{form}`: {SEND}")
+        raise _bad(f"the request has a field beside `{form}`")
     readers = {"dataframe_records": _records, "dataframe_split": _split}
     return readers.get(form, _instances)(content[form], form)
 
 
 def _records(rows: object, form: str) -> Iterable[Any]:
     if not isinstance(rows, list):
-        raise RequestError(400, f"`{form}` is not a list: {SEND}")
+        raise _bad(f"`{form}` is not a list")
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
-            raise RequestError(400, f"record {number} is not an object: {SEND}")
+            raise _bad(f"record {number} is not an object")
         if set(row) != {"image"}:
             wrong = "a column beside `image`" if "image" in row else "no column `image`"
-            raise RequestError(400, f"record {number} has {wrong}: {SEND}")
+            raise _bad(f"record {number} has {wrong}")
         yield row["image"]
 
 
@@ -143,7 +149,7 @@ def _instances(values: object, form: str) -> Iterable[Any]:
     """`instances` and `inputs`: records, texts alone, or an object of columns."""
     if isinstance(values, dict):
         if set(values) != {"image"}:
-            raise RequestError(400, f"`{form}` must have the column `image` alone: {SEND}")
+            raise _bad(f"`{form}` must have the column `image` alone")
         images = values["image"]
         return images if isinstance(images, list) else [images]
     if isinstance(values, list) and values and not isinstance(values[0], dict):
@@ -152,25 +158,19 @@ def _instances(values: object, form: str) -> Iterable[Any]:
 
 
 def _split(table: object, form: str) -> Iterable[Any]:
-    send = (
-        'send {"dataframe_split": {"columns": ["image"], "data": [["<base64 of an image file>"]]}}'
-    )
-    if not isinstance(table, dict) or not {"columns", "data"} <= set(table) <= {
-        "columns",
-        "data",
-        "index",
-    }:
-        raise RequestError(400, f"`{form}` must be an object with `columns` and `data`: {send}")
+    required, optional = {"columns", "data"}, {"index"}
+    if not isinstance(table, dict) or not required <= set(table) <= required | optional:
+        raise _bad(f"`{form}` must be an object with `columns` and `data`", SEND_SPLIT)
     rows, index = table["data"], table.get("index")
     if table["columns"] != ["image"]:
-        raise RequestError(400, f"the only column must be `image`: {send}")
+        raise _bad("the only column must be `image`", SEND_SPLIT)
     if not isinstance(rows, list):
-        raise RequestError(400, f"`data` is not a list: {send}")
+        raise _bad("`data` is not a list", SEND_SPLIT)
     if index is not None and not (isinstance(index, list) and len(index) == len(rows)):
-        raise RequestError(400, f"`index` must be a list as long as `data`, or left out: {send}")
+        raise _bad("`index` must be a list as long as `data`, or left out", SEND_SPLIT)
     for number, row in enumerate(rows):
         if isinstance(row, list) and len(row) != 1:
-            raise RequestError(400, f"record {number} must have one value, the image: {send}")
+            raise _bad(f"record {number} must have one value, the image", SEND_SPLIT)
         yield row[0] if isinstance(row, list) else row
 
 
@@ -179,20 +179,19 @@ def _split(table: object, form: str) -> Iterable[Any]:
 
 def _from_csv(body: Body, _: int) -> Iterable[Any]:
     """A table as pandas writes it, with or without its index."""
-    send = "send a first line `image`, then the base64 of an image file a line"
     csv.field_size_limit(max(len(body), csv.field_size_limit()))
     try:
         text = body.decode("utf-8-sig")
         rows = (row for row in csv.reader(io.StringIO(text, newline="")) if row)
         header = next(rows, [])
         if header not in (["image"], ["", "image"]):
-            raise RequestError(400, f"the CSV's only column must be `image`: {send}")
+            raise _bad("the CSV's only column must be `image`", SEND_CSV)
         for number, row in enumerate(rows):
             if len(row) != len(header):
-                raise RequestError(400, f"record {number} must have {len(header)} values: {send}")
+                raise _bad(f"record {number} must have {len(header)} values", SEND_CSV)
             yield row[-1]
     except (UnicodeDecodeError, csv.Error):
-        raise RequestError(400, f"the body is not CSV in UTF-8: {send}") from None
+        raise _bad("the body is not CSV in UTF-8", SEND_CSV) from None
 
 
 def _from_parquet(body: Body, max_records: int) -> Iterable[Any]:
@@ -200,10 +199,9 @@ def _from_parquet(body: Body, max_records: int) -> Iterable[Any]:
     import pyarrow
     import pyarrow.parquet
 
-    send = "send a Parquet file with one text column, `image`"
     try:
         if pyarrow.parquet.read_schema(io.BytesIO(body)).names != ["image"]:
-            raise RequestError(400, f"the Parquet file's only column must be `image`: {send}")
+            raise _bad("the Parquet file's only column must be `image`", SEND_PARQUET)
         file = pyarrow.parquet.ParquetFile(io.BytesIO(body), read_dictionary=["image"])
         groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
         if file.metadata.num_rows > max_records:
@@ -214,7 +212,7 @@ def _from_parquet(body: Body, max_records: int) -> Iterable[Any]:
     except RequestError:
         raise
     except Exception:  # of many kinds, in a file made to be wrong
-        raise RequestError(400, f"the body is not a Parquet file of text: {send}") from None
+        raise _bad("the body is not a Parquet file of text", SEND_PARQUET) from None
     images = [None if i is None else texts[i] for texts, indices in values for i in indices]
     _check_unpacked(sum(len(image) for image in images if isinstance(image, str)), body)
     return images

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from threading import Event, Lock, Thread
 from typing import Any
 
-from hpoe.errors import HpoeError, PackageError, RequestError
+from hpoe.errors import HpoeError, PackageError, RegistryError, RequestError
 from hpoe.registration.packages import Package
 from hpoe.registration.registry import NAME, existing_registry
 from hpoe.settings import Settings
@@ -62,9 +62,11 @@ class Versions:
         registry = existing_registry(self._settings.tracking_uri)
         version = registry.need_champion()
         last = self._served
-        if version == self._rejected or (last is not None and version == last.version):
+        if last is not None and version == last.version:
+            self._rejected = None  # should it be promoted again, it is tried again
             return
-        self._rejected = None
+        if version == self._rejected:
+            return
         settings = self._settings
         try:
             package = Package(registry, version, settings.serve_workers, settings.serve_max_pixels)
@@ -72,7 +74,7 @@ class Versions:
             self._rejected = version  # what cannot be loaded is not loaded every two seconds
             raise
         with self._swap:
-            self._served = package
+            self._served, self._rejected = package, None
         address = f"http://{settings.serve_host}:{settings.serve_port}"
         self._say(f"{NAME} version {version} is served at {address}; Ctrl-C ends it")
         if last is not None:
@@ -92,24 +94,18 @@ class Versions:
         while not self._ended.is_set():
             try:
                 self.serve_champion()
-            except PackageError as error:
-                self._report(str(error))
             except HpoeError as error:
-                self._wait_because(str(error))
+                self._say_why(error)
             except Exception as error:  # whatever a registry does, the next look may find it mended
                 reason = f"{type(error).__name__}: {first_line(error)}"
-                self._wait_because(f"the champion cannot be fetched ({reason})")
+                self._say_why(RegistryError(f"the champion cannot be fetched ({reason})"))
             self._ended.wait(SECONDS_BETWEEN_LOOKS)
 
-    def _report(self, reason: str) -> None:
-        """Say why a champion is not served."""
+    def _say_why(self, error: HpoeError) -> None:
+        """Say why the champion is not served: to who asks, and in the terminal if it is news."""
         if self._served is None:
-            self._wait_because(reason)
-        else:
-            self._say(f"{reason}; version {self._served.version} is served as before")
-
-    def _wait_because(self, reason: str) -> None:
-        """Say why nothing is served, to who asks and, when the reason changes, in the terminal."""
-        if self._served is None and reason != self._reason:
-            self._reason = reason
-            self._say(f"waiting for a champion: {reason}")
+            if str(error) != self._reason:
+                self._reason = str(error)
+                self._say(f"waiting for a champion: {error}")
+        elif isinstance(error, PackageError):
+            self._say(f"{error}; version {self._served.version} is served as before")
