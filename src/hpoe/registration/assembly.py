@@ -131,7 +131,7 @@ def _network(folder: Path, digits: Sequence[int], images: Preparation) -> Networ
     return stacked(
         [
             [
-                load_tensors(folder / f"layer{layer}" / f"{digit}.safetensors", REMEDY)[0]
+                load_tensors(weights_path(models, network, layer, digit), REMEDY)[0]
                 for digit in digits
             ]
             for layer in LAYERS
