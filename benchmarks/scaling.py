@@ -123,7 +123,7 @@ def _tasks(params: Params, split: Path, folder: Path) -> list[TrainingTask]:
     """Those of a layer stage whose store is empty."""
     settings = Settings(state_dir=folder)
     board = folder / "board"
-    Board.create(board)
+    Board.create(board, digits_in(split))
     return [
         training_task(
             params,

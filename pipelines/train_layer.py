@@ -46,7 +46,7 @@ def main(layer: Annotated[int, typer.Argument(min=1, max=3)], network: str) -> N
         running.run.tags |= {"network": network, "layer": str(layer), "device": device}
         running.say(f"layer {layer} of {network}: {len(tasks)} digits, {epochs} epochs each")
         seconds = {}
-        with digit_progress(console, Board.create(board), tasks, epochs):
+        with digit_progress(console, Board.create(board, tasks), tasks, epochs):
             for trained in train_all(list(tasks.values()), running.settings):
                 _publish(running, tasks[trained.digit], trained)
                 seconds[trained.digit] = core_seconds(trained.timestamps)

@@ -24,14 +24,14 @@ app = typer.Typer(
 @report_errors
 def check() -> None:
     """Check params.yaml and the HPOE_* settings, without running anything."""
-    from hpoe.compute.cluster import reach
+    from hpoe.compute.cluster import import_ray
     from hpoe.compute.parallel import check_memory
     from hpoe.training.dispatch import find_device
 
     load_params()
     settings = load_settings()
     if settings.ray_address is not None:
-        reach(settings.ray_address)
+        import_ray(settings.ray_address)
     elif find_device(settings) == "cpu":
         check_memory(settings.workers)
 

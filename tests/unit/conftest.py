@@ -67,7 +67,7 @@ def split_folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def task(tmp_path: Path, split_folder: Path, recipe: Recipe) -> TrainingTask:
     """Layer 1 of digit 0 of a tiny network, in a folder of its own."""
-    Board.create(tmp_path / "board")
+    Board.create(tmp_path / "board", range(10))
     return TrainingTask(
         network="tiny",
         recipe=recipe,

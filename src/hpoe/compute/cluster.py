@@ -1,7 +1,7 @@
 """Tasks on the machines of a Ray cluster; an optional extra, `pip install 'hpoe[ray]'`.
 
-These are Ray's own tasks, not joblib's Ray backend: that hands results out only when all are ready,
-deals the tasks out beforehand, and after the loss of a node either fails or waits for ever.
+These are Ray's own tasks, not joblib's Ray backend, which returns results only when all are ready,
+assigns all tasks at the start, and fails or hangs after the loss of a node.
 """
 
 import logging
@@ -19,22 +19,18 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 SECONDS = 5
-"""Within which the head of a cluster must take a connection."""
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
-"""What a client of HTTP/2 says first, with settings of its own: none (RFC 9113, section 3.4)."""
-FRAME_HEADER, SETTINGS = 9, b"\x04"
-"""Bytes of a frame's header; the fourth of them, the type, of the frame that must come first."""
+"""Limit on the time in which the head of a cluster must answer; Ray itself tries for two minutes."""
 ATTEMPTS = 4
-"""At a task whose worker or machine was lost."""
+"""Attempts at a task whose worker or machine is lost."""
 
 
 def run_on_cluster(
     function: Callable[[Task], Result], tasks: Iterable[Task], address: str
 ) -> Iterator[Result]:
-    """Results in the order in which they are ready; one core and one thread a task.
+    """Run tasks with one core and one thread each; yield results as they become ready.
 
-    Workers have this process's folder as theirs, so it must be there on every machine. A task whose
-    machine is lost is begun again on another. When this process ends, so do its workers.
+    Workers run in this process's folder, so it must exist on every machine. A task whose machine is
+    lost starts again on another. The workers end with this process.
 
     Raises:
         ClusterError: the cluster cannot be used, or a machine of it lacks the folder.
@@ -52,28 +48,28 @@ def run_on_cluster(
         except ray.exceptions.RayError as error:
             raise WorkerError(
                 f"a task's worker on the Ray cluster at {address} was lost {ATTEMPTS} times "
-                f"({type(error).__name__}), most often for want of memory: run the same command "
-                "again, what was finished is kept"
+                f"({type(error).__name__}), most often for lack of memory: run the same command "
+                "again, finished tasks are kept"
             ) from None
 
 
 def _cause(error: Any, address: str) -> Exception:  # noqa: ANN401 - Ray's own
-    """What a task raised, or that a machine could not even begin it."""
+    """The error that a task raised, or one that says that a machine could not start it."""
     cause: Exception = error.cause
     if isinstance(cause, HpoeError):
         return cause
     reason = str(cause).splitlines()[0]
     return ClusterError(
-        f"a machine of the Ray cluster at {address} could not do a task ({reason}): install the "
+        f"a machine of the Ray cluster at {address} could not run a task ({reason}): install the "
         "same version of hpoe on all of them"
     )
 
 
-def reach(address: str) -> Any:  # noqa: ANN401 - Ray, an optional module
-    """The module `ray`, if it is installed and the head of the cluster takes a connection.
+def import_ray(address: str) -> Any:  # noqa: ANN401 - Ray, an optional module
+    """Import Ray, once the head of the cluster has answered.
 
     Raises:
-        ClusterError: it is not, or does not within seconds.
+        ClusterError: Ray is not installed, or the head does not answer within seconds.
     """
     try:
         import ray
@@ -83,7 +79,7 @@ def reach(address: str) -> Any:  # noqa: ANN401 - Ray, an optional module
             "unset the variable to train on this machine"
         ) from None
     try:
-        _greet(address)
+        _hear(address)
     except OSError as error:
         raise ClusterError(
             f"HPOE_RAY_ADDRESS: no Ray cluster answers at {address} ({error.strerror or error}): "
@@ -92,26 +88,23 @@ def reach(address: str) -> Any:  # noqa: ANN401 - Ray, an optional module
     return ray
 
 
-def _greet(address: str) -> None:
-    """Begin a conversation in HTTP/2, as the head speaks it, and hear its settings.
-
-    Ray itself would try for minutes where nobody answers.
+def _hear(address: str) -> None:
+    """Connect, and wait for the head to speak, which it does first, other than a web server.
 
     Raises:
         OSError: nobody answers, or something else does.
     """
     host, _, port = address.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=SECONDS) as connection:
-        if os.environ.get("RAY_USE_TLS", "0") == "0":  # else it speaks only when greeted in TLS
-            connection.sendall(PREFACE)
-            if connection.recv(FRAME_HEADER)[3:4] != SETTINGS:
-                raise ConnectionError("something else listens there")
+        encrypted = os.environ.get("RAY_USE_TLS", "0") != "0"  # then the client speaks first
+        if not encrypted and not connection.recv(1):
+            raise ConnectionError("something else listens there")
 
 
 @contextmanager
 def _connected(address: str) -> Iterator[Any]:
     """Ray, connected to a cluster that has cores."""
-    ray = reach(address)
+    ray = import_ray(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
@@ -129,12 +122,12 @@ def _connected(address: str) -> Iterator[Any]:
 
 
 def _run_on_node(function: Callable[[Task], Result], task: Task, folder: Path) -> Result:
-    """Run a task in the folder of the process that handed it out."""
+    """Run a task in the folder of the process that submitted it."""
     try:
         os.chdir(folder)
     except OSError as error:
         raise ClusterError(
             f"{platform.node()}, a machine of the Ray cluster, has no folder {folder} "
-            f"({error.strerror}): put the repository where all machines share it"
+            f"({error.strerror}): put the repository on storage that all machines share"
         ) from None
     return function(task)

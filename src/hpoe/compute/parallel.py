@@ -1,4 +1,4 @@
-"""The same tasks on one core or many, through joblib, or on the machines of a Ray cluster."""
+"""Run independent tasks in processes of this machine (joblib) or on a Ray cluster."""
 
 import os
 import signal
@@ -22,10 +22,10 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 WORKER_BYTES = 400 * 2**20
-"""What a worker takes at most, training or scoring with the default network."""
+"""Peak memory of a worker that trains or scores with the default network."""
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 STARTED_BY = "STARTED_BY_PROCESS"
-"""In the environment: the id of the process that started `dvc`, with which its stages end too."""
+"""Environment variable with the PID that started `dvc`: stages exit when that process does."""
 
 
 def run_tasks(
@@ -34,13 +34,13 @@ def run_tasks(
     workers: int,
     ray_address: str | None = None,
 ) -> Iterator[Result]:
-    """Results in the order in which they are ready, from `workers` processes of one thread each.
+    """Run tasks in `workers` processes of one thread each; yield results as they become ready.
 
-    With the address of a Ray cluster, from as many such processes as that has cores.
+    With the address of a Ray cluster, tasks run there instead, one per core.
 
     Raises:
-        WorkerError: memory does not hold the workers, and nothing has been started; or a worker was
-            killed, most often for want of memory.
+        WorkerError: memory does not suffice for the workers, and nothing has been started; or a
+            worker was killed, most often for lack of memory.
         ClusterError: the Ray cluster cannot be used.
     """
     if ray_address is not None:
@@ -54,15 +54,15 @@ def run_tasks(
             )
     except TerminatedWorkerError:
         raise WorkerError(
-            "a worker process was killed, most often for want of memory: set HPOE_WORKERS to fewer "
-            "and run the same command again, what was finished is kept"
+            "a worker process was killed, most often for lack of memory: set HPOE_WORKERS to fewer "
+            "and run the same command again, finished tasks are kept"
         ) from None
 
 
 def run_in_order(
     function: Callable[[Task], Result], tasks: Iterable[Task], workers: int
 ) -> list[Result]:
-    """The results of all tasks in the order of these, which are asked for as processes are free.
+    """Run tasks as `run_tasks` does; return their results in the order of the tasks.
 
     Raises:
         WorkerError: as by `run_tasks`.
@@ -77,24 +77,24 @@ def _numbered(job: tuple[Callable[[Task], Result], int, Task]) -> tuple[int, Res
     return number, function(task)
 
 
-@cache  # the workers that it let start have taken what it found free
+@cache  # once workers have started, they occupy the memory that was free
 def check_memory(workers: int) -> None:
-    """See that so many workers find room, once a process; one always does.
+    """Check that memory suffices for this many workers (cached); one is always allowed.
 
     Raises:
-        WorkerError: they do not.
+        WorkerError: it does not.
     """
     free = min(psutil.virtual_memory().available, _limit())
     room = max(1, int(free // WORKER_BYTES))
     if workers > room:
         raise WorkerError(
-            f"{workers} workers take some {workers * WORKER_BYTES / 2**30:.1f} GiB of memory, and "
+            f"{workers} workers need about {workers * WORKER_BYTES / 2**30:.1f} GiB of memory, and "
             f"{free / 2**30:.1f} GiB are free: set HPOE_WORKERS to {room} or fewer"
         )
 
 
 def _limit() -> float:
-    """Bytes that a container lets its processes take; infinity outside one."""
+    """The memory limit of the container in bytes; infinity outside one."""
     try:
         return float(CONTAINER_LIMIT.read_text().replace("max", "inf"))
     except OSError:
@@ -102,7 +102,7 @@ def _limit() -> float:
 
 
 def _run_in_worker(function: Callable[[Task], Result], task: Task, parent: int) -> Result:
-    """Run a task; a worker leaves Ctrl-C to its parent, and ends when that is gone."""
+    """Run a task; a worker leaves Ctrl-C to its parent, and exits when its parent does."""
     if os.getpid() != parent:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         end_with_parent()
@@ -113,32 +113,32 @@ _watching = threading.Event()
 
 
 def end_with_parent(seconds: float = 0.2) -> None:
-    """End this process soon after its parent is gone, so that a kill leaves nothing behind.
+    """Exit soon after the parent process does, so that a kill leaves nothing behind.
 
-    A stage that `dvc` started, or a worker that a stage started, would otherwise go on alone.
+    A stage that `dvc` started, or a worker that a stage started, would otherwise continue alone.
     """
     if _watching.is_set():
         return
     _watching.set()
-    starters, first = _starters(), int(os.environ.get(STARTED_BY, os.getpid()))
+    ancestors, first = _ancestors(), int(os.environ.get(STARTED_BY, os.getpid()))
 
     def watch() -> None:
-        while _starters() == starters and psutil.pid_exists(first):
+        while _ancestors() == ancestors and psutil.pid_exists(first):
             time.sleep(seconds)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
 
 
-def _starters() -> list[int]:
-    """The ids of the parent and, under DVC, of all up to `dvc` itself.
+def _ancestors() -> list[int]:
+    """The PIDs of the parent and, under DVC, of all ancestors up to `dvc` itself.
 
-    Between `dvc` and its stage there is a shell, where that does not replace itself with its last
-    command (bash does, dash does not). All that `dvc` starts have DVC_STAGE in their environment.
+    There may be a shell between `dvc` and its stage: bash replaces itself with its last command,
+    dash does not. All processes that `dvc` starts have DVC_STAGE in their environment.
     """
     ids = []
     process: psutil.Process | None = psutil.Process()
-    with suppress(psutil.Error):  # of another user, or just gone: the chain ends there
+    with suppress(psutil.Error):  # of another user, or just ended: the chain stops there
         while process is not None and (process := process.parent()) is not None:
             ids.append(process.pid)
             if "DVC_STAGE" not in process.environ():

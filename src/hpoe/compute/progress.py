@@ -1,4 +1,4 @@
-"""What a layer stage shows of its work: a live table in a terminal, plain lines elsewhere."""
+"""Progress bars, shown where the output is a terminal."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,36 +19,35 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-MAX_DIGITS = 64
+from hpoe.files import write_bytes
 
 
 class Board:
-    """Epochs completed by digit, in a small file that workers write and the stage reads.
+    """Epochs completed per class, in a small file that workers write and the stage reads.
 
-    A memory-mapped int32 a digit: showing progress costs a worker nothing and needs no queue.
+    One memory-mapped int32 per label: showing progress costs a worker nothing and needs no queue.
     """
 
     def __init__(self, path: Path) -> None:
-        self._epochs = np.memmap(path, np.int32, mode="r+", shape=(MAX_DIGITS,))
+        self._epochs = np.memmap(path, np.int32, mode="r+")
 
     @classmethod
-    def create(cls, path: Path) -> "Board":
-        """A board of zeros."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(bytes(4 * MAX_DIGITS))
+    def create(cls, path: Path, labels: Iterable[int]) -> "Board":
+        """A board of zeros for these labels."""
+        write_bytes(path, bytes(4 * (max(labels) + 1)))
         return cls(path)
 
-    def show(self, digit: int, epochs: int) -> None:
-        """Write how many epochs a digit has completed."""
-        self._epochs[digit] = epochs
+    def show(self, label: int, epochs: int) -> None:
+        """Write how many epochs a class has completed."""
+        self._epochs[label] = epochs
 
-    def epochs(self, digit: int) -> int:
-        """How many epochs a digit has completed."""
-        return int(self._epochs[digit])
+    def epochs(self, label: int) -> int:
+        """How many epochs a class has completed."""
+        return int(self._epochs[label])
 
 
 class _RateColumn(ProgressColumn):
-    """Epochs a second."""
+    """Epochs per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -56,7 +55,7 @@ class _RateColumn(ProgressColumn):
 
 
 class _DigitProgress(Progress):
-    """A progress bar a digit, read from the board whenever it is drawn."""
+    """One progress bar per digit, read from the board whenever it is drawn."""
 
     def __init__(self, console: Console, board: Board, digits: Iterable[int], epochs: int) -> None:
         columns = [TextColumn("digit {task.description}"), BarColumn(), MofNCompleteColumn()]
@@ -81,7 +80,7 @@ class _DigitProgress(Progress):
 def digit_progress(
     console: Console, board: Board, digits: Iterable[int], epochs: int
 ) -> Iterator[None]:
-    """Show the epochs of each digit while the block runs; nothing where there is no terminal."""
+    """Show the epochs of each digit while the block runs, if the console is a terminal."""
     if not console.is_terminal:
         yield
         return
@@ -91,7 +90,7 @@ def digit_progress(
 
 @contextmanager
 def row_progress(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """A function that shows how many of how many rows are done, on one line of a terminal."""
+    """Show how many rows are done; yields a function of the numbers of rows done and in total."""
     columns = [BarColumn(), MofNCompleteColumn(), TextColumn("images"), TimeRemainingColumn()]
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("rows", total=None)

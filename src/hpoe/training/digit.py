@@ -1,7 +1,7 @@
-"""One task of training: one layer of one digit, from the split's file to a published RBM.
+"""Training one layer of one digit, from the split's file to a published RBM.
 
-Tasks of different digits are independent, in any process and any order; a task trains with one
-thread, so that its result does not depend on how many run beside it.
+Tasks of different digits are independent and can run in any process and order. A task trains with
+one thread, so that its result does not depend on how many run at the same time.
 """
 
 import hashlib
@@ -38,19 +38,19 @@ from hpoe_recognition.normalization import prepare
 VERSION = 4
 """Version of the arithmetic of training: raised whenever the same params give other bytes."""
 CURVE_SAMPLE = 250
-"""Images a set that the learning curves are measured on; 1,000 would cost 5 % of an epoch."""
+"""Images per set on which learning curves are measured; 1,000 would cost 5 % of an epoch."""
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A task whose inputs are read, and what is trained of it so far."""
+class LoadedTask:
+    """A task with its inputs and checkpoint loaded."""
 
     task: TrainingTask
     fingerprint: str
     checkpoint: Path
     training: Training
     epochs_before: int
-    """Epochs completed when it was opened."""
+    """Epochs completed when it was loaded."""
     unsupervised: NDArray[np.uint8]
     heldout: NDArray[np.uint8]
     below: list[RBM]
@@ -61,7 +61,7 @@ class Opened:
         return self.training.state.epochs == self.task.recipe.epochs
 
     def data(self, device: str = "cpu") -> tuple[Tensor, Tensor]:
-        """What the layer is trained on and its curves are measured on, float32 [N, V] each."""
+        """Inputs of the layer for training and for held-out curves, float32 [N, V] each."""
         below = [rbm.to(device) for rbm in self.below]
         data, heldout = (
             activities(below, visible_units(images).to(device))
@@ -71,24 +71,24 @@ class Opened:
 
 
 def train_digit(task: TrainingTask) -> Trained:
-    """Train a digit's layer, or go on from its checkpoint, or keep what is trained already.
+    """Train a digit's layer, continuing from its checkpoint if there is one.
 
     Raises:
         DataError, WeightsError: an input is missing or damaged.
         StorageError: the disk is full.
     """
     torch.set_num_threads(1)
-    opened = open_task(task)
-    if not opened.is_trained:
-        _run_epochs(opened)
-    return publish(opened)
+    loaded = load_task(task)
+    if not loaded.is_trained:
+        _run_epochs(loaded)
+    return publish(loaded)
 
 
-def open_task(task: TrainingTask) -> Opened:
-    """Read a task's inputs, and its checkpoint if there is one.
+def load_task(task: TrainingTask) -> LoadedTask:
+    """Load a task's inputs, and its checkpoint if there is one.
 
     Raises:
-        DataError, WeightsError: one of them is missing or damaged.
+        DataError, WeightsError: an input is missing or damaged, or the checkpoint is damaged.
     """
     images = load_digit(task.split, task.digit)
     unsupervised = prepare(images.unsupervised, task.recipe.images)
@@ -104,20 +104,20 @@ def open_task(task: TrainingTask) -> Opened:
     epochs = training.state.epochs
     if epochs < task.recipe.epochs:
         training.trained_in = task.run
-    return Opened(task, fingerprint, checkpoint, training, epochs, unsupervised, heldout, below)
+    return LoadedTask(task, fingerprint, checkpoint, training, epochs, unsupervised, heldout, below)
 
 
-def publish(opened: Opened) -> Trained:
-    """Publish a digit's layer once it is trained."""
-    task, training = opened.task, opened.training
+def publish(loaded: LoadedTask) -> Trained:
+    """Write the weights of a trained layer to their place among the stage's outputs."""
+    task, training = loaded.task, loaded.training
     path = weights_path(task.models, task.network, task.layer, task.digit)
-    save_rbm(path, training.state.rbm, opened.fingerprint)
+    save_rbm(path, training.state.rbm, loaded.fingerprint)
     Board(task.board).show(task.digit, task.recipe.epochs)
     return Trained(
         task.digit,
-        opened.fingerprint,
+        loaded.fingerprint,
         training.trained_in,
-        task.recipe.epochs - opened.epochs_before,
+        task.recipe.epochs - loaded.epochs_before,
         tuple(asdict(point) for point in training.curves),
         tuple(training.timestamps),
     )
@@ -131,10 +131,10 @@ def _generators(task: TrainingTask) -> Generators:
     return partial(generator, task.seed, task.network, task.layer, task.digit)
 
 
-def _run_epochs(opened: Opened) -> None:
-    """Train the epochs that are left; a checkpoint every so many seconds and after the last."""
-    task, training = opened.task, opened.training
-    data, heldout = opened.data()
+def _run_epochs(loaded: LoadedTask) -> None:
+    """Train the remaining epochs; save checkpoints at intervals and after the last epoch."""
+    task, training = loaded.task, loaded.training
+    data, heldout = loaded.data()
     state, board = training.state, Board(task.board)
     divergence = ContrastiveDivergence(state, task.recipe)
     saved = time.monotonic()
@@ -143,17 +143,17 @@ def _run_epochs(opened: Opened) -> None:
         training.timestamps.append(time.time_ns() // 1_000_000)
         last = state.epochs == task.recipe.epochs
         if last or time.monotonic() - saved >= task.checkpoint_seconds:
-            save_training(opened.checkpoint, training)
+            save_training(loaded.checkpoint, training)
             saved = time.monotonic()
         board.show(task.digit, state.epochs)
 
 
 def _fingerprint(task: TrainingTask, images: list[NDArray[np.uint8]], lower: list[Path]) -> str:
-    """SHA-256 over all that decides the trained bytes and their curves."""
+    """SHA-256 of everything that determines the trained bytes and their curves."""
     recipe = _recipe_upto(task.recipe, task.layer)
     key = [VERSION, task.seed, task.network, task.layer, task.digit, recipe]
     key += [digest(path) for path in lower]
-    if task.device != "cpu":  # so that a core never passes off a GPU's bytes as its own
+    if task.device != "cpu":  # a GPU's bytes differ from a CPU's
         key.append(task.device)
     sha256 = hashlib.sha256(json.dumps(key, sort_keys=True).encode())
     for array in images:
@@ -163,5 +163,5 @@ def _fingerprint(task: TrainingTask, images: list[NDArray[np.uint8]], lower: lis
 
 
 def _recipe_upto(recipe: Recipe, layer: int) -> dict[str, object]:
-    """The recipe without the sizes of layers above: they do not touch this one."""
+    """The recipe without the sizes of the layers above, which do not affect this one."""
     return {**asdict(recipe), "units": recipe.units[:layer]}

@@ -1,6 +1,6 @@
-"""Where layers are trained: in this machine's processes, on a Ray cluster, or on a GPU.
+"""Dispatching training tasks to this machine's processes, a Ray cluster, or a GPU.
 
-A stage only hands tasks out, so this module does without torch; the workers import it.
+A stage only dispatches, so this module does not import torch; the workers do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,17 +12,17 @@ from hpoe.training.tasks import Device, Trained, TrainingTask
 
 
 def train(task: TrainingTask) -> Trained:
-    """Train one layer of one digit, in whichever process this runs."""
+    """Train one layer of one digit in this process."""
     from hpoe.training.digit import train_digit
 
     return train_digit(task)
 
 
 def find_device(settings: Settings) -> Device:
-    """What layers are trained on.
+    """The device on which layers are trained.
 
     Raises:
-        SettingsError: a GPU is asked for, and there is none that PyTorch can use.
+        SettingsError: a GPU is required, and there is none that PyTorch can use.
     """
     if settings.device == "cpu":
         return "cpu"
@@ -39,9 +39,9 @@ def find_device(settings: Settings) -> Device:
 
 
 def train_all(tasks: Sequence[TrainingTask], settings: Settings) -> Iterator[Trained]:
-    """Train a layer of many digits; results in the order in which they are ready.
+    """Train a layer of many digits; yield results as they become ready.
 
-    On a GPU all digits at once; else a digit a core, of this machine or of a Ray cluster.
+    On a GPU all digits train at once; otherwise one per core of this machine or of a Ray cluster.
     """
     if tasks[0].device == "cuda":
         from hpoe.training.gpu import train_together

@@ -1,10 +1,10 @@
-"""The digits of a layer trained as one computation on a GPU: each product is one of all digits.
+"""Training all digits of a layer as one computation on a GPU, with batched matrix products.
 
 Shapes: D digits, V visible units, H hidden units, N images of a digit, B images of a minibatch.
 RBMs of many digits have weights [D, V, H] and biases [D, 1, V] and [D, 1, H].
 
-The method is that of `hpoe.method.rbm`, which is the reference. Nothing passes between GPU and
-host but one point of the curves per epoch, and checkpoints.
+The method is that of `hpoe.method.rbm`, which is the reference. Only one point of the curves per
+epoch and checkpoints are copied between GPU and host.
 """
 
 import time
@@ -18,28 +18,28 @@ from hpoe.errors import WorkerError
 from hpoe.method.randomness import entropy
 from hpoe.method.rbm import RBM, EpochCurves, TrainingState, learning_rate
 from hpoe.method.recipe import Recipe
-from hpoe.training.digit import CURVE_SAMPLE, Opened, open_task, publish
+from hpoe.training.digit import CURVE_SAMPLE, LoadedTask, load_task, publish
 from hpoe.training.tasks import Trained, TrainingTask
 from hpoe.training.weights import save_training
 
 
 def train_together(tasks: Sequence[TrainingTask], device: str = "cuda") -> Iterator[Trained]:
-    """Train one layer of many digits of a network, or keep those that are trained already.
+    """Train one layer of many digits of a network, except those that are trained already.
 
-    Digits of equally many images and epochs so far are trained as one computation.
+    Digits with the same number of images and of completed epochs are trained as one computation.
 
     Raises:
         DataError, WeightsError: an input is missing or damaged.
         WorkerError: the GPU's memory does not hold the digits.
     """
-    groups: dict[tuple[int, ...], list[Opened]] = {}
+    groups: dict[tuple[int, ...], list[LoadedTask]] = {}
     for task in tasks:
-        opened = open_task(task)
-        if opened.is_trained:
-            yield publish(opened)
+        loaded = load_task(task)
+        if loaded.is_trained:
+            yield publish(loaded)
             continue
-        shapes = opened.unsupervised.shape, opened.heldout.shape
-        groups.setdefault((opened.epochs_before, *shapes[0], *shapes[1]), []).append(opened)
+        shapes = loaded.unsupervised.shape, loaded.heldout.shape
+        groups.setdefault((loaded.epochs_before, *shapes[0], *shapes[1]), []).append(loaded)
     for group in groups.values():
         try:
             _run_epochs(group, device)
@@ -52,8 +52,8 @@ def train_together(tasks: Sequence[TrainingTask], device: str = "cuda") -> Itera
 
 
 @torch.inference_mode()
-def _run_epochs(group: Sequence[Opened], device: str) -> None:
-    """Train the epochs that are left; checkpoints every so many seconds and after the last."""
+def _run_epochs(group: Sequence[LoadedTask], device: str) -> None:
+    """Train the remaining epochs; save checkpoints at intervals and after the last epoch."""
     task, boards = group[0].task, [Board(each.task.board) for each in group]
     pairs = [each.data(device) for each in group]
     data, heldout = (torch.stack(part) for part in zip(*pairs, strict=True))
@@ -80,13 +80,13 @@ def _run_epochs(group: Sequence[Opened], device: str) -> None:
 
 
 def _generator(task: TrainingTask, epoch: int, device: str) -> torch.Generator:
-    """The generator of a digit's hidden states in an epoch, of its own whoever trains beside it."""
+    """The generator of a digit's hidden states in an epoch, independent of the other digits."""
     bits = entropy(task.seed, task.network, task.layer, task.digit, "hidden states", epoch)
-    return torch.Generator(device).manual_seed(bits % 2**63)  # the most that it takes
+    return torch.Generator(device).manual_seed(bits % 2**63)  # the largest seed allowed
 
 
 class BatchedDivergence:
-    """CD-1 updates of many RBMs at the same time, as `ContrastiveDivergence` makes of one."""
+    """CD-1 updates of many RBMs at once; `ContrastiveDivergence` is the same for one."""
 
     def __init__(self, states: Sequence[TrainingState], recipe: Recipe, device: str) -> None:
         self._recipe = recipe
@@ -96,7 +96,7 @@ class BatchedDivergence:
     def update(
         self, v0: Tensor, uniform: Tensor, *, learning_rate: float, momentum: float
     ) -> Tensor:
-        """One minibatch of each digit (eqs. 6 and 7).
+        """Update with one minibatch of each digit (eqs. 6 and 7).
 
         Args:
             v0: data [D, B, V] in [0, 1].
@@ -128,9 +128,9 @@ class BatchedDivergence:
 
     @torch.inference_mode()
     def epoch(self, data: Tensor, uniform: Tensor, epoch: int) -> Tensor:
-        """One pass over the data [D, N, V] in fixed order; the mean squared errors an image, [D].
+        """Pass over the data [D, N, V] once, in fixed order; return mean squared errors, [D].
 
-        The random numbers [D, N, H] of the whole epoch are drawn beforehand, a call a digit.
+        The random numbers [D, N, H] of the whole epoch are drawn beforehand, one call per digit.
         """
         recipe = self._recipe
         minibatches = torch.split(data, recipe.minibatch_size, dim=1)
@@ -148,7 +148,7 @@ class BatchedDivergence:
         return errors / data.shape[1]
 
     def measure(self, errors: Tensor, sample: Tensor, heldout: Tensor) -> list[EpochCurves]:
-        """A point of each digit's curves, from errors [D] and images [D, N, V], read in one go."""
+        """One point of each digit's curves, from errors [D] and images [D, N, V]."""
         activity, good = self._activity_and_goodness(sample)
         columns = (
             errors,
@@ -161,7 +161,7 @@ class BatchedDivergence:
         return [EpochCurves(*point) for point in points.tolist()]
 
     def states(self, epochs: int) -> list[TrainingState]:
-        """Each digit's state after so many epochs, in the host's memory."""
+        """Each digit's state after the given number of epochs, copied to the host."""
         pairs = zip(_unstacked(self._rbms), _unstacked(self._increments), strict=True)
         return [TrainingState(rbm, increments, epochs) for rbm, increments in pairs]
 
@@ -174,7 +174,7 @@ class BatchedDivergence:
 
 
 def _stacked(rbms: Sequence[RBM], device: str) -> RBM:
-    """RBMs of many digits as one."""
+    """Stack the RBMs of many digits."""
     return RBM(
         torch.stack([rbm.weights for rbm in rbms]).to(device),
         torch.stack([rbm.visible_biases[None] for rbm in rbms]).to(device),
@@ -183,7 +183,7 @@ def _stacked(rbms: Sequence[RBM], device: str) -> RBM:
 
 
 def _unstacked(rbms: RBM) -> list[RBM]:
-    """The RBM of each digit, copied to the host in three transfers."""
+    """Copy stacked RBMs to the host in three transfers, and separate them."""
     host = rbms.to("cpu")
     parts = (host.weights, host.visible_biases.squeeze(1), host.hidden_biases.squeeze(1))
     return [RBM(*each) for each in zip(*parts, strict=True)]

@@ -1,6 +1,6 @@
-"""What travels between a stage and its workers: paths and numbers, never arrays.
+"""Training tasks and their results: paths and numbers that a stage and its workers exchange.
 
-A stage only hands tasks out, so this module does without torch; the workers import it.
+A stage only dispatches, so this module does not import torch; the workers do.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Device = Literal["cpu", "cuda"]
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """What a worker needs to train one layer of one digit; paths, not arrays, travel to it."""
+    """Everything a worker needs to train one layer of one digit."""
 
     network: str
     recipe: Recipe
@@ -33,23 +33,23 @@ class TrainingTask:
     board: Path
     checkpoint_seconds: float
     run: str
-    """The tracked run of this training, if it has to be trained."""
+    """The uid of the run in which the training is tracked, unless it is done already."""
     device: Device = "cpu"
-    """What it is trained on, which decides its random numbers and the rounding of its sums."""
+    """Decides the random numbers and the rounding of sums."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of a task."""
+    """The result of a training task."""
 
     digit: int
     fingerprint: str
     trained_in: str
-    """The tracked run that trained it; another than the task's if it was kept."""
+    """The uid of the run that trained it; not the task's own if an earlier result was kept."""
     epochs_trained: int
-    """Epochs trained now; the others came from a checkpoint or an earlier run."""
+    """Epochs trained by this task; the others came from a checkpoint."""
     curves: tuple[dict[str, float], ...]
-    """A point an epoch."""
+    """One point per epoch."""
     timestamps: tuple[int, ...]
 
 
@@ -66,7 +66,7 @@ def training_task(
     stage: str,
     device: Device = "cpu",
 ) -> TrainingTask:
-    """The task of one digit in a layer stage; `stage` is the uid of the stage's run."""
+    """Make the task of one digit in a layer stage; `stage` is the uid of the stage's run."""
     return TrainingTask(
         network=network,
         recipe=params.networks[network].recipe,
@@ -84,10 +84,10 @@ def training_task(
 
 
 def core_seconds(timestamps: Sequence[int]) -> float:
-    """How long one core trains a digit's layer when it does nothing else.
+    """Estimate how long one idle core trains a digit's layer.
 
-    Its epochs times the first decile of their durations: neither a pause between two epochs (a
-    kill, a night) nor what else the machine did counts.
+    This is the number of epochs times the first decile of their durations, so that pauses between
+    epochs and other work of the machine do not count.
 
     Args:
         timestamps: of the ends of its epochs, milliseconds.

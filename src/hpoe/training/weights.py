@@ -1,8 +1,8 @@
 """Trained RBMs as files, with the fingerprint of what they were trained from.
 
-Two places. The published file of a digit's layer, MODELS/NETWORK/layerN/DIGIT.safetensors, holds
-weights and biases alone, so that equal training gives equal bytes. The store holds, by fingerprint,
-the state of a training and its curves: a checkpoint while it runs, the result once it is done.
+The published file of a digit's layer, MODELS/NETWORK/layerN/DIGIT.safetensors, holds weights and
+biases only, so that equal training gives equal bytes. The store holds the state of each training
+and its curves, keyed by fingerprint: a checkpoint at first, in the end the result.
 """
 
 from dataclasses import astuple, dataclass, field, fields
@@ -21,18 +21,18 @@ PARTS = tuple(part.name for part in fields(RBM))
 
 @dataclass
 class Training:
-    """A digit's training so far: its state, and a point of the curves an epoch."""
+    """A digit's training so far: its state, and one point of the curves per epoch."""
 
     state: TrainingState
     curves: list[EpochCurves] = field(default_factory=list)
     timestamps: list[int] = field(default_factory=list)
     """When each point was taken, milliseconds since 1970."""
     trained_in: str = ""
-    """The tracked run in which it was trained."""
+    """The uid of the run in which it was trained."""
 
 
 def weights_path(models: Path, network: str, layer: int, digit: int) -> Path:
-    """Where the weights of a digit's layer are published."""
+    """The published file of a digit's layer."""
     return models / network / f"layer{layer}" / f"{digit}.safetensors"
 
 

@@ -129,7 +129,7 @@ def test_a_chain_trains_three_layers_into_the_store_and_leaves_nothing_else(
 ) -> None:
     params = load_params()
     small = params.model_copy(update={"networks": {"default": Network(**asdict(recipe))}})
-    Board.create(tmp_path / "board")
+    Board.create(tmp_path / "board", range(10))
     layers = next(iter(chains_of(small, split_folder, tmp_path).values()))
     assert isinstance(layers, tuple)
     before = set(Path.cwd().iterdir())
