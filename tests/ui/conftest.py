@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.programs import require
 from tests.ui import browser as browsers
 from tests.ui.browser import Visit
 from tests.ui.stand_in import StandIn, serving
@@ -16,8 +17,7 @@ expect.set_options(timeout=15_000)
 @pytest.fixture(scope="module")  # an open browser keeps an event loop, which others must not find
 def browser() -> Iterator[Browser]:
     """A browser for the tests of a module."""
-    if browsers.CHROMIUM is None:
-        pytest.skip("no Chromium on the PATH (Debian's package is called chromium)")
+    require("chromium")
     with browsers.chromium() as browser:
         yield browser
 
