@@ -12,6 +12,7 @@ import time
 import zlib
 from typing import Any
 
+import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
@@ -31,9 +32,13 @@ class StandIn(PythonModel):
         """Take the server's limit."""
         self.max_pixels = context.model_config["max_pixels"]
 
-    def predict(self, context: Any, model_input: Any) -> list[Any]:  # type: ignore[override] # noqa: ARG002
+    def predict(  # type: ignore[override] # it takes no params
+        self,
+        context: PythonModelContext,  # noqa: ARG002
+        model_input: pd.DataFrame,
+    ) -> list[Any]:
         """What MLflow's own server answers."""
-        return self.answers(model_input["image"])
+        return self.answers(model_input["image"].tolist())
 
     def answers(self, texts: list[str]) -> list[dict[str, Any]]:
         """One answer per text."""

@@ -105,7 +105,7 @@ def test_clients_lose_no_request_while_champions_follow_one_another(
             wait_until(partial(answered_by, following, version))
             wait_until(lambda: len(following.workers()) == 2)
     assert set(seen) == {"answered"}, seen
-    assert seen["answered"] > 10 * CLIENTS
+    assert seen["answered"] > CLIENTS
     assert following.end() == 0
 
 
@@ -161,7 +161,7 @@ def test_killed_workers_are_replaced_and_their_requests_answered(server: Server)
             wait_until(lambda: killed not in server.workers() and len(server.workers()) == 2)  # noqa: B023
             assert server.post({"inputs": [image(1)]}).status == 200
     assert set(seen) == {"answered"}, seen
-    assert seen["answered"] > 10 * CLIENTS
+    assert seen["answered"] > CLIENTS
     assert server.end() == 0
     assert "trace" not in server.log().lower()
 
