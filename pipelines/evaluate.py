@@ -18,12 +18,11 @@ from hpoe.evaluation.measures import (
     predict,
     read_curves,
     read_goodness,
-    write_table,
 )
 from hpoe.evaluation.scoring import LAYERS, labelled_images
 from hpoe.execution.pipeline import SPLIT
 from hpoe.execution.stage import report_errors, stage
-from hpoe.files import write_json
+from hpoe.files import write_json, write_table
 from hpoe.params import METHODS, Params
 from hpoe.tensors import load_tensors
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from hpoe.evaluation import drawing, figures
 from hpoe.evaluation.fits import averaged, save_fit
-from hpoe.evaluation.measures import IMAGE_COLUMNS, read_goodness, write_table
+from hpoe.evaluation.measures import IMAGE_COLUMNS, read_goodness
 from hpoe.evaluation.refitting import RefitResult, best, chosen_versions, refit_each, soft_choices
 from hpoe.evaluation.scoring import labelled_images, score_network
 from hpoe.execution.pipeline import SPLIT
 from hpoe.execution.stage import Stage, report_errors, stage
-from hpoe.files import write_json
+from hpoe.files import write_json, write_table
 from hpoe.params import Params
 from hpoe_recognition.normalization import SHIFTS, Versions
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,11 @@ FILES = Path(hpoe.__file__).parent / "serving/page"
 def opened(url: str) -> Image.Image:
     """The image in a data: URL, as it was sent."""
     return Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
+
+
+def asked_about(route: Route) -> str:
+    """The image in a request."""
+    return str(json.loads(route.request.post_data or "")["image"])
 
 
 def answer(image: str, digit: int = 7, **changes: Any) -> dict[str, Any]:
@@ -65,7 +71,7 @@ class Reply:
         if self.body is not None:
             self.route.fulfill(status=self.status, body=self.body)
         else:
-            image = self.route.request.post_data_json["image"]
+            image = asked_about(self.route)
             self.route.fulfill(json=answer(image, self.digit, **self.changes))
 
 
@@ -92,7 +98,7 @@ class StandIn:
         elif name != "explain":
             route.fulfill(path=FILES / name, headers=HEADERS)
         else:
-            self.asked.append(route.request.post_data_json["image"])
+            self.asked.append(asked_about(route))
             reply = self.replies.popleft() if self.replies else Reply()
             reply.route = route
             if not reply.held:

@@ -5,14 +5,12 @@ from pathlib import Path
 
 from hpoe.method.classifier import Fit
 from hpoe.tensors import load_tensors, save_tensors
-from hpoe_recognition.arrays import from_arrays, to_arrays
 from hpoe_recognition.logistic import LogisticNet
 
 REMEDY = "delete it and run `dvc repro` to fit it again"
 FEWER_LAYERS = {"one_layer": 1, "two_layers": 2}
 """Nets on the scores of the lowest layers alone: number of layers by the file's name."""
-VALIDATION_NET = "validation_net."
-ARRAYS = ("weights", "biases", f"{VALIDATION_NET}weights", f"{VALIDATION_NET}biases")
+ARRAYS = ("weights", "biases", "validation_net.weights", "validation_net.biases")
 
 
 def averaged(networks: Sequence[str]) -> str:
@@ -22,7 +20,8 @@ def averaged(networks: Sequence[str]) -> str:
 
 def save_fit(path: Path, fit: Fit) -> None:
     """Write a fit: the final net and the validation net, float64."""
-    arrays = to_arrays(fit.net, "") | to_arrays(fit.validation_net, VALIDATION_NET)
+    parts = (part for net in (fit.net, fit.validation_net) for part in (net.weights, net.biases))
+    arrays = dict(zip(ARRAYS, parts, strict=True))
     save_tensors(path, arrays, {"chosen": fit.chosen, "validation_loss": fit.validation_loss})
 
 
@@ -35,8 +34,8 @@ def load_fit(path: Path) -> Fit:
     arrays, record = load_tensors(path, REMEDY, needed=ARRAYS)
     error_rate, log_loss = record["validation_loss"]
     return Fit(
-        from_arrays(LogisticNet, arrays, ""),
-        from_arrays(LogisticNet, arrays, VALIDATION_NET),
+        LogisticNet(arrays["weights"], arrays["biases"]),
+        LogisticNet(arrays["validation_net.weights"], arrays["validation_net.biases"]),
         record["chosen"],
         (error_rate, log_loss),
     )

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hpoe.files import replacing
 from hpoe.method.classifier import Fit, Labels, Scores
 from hpoe_recognition.logistic import LogisticNet
 
@@ -28,19 +27,6 @@ def read_goodness(folder: Path, networks: Sequence[str]) -> pd.DataFrame:
     names = tables[0].columns.drop(IMAGE_COLUMNS)
     mean = np.mean([table[names].to_numpy() for table in tables], axis=0)
     return tables[0][IMAGE_COLUMNS].join(pd.DataFrame(mean, columns=names))
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV or Parquet, by the file's suffix.
-
-    Raises:
-        StorageError: the disk is full, or the file cannot be written.
-    """
-    with replacing(path) as temporary:
-        if path.suffix == ".csv":
-            table.to_csv(temporary, index=False)
-        else:
-            table.to_parquet(temporary, index=False)
 
 
 def lowest_layers(table: pd.DataFrame, layers: int) -> pd.DataFrame:

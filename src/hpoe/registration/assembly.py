@@ -47,10 +47,7 @@ def assemble(
     labels = digits_in(split)
     rbms = {
         name: [
-            [
-                load_tensors(weights_path(models, name, layer, label), REMEDY)[0]
-                for label in labels
-            ]
+            [load_tensors(weights_path(models, name, layer, label), REMEDY)[0] for label in labels]
             for layer in LAYERS
         ]
         for name in networks

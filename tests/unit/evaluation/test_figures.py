@@ -215,21 +215,21 @@ def test_every_misclassified_image_is_drawn_once_in_its_row_above_its_true_digit
 
 
 def test_corrected_images_are_drawn_above_spoilt_ones_with_both_predictions() -> None:
-    """Images of one grey each: 25 are corrected, the next 3 spoilt, the others unchanged."""
+    """Images of one grey each: 30 are corrected, the next 3 spoilt, the others unchanged."""
     images = np.broadcast_to(np.arange(1, 61, dtype=np.uint8)[:, None, None], (60, 6, 5))
     labels = np.full(60, 4)
     before, after = labels.copy(), labels.copy()
-    before[:25], after[25:28] = 9, 7
+    before[:30], after[30:33] = 9, 7
     before[40:50] = after[40:50] = 1  # wrong before and after
     figure = figures.changed_predictions(images, labels, before, after)
     (axes,) = figure.axes
-    assert figure.get_suptitle() == "Shifts correct 25 test images and spoil 3"
+    assert figure.get_suptitle() == "Shifts correct 30 test images and spoil 3"
     drawn = picture(axes)
-    assert set(np.unique(drawn)) == set(range(29))
-    first_rows = [np.argwhere(drawn == grey)[0, 0] for grey in (1, 25, 26)]
+    assert set(np.unique(drawn)) == set(range(34))
+    first_rows = [np.argwhere(drawn == grey)[0, 0] for grey in (1, 30, 31)]
     assert first_rows == sorted(set(first_rows))
     texts = [text.get_text() for text in axes.texts]
-    assert texts == ["9 → 4"] * 25 + ["4 → 7"] * 3
+    assert texts == ["9 → 4"] * 30 + ["4 → 7"] * 3
     assert [label.get_text() for label in axes.get_yticklabels()] == ["corrected", "spoilt"]
     unchanged = figures.changed_predictions(images, labels, labels, labels)
     assert not picture(unchanged.axes[0]).any()

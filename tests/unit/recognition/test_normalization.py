@@ -155,20 +155,6 @@ def test_deskewed_ink_has_uncorrelated_rows_and_columns_and_stays_where_it_is(se
     assert abs((after * x * y).sum() / (after * y * y).sum()) < 0.005
 
 
-@given(st.integers(0, 10_000), small_slopes)
-def test_deskewing_undoes_a_shear(seed: int, slope: float) -> None:
-    """But for the blur of two interpolations."""
-    straight, again = deskew(drawn(seed)), deskew(shear(drawn(seed), slope))
-    assert np.abs(straight.astype(int) - shift_to(again, straight)).mean() < 4
-
-
-def shift_to(pictures: Images, like: Images) -> NDArray[np.int_]:
-    """A shear about the middle moves an image's centre: moved back by whole pixels."""
-    columns = np.arange(pictures.shape[2])
-    centres = [(part.sum(axis=(0, 1)) * columns).sum() / part.sum() for part in (like, pictures)]
-    return shift(pictures, (0, round(centres[0] - centres[1]))).astype(int)
-
-
 @pytest.mark.parametrize("picture", [np.zeros((2, 5, 4), np.uint8), np.eye(1, 20, 7)])
 def test_images_without_height_are_left_as_they_are(picture: NDArray[np.float64]) -> None:
     flat = (255 * picture).astype(np.uint8).reshape(-1, 5, 4)

@@ -111,46 +111,33 @@ def test_enlarged_digits_come_back_with_their_strokes(
         ("#1b2a6b", "#f4ecd0"),
         ("#ffe9a8", "#20402c"),
         ("#d04040", "#505050"),
+        ("#fa0010", "#00803a"),  # of the same lightness
     ],
 )
 def test_ink_of_any_colour_and_jpeg_change_little(digits: Bytes, ink: str, paper: str) -> None:
-    pictures = [saved(tinted(drawn(digit), ink, paper)) for digit in digits]
-    assert mean_difference(pictures, digits) < 6.5
-
-
-def test_red_ink_on_green_paper_of_the_same_lightness_is_seen(digits: Bytes) -> None:
-    paper, ink = "#00803a", "#fa0010"
-    grey = np.asarray(tinted(drawn(digits[0]), ink, paper).convert("L"))
-    assert np.ptp(grey) < 12
     pictures = [tinted(drawn(digit), ink, paper) for digit in digits]
+    if paper == "#00803a":
+        assert np.ptp(np.asarray(pictures[0].convert("L"))) < 12
+    else:
+        pictures = [saved(picture) for picture in pictures]
     assert mean_difference(pictures, digits) < 6.5
 
 
-def test_dark_and_light_ink_give_the_same_digit(digits: Bytes) -> None:
-    for digit in digits:
-        light, dark = (as_mnist(p) for p in (drawn(digit), ImageOps.invert(drawn(digit))))
-        assert np.abs(light.astype(int) - dark).max() <= 1
-
-
-def test_where_on_the_canvas_a_digit_is_changes_nothing(digits: Bytes) -> None:
-    for digit in digits[::7]:
-        pictures = [drawn(digit, 5, at, (200, 250)) for at in ((0, 0), (17, 3), (60, 110))]
-        first, *others = (as_mnist(picture) for picture in pictures)
-        for other in others:
-            np.testing.assert_array_equal(other, first)
+def test_polarity_place_and_orientation_on_the_canvas_change_nothing(digits: Bytes) -> None:
+    for digit in digits[::3]:
+        picture = drawn(digit, 5, (17, 3), (200, 250))
+        found = as_mnist(picture).astype(int)
+        for at in ((0, 0), (60, 110)):
+            np.testing.assert_array_equal(as_mnist(drawn(digit, 5, at, (200, 250))), found)
+        turned = as_mnist(picture.transpose(Image.Transpose.TRANSPOSE)).T
+        assert np.abs(found - turned).max() <= 1
+        assert np.abs(found - as_mnist(ImageOps.invert(picture))).max() <= 1
 
 
 def test_a_small_digit_on_a_large_canvas_is_looked_at_closely(digits: Bytes) -> None:
     """On a 40th of it: reduced to 256 pixels, the whole shows a digit of five."""
     pictures = [drawn(d, 3, (1900, 700), (2400, 1600)) for d in digits[::4]]
     assert mean_difference(pictures, digits[::4]) < 6.5
-
-
-def test_rows_and_columns_are_treated_alike(digits: Bytes) -> None:
-    for digit in digits[::3]:
-        picture = drawn(digit)
-        turned = as_mnist(picture.transpose(Image.Transpose.TRANSPOSE)).T
-        assert np.abs(as_mnist(picture).astype(int) - turned).max() <= 1
 
 
 def rough_light(kind: str) -> NDArray[np.float64]:

@@ -40,14 +40,14 @@ def claims(seeds: Sequence[SeedResults], params: Params) -> list[Claim]:
     ]
 
 
-def parameters(recipe: Network, pixels: int, digits: int) -> int:
+def parameters(recipe: Network, pixels: int, n_classes: int) -> int:
     """Parameters of a network as the paper counts: the biases of units that two RBMs share, once.
 
     Weights of three layers, and a bias a pixel and a hidden unit, for every digit.
     """
     sizes = (pixels, *recipe.units)
     weights = sum(below * above for below, above in zip(sizes, recipe.units, strict=False))
-    return digits * (weights + sum(sizes))
+    return n_classes * (weights + sum(sizes))
 
 
 def _less(before: Sequence[float], after: Sequence[float]) -> list[float]:
@@ -142,7 +142,7 @@ def _pairs(seeds: Sequence[SeedResults]) -> str:
 
 def _parameters_text(params: Params) -> str:
     recipe = params.networks[NETWORKS[-1]]
-    counted = parameters(recipe, pixels=28 * 28, digits=10)
+    counted = parameters(recipe, pixels=28 * 28, n_classes=10)
     own = counted + 10 * sum(recipe.units[:-1])
     return (
         f"The paper counts {PARAMETERS:,} parameters in 30 RBMs of 500 units, and 310 in the "
@@ -153,7 +153,7 @@ def _parameters_text(params: Params) -> str:
 
 def _parameter_claim(recipe: Network) -> Claim:
     """The count of section 5."""
-    ours = parameters(recipe, pixels=28 * 28, digits=10)
+    ours = parameters(recipe, pixels=28 * 28, n_classes=10)
     verdict: Verdict = "reproduced" if ours == PARAMETERS else "not reproduced"
     numbers = (PARAMETERS, ours, ours, ours)
     return Claim("Parameters of the RBMs of 500 units", "5", "parameters", *numbers, 1, verdict)
