@@ -234,7 +234,7 @@ def _train(
 ) -> Iterator[Combination]:
     """Train all digits of all combinations, what takes longest first; each once it is complete."""
     board = folder / "progress"
-    Board.create(board)
+    Board.create(board, {label for each in left for label in each.params.split.digits})
     splits = {sizes: _cut(sizes, folder) for sizes in dict.fromkeys(c.params.split for c in left)}
     chains: dict[tuple[object, ...], Chain] = {}
     missing: dict[Combination, set[int]] = {}
