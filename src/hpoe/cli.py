@@ -98,9 +98,7 @@ def replicate(
 def sweep(
     networks: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="Networks to train one at a time; default: those that params.yaml trains."
-        ),
+        typer.Argument(help="Networks, each trained alone; default: those of params.yaml."),
     ] = None,
     set_param: Annotated[
         list[str] | None,
@@ -111,10 +109,9 @@ def sweep(
 
     All digits are trained in one pool. If interrupted, run the same command again to resume.
     """
-    from hpoe.execution.stage import say
     from hpoe.execution.sweep import result_table, sweep
 
-    results = sweep(networks or [], set_param or [], load_settings(), Path.cwd(), say)
+    results = sweep(networks or [], set_param or [], load_settings())
     console.print(result_table(results))
 
 

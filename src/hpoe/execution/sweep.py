@@ -9,9 +9,8 @@ next to those of others, and finds the trained digits in the store.
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,18 +22,17 @@ from hpoe.compute.parallel import run_tasks
 from hpoe.compute.progress import Board
 from hpoe.data import mnist
 from hpoe.data.split import save_split
-from hpoe.errors import ParamsError, SweepError
+from hpoe.errors import SweepError
 from hpoe.evaluation.scoring import LAYERS
 from hpoe.execution.experiments import experiment_environment, read_result, run_experiment
+from hpoe.execution.grid import Combination, combinations
 from hpoe.execution.pipeline import RAW, record_path, stage_label
-from hpoe.execution.stage import split_digest
+from hpoe.execution.stage import say, split_digest
 from hpoe.files import write_bytes
-from hpoe.params import Params, Split, load_params
+from hpoe.params import Params, Split
 from hpoe.settings import Settings
-from hpoe.tracking.mlflow_errors import first_line
 from hpoe.tracking.records import (
     StageRecord,
-    execution_key,
     execution_uid,
     stage_uid,
 )
@@ -43,25 +41,6 @@ from hpoe.training.tasks import TrainingTask, training_task
 
 TARGET = "evaluate"
 """The stage that computes a combination's errors; later stages only draw or register."""
-
-
-@dataclass(frozen=True, eq=False)
-class Combination:
-    """One pipeline of a sweep."""
-
-    values: Mapping[str, str]
-    """The params in which it differs from the others."""
-    changes: tuple[str, ...]
-    """Changes to params.yaml, in DVC's syntax."""
-    params: Params
-
-    @property
-    def experiment(self) -> str:
-        """The name of its DVC experiment, unique to its params and code."""
-        return f"sweep-{execution_key(self.params)[:12]}"
-
-    def __str__(self) -> str:
-        return " ".join(f"{name}={value}" for name, value in self.values.items())
 
 
 class CombinationResult(BaseModel):
@@ -85,8 +64,6 @@ def sweep(
     networks: Sequence[str],
     overrides: Sequence[str],
     settings: Settings,
-    root: Path,
-    say: Callable[[str], None],
 ) -> dict[Combination, CombinationResult]:
     """Run the pipeline for all combinations except those that an interrupted sweep has finished.
 
@@ -94,8 +71,6 @@ def sweep(
         networks: networks to train one at a time; if empty, those that params.yaml trains.
         overrides: PARAM=VALUE,VALUE..., in the syntax of `dvc exp run --set-param`.
         settings: of this machine.
-        root: of the repository, the current folder.
-        say: receives lines of progress.
 
     Raises:
         ParamsError: a param does not exist or a value is not allowed; nothing has been started.
@@ -119,42 +94,17 @@ def sweep(
     }
     environment.pop("HPOE_RAY_ADDRESS", None)  # the pipelines find their digits trained
     mnist.fetch(folder / "raw", _source(settings), say)
-    trained = _train(left, settings, folder, say) if device == "cpu" else iter(left)
+    trained = _train(left, settings, folder) if device == "cpu" else iter(left)
     pool = ThreadPoolExecutor(settings.workers if device == "cpu" else 1)
     running: dict[Combination, Future[CombinationResult]] = {}
     try:
         for each in trained:
-            running[each] = pool.submit(_run, each, root, folder, environment, say)
+            running[each] = pool.submit(_run, each, folder, environment)
             for done in filter(Future.done, running.values()):
                 done.result()  # raises the error of a failed pipeline
         return results | {each: done.result() for each, done in running.items()}
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def combinations(networks: Sequence[str], overrides: Sequence[str]) -> list[Combination]:
-    """Combine every network with all combinations of the overrides' values, in DVC's syntax.
-
-    Raises:
-        ParamsError: an override is malformed, or a value is not allowed.
-    """
-    from dvc.utils.hydra import get_hydra_sweeps
-
-    load_params()
-    with _translate_errors(overrides):
-        grid = get_hydra_sweeps({"": list(overrides)})
-    found: dict[str, Combination] = {}
-    for network in networks or (None,):
-        alone = (
-            () if network is None else (f"train=[{network}]", f"classifier.networks=[{network}]")
-        )
-        for point in grid:
-            values = {} if network is None else {"network": network}
-            values |= dict(change.split("=", 1) for change in point[""])
-            changes = (*alone, *point[""])
-            params = _apply(changes)
-            found.setdefault(params.model_dump_json(), Combination(values, changes, params))
-    return list(found.values())
 
 
 def result_table(results: Mapping[Combination, CombinationResult]) -> Table:
@@ -187,52 +137,13 @@ def train_chain(chain: Chain) -> int:
     return chain.number
 
 
-def _apply(changes: Sequence[str]) -> Params:
-    """Load params.yaml with changes.
-
-    Raises:
-        ParamsError: a param does not exist, or its value is not allowed.
-    """
-    from dvc.utils.hydra import apply_overrides
-
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "params.yaml"
-        path.write_bytes(Path("params.yaml").read_bytes())
-        with _translate_errors(changes):
-            apply_overrides(path, list(changes))
-        try:
-            return load_params(path)
-        except ParamsError as error:
-            reason = str(error).removeprefix(f"{path}: ")
-            raise ParamsError(f"params.yaml with {' '.join(changes)}: {reason}") from None
-
-
-@contextmanager
-def _translate_errors(changes: Sequence[str]) -> Iterator[None]:
-    """Report changes that DVC refuses in one sentence."""
-    from dvc.exceptions import DvcException
-    from hydra.errors import HydraException
-
-    try:
-        yield
-    except (DvcException, HydraException) as error:
-        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-        reason = first_line(cause).partition(" expecting ")[0].removesuffix(".")
-        raise ParamsError(
-            f"{' '.join(changes)} cannot be set ({reason}): give PARAM=VALUE,VALUE with a param "
-            "that params.yaml has, as seed=1,2,3"
-        ) from None
-
-
 def _source(settings: Settings) -> Path | None:
     """The folder with MNIST on this machine, if there is one."""
     here = all((RAW / name).exists() for name in mnist.SHA256)
     return RAW if here else settings.mnist_dir
 
 
-def _train(
-    left: Sequence[Combination], settings: Settings, folder: Path, say: Callable[[str], None]
-) -> Iterator[Combination]:
+def _train(left: Sequence[Combination], settings: Settings, folder: Path) -> Iterator[Combination]:
     """Train the digits of all combinations, longest first; yield each combination when complete."""
     board = folder / "progress"
     Board.create(board, {label for each in left for label in each.params.split.digits})
@@ -295,11 +206,7 @@ def _work(chain: Chain) -> int:
 
 
 def _run(
-    combination: Combination,
-    root: Path,
-    folder: Path,
-    environment: Mapping[str, str],
-    say: Callable[[str], None],
+    combination: Combination, folder: Path, environment: Mapping[str, str]
 ) -> CombinationResult:
     """Run a combination's pipeline; save and report its result.
 
@@ -312,7 +219,7 @@ def _run(
             name,
             combination.changes,
             [TARGET],
-            root=root,
+            root=Path.cwd(),
             folder=folder / "experiments",
             environment=environment,
             output=output,
@@ -323,7 +230,8 @@ def _run(
             "continue, finished combinations are kept"
         )
     metrics, record = (
-        read_result(path, name, root) for path in ("reports/metrics.json", record_path(TARGET))
+        read_result(path, name, Path.cwd())
+        for path in ("reports/metrics.json", record_path(TARGET))
     )
     run = StageRecord.model_validate_json(record).pipeline.name
     result = CombinationResult.model_validate({**json.loads(metrics), "run": run})

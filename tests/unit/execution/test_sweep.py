@@ -10,7 +10,8 @@ from rich.console import Console
 from hpoe.compute.progress import Board
 from hpoe.errors import HpoeError, ParamsError
 from hpoe.execution import sweep as sweeping
-from hpoe.execution.sweep import Chain, CombinationResult, combinations, result_table, train_chain
+from hpoe.execution.grid import combinations
+from hpoe.execution.sweep import Chain, CombinationResult, result_table, train_chain
 from hpoe.method.recipe import Recipe
 from hpoe.params import Network, Params, load_params
 from hpoe.settings import Settings
@@ -96,7 +97,7 @@ def test_nothing_is_started_when_a_combination_is_refused(
         monkeypatch.setattr(sweeping, name, None)
     settings = Settings.model_construct(state_dir=tmp_path / "state")
     with pytest.raises(HpoeError):
-        sweeping.sweep([], ["seed=1,-1"], settings, Path(), print)
+        sweeping.sweep([], ["seed=1,-1"], settings)
     assert not (tmp_path / "state").exists()
 
 
