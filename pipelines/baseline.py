@@ -1,7 +1,6 @@
 """Stage baseline: one of Table 1's other methods, on this method's images and on all of MNIST's."""
 
 import time
-from pathlib import Path
 
 import numpy as np
 import typer
@@ -10,12 +9,11 @@ from numpy.typing import NDArray
 from hpoe.data.mnist import load
 from hpoe.data.split import digits_in, load_digit
 from hpoe.errors import ParamsError
-from hpoe.execution.pipeline import RAW, SPLIT
+from hpoe.execution.pipeline import PAPER, RAW, SPLIT
 from hpoe.execution.stage import report_errors, stage
 from hpoe.files import write_json
 from hpoe_recognition.normalization import unit_interval
 
-REPORTS = Path("reports/paper")
 Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
@@ -45,7 +43,7 @@ def main(method: str) -> None:
             }
             running.run.metrics |= {f"{name}_{key}": value for key, value in figures[name].items()}
             running.say(f"{baseline.title}, {len(images)} images: test error {wrong:.2%}")
-        write_json(REPORTS / f"baseline_{method}.json", figures)
+        write_json(PAPER / f"baseline_{method}.json", figures)
 
 
 def _balanced() -> Labelled:

@@ -20,14 +20,13 @@ from hpoe.evaluation.measures import (
     read_goodness,
 )
 from hpoe.evaluation.scoring import LAYERS, labelled_images
-from hpoe.execution.pipeline import SPLIT
+from hpoe.execution.pipeline import CLASSIFIER, FIGURES, GOODNESS, MODELS, REPORTS, SPLIT
 from hpoe.execution.stage import report_errors, stage
 from hpoe.files import write_json, write_table
 from hpoe.params import METHODS, Params
 from hpoe.tensors import load_tensors
+from hpoe.training.tasks import weights_path
 
-GOODNESS, MODELS, REPORTS = Path("data/goodness"), Path("models"), Path("reports")
-CLASSIFIER, FIGURES = MODELS / "classifier", REPORTS / "figures"
 UNITS_PER_DIGIT = 18
 """Receptive fields in the figure."""
 
@@ -95,7 +94,7 @@ def _draw(predictions: pd.DataFrame, reliability: pd.DataFrame, network: str) ->
     wrong = test[test["prediction"] != test["label"]]
     fields = {}
     for label in labels:
-        path = MODELS / network / "layer1" / f"{label}.safetensors"
+        path = weights_path(MODELS, network, 1, label)
         weights = load_tensors(path, "run `dvc repro` to train it")[0]["weights"]
         fields[label] = weights[:, :UNITS_PER_DIGIT].T.reshape(-1, *images.shape[1:])
     true, predicted = (wrong[column].to_numpy() for column in ("label", "prediction"))

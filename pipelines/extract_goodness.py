@@ -1,18 +1,14 @@
 """Stage extract_goodness: the scores of every labelled image under one network."""
 
-from pathlib import Path
-
 import pandas as pd
 import typer
 
 from hpoe.data.split import digits_in
 from hpoe.evaluation.scoring import labelled_images, score_names, score_network
-from hpoe.execution.pipeline import SPLIT
+from hpoe.execution.pipeline import GOODNESS, MODELS, SPLIT
 from hpoe.execution.stage import report_errors, split_datasets, stage
 from hpoe.files import write_table
 from hpoe_recognition.normalization import Versions
-
-MODELS, GOODNESS = Path("models"), Path("data/goodness")
 
 
 @report_errors

@@ -1,14 +1,11 @@
 """Stage fit_classifier: the logistic net on every network's scores, and on the chosen average."""
 
-from pathlib import Path
-
 from hpoe.evaluation.fits import FEWER_LAYERS, averaged, save_fit
 from hpoe.evaluation.measures import lowest_layers, read_goodness
 from hpoe.evaluation.refitting import fit_table
+from hpoe.execution.pipeline import CLASSIFIER, GOODNESS
 from hpoe.execution.stage import report_errors, stage
 from hpoe.params import METHODS
-
-GOODNESS, CLASSIFIER = Path("data/goodness"), Path("models/classifier")
 
 
 @report_errors

@@ -1,20 +1,16 @@
 """Stage joint_model: one density model of pixels and labels, classified by clamping (section 6)."""
 
-from pathlib import Path
-
 import torch
 import typer
 
 from hpoe.evaluation.measures import error_rates
 from hpoe.evaluation.scoring import labelled_images
-from hpoe.execution.pipeline import DATA_SETS, DataSet
+from hpoe.execution.pipeline import DATA_SETS, PAPER, DataSet
 from hpoe.execution.stage import report_errors, stage
 from hpoe.files import write_json
 from hpoe.method.rbm import visible_units
 from hpoe.paper.section_six import Key, joint_predictions, pooled, train_joint
 from hpoe.params import load_section_six
-
-REPORTS = Path("reports/paper")
 
 
 @report_errors
@@ -29,7 +25,7 @@ def main(data_set: DataSet) -> None:
         rates = error_rates(joint_predictions(rbm, table, visible_units(images)))
         running.run.metrics |= rates
         running.say(f"{data_set}, joint model: test error {rates['test_error_rate']:.2%}")
-        write_json(REPORTS / f"joint_model_{data_set}.json", rates)
+        write_json(PAPER / f"joint_model_{data_set}.json", rates)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,13 @@
 """Stage ladder: what section 7 does and suggests, networks averaged, and deskewed ones beside."""
 
-from pathlib import Path
-
 from hpoe.errors import ParamsError
 from hpoe.evaluation.refitting import Scores
 from hpoe.evaluation.scoring import labelled_images, score_network
-from hpoe.execution.pipeline import SPLIT
+from hpoe.execution.pipeline import MODELS, PAPER, SPLIT
 from hpoe.execution.stage import Stage, report_errors, stage
 from hpoe.files import replacing, write_json
 from hpoe.paper.ladder import climb, predictions, rungs, summary
 from hpoe_recognition.normalization import SHEARS, SHIFTS, Preparation, Versions
-
-MODELS, REPORTS = Path("models"), Path("reports/paper")
 
 
 @report_errors
@@ -36,8 +32,8 @@ def main() -> None:
                 f"test error {rates['test_error_rate']:.2%}"
             )
             running.run.metrics[f"{rung.name}_test_error_rate"] = rates["test_error_rate"]
-        write_json(REPORTS / "ladder.json", summary(climbed))
-        with replacing(REPORTS / "ladder_predictions.csv") as path:
+        write_json(PAPER / "ladder.json", summary(climbed))
+        with replacing(PAPER / "ladder_predictions.csv") as path:
             predictions(climbed).to_csv(path, index=False)
 
 

@@ -1,7 +1,6 @@
 """Stage paper_figures: figures 1 to 6 of the paper, of the networks that are trained."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,14 +10,14 @@ from numpy.typing import NDArray
 from hpoe.data.split import digits_in, load_digit
 from hpoe.evaluation import drawing
 from hpoe.evaluation.measures import read_goodness
-from hpoe.execution.pipeline import SPLIT
+from hpoe.execution.pipeline import FIGURES, GOODNESS, MODELS, SPLIT
 from hpoe.execution.stage import report_errors, stage
 from hpoe.method.randomness import generator
 from hpoe.paper import figures as paper_figures
 from hpoe.params import Params
+from hpoe.training.tasks import weights_path
 from hpoe_recognition.normalization import prepare
 
-GOODNESS, MODELS, FIGURES = Path("data/goodness"), Path("models"), Path("reports/figures/paper")
 STEPS = (0, 1, 10, 100, 1000)
 UNITS_SHOWN, IMAGES_SHOWN, EXAMPLES = 18, 8, 100
 EXAMPLES_OF, FIELDS_OF, PAIR = 2, 3, (7, 9)
@@ -47,8 +46,8 @@ def main() -> None:
             "figure6": _scatter(validation, pair),
         }
         for name, figure in drawn.items():
-            drawing.save(figure, FIGURES / f"{name}.png")
-        running.attach([FIGURES / f"{name}.png" for name in drawn], "figures/paper")
+            drawing.save(figure, FIGURES / "paper" / f"{name}.png")
+        running.attach([FIGURES / "paper" / f"{name}.png" for name in drawn], "figures/paper")
         running.say(f"figures 1 to 6 of {', '.join(_by_size(params))}")
 
 
@@ -69,7 +68,7 @@ def _by_size(params: Params) -> list[str]:
 def _chains(params: Params, held_out: dict[int, NDArray[np.uint8]], network: str) -> Figure:
     from hpoe.method.fantasies import gibbs_chain
     from hpoe.method.rbm import visible_units
-    from hpoe.training.weights import load_rbm, weights_path
+    from hpoe.training.weights import load_rbm
 
     strips = []
     for digit, images in held_out.items():
@@ -82,7 +81,7 @@ def _chains(params: Params, held_out: dict[int, NDArray[np.uint8]], network: str
 
 
 def _fields(params: Params, digit: int, shape: tuple[int, ...]) -> Figure:
-    from hpoe.training.weights import load_rbm, weights_path
+    from hpoe.training.weights import load_rbm
 
     panels = {}
     for network in _by_size(params):
@@ -103,7 +102,7 @@ def _reconstructions(
     params: Params, held_out: dict[int, NDArray[np.uint8]], pair: tuple[int, int]
 ) -> Figure:
     from hpoe.method.rbm import hidden_probabilities, visible_probabilities, visible_units
-    from hpoe.training.weights import load_rbm, weights_path
+    from hpoe.training.weights import load_rbm
 
     blocks: dict[str, dict[int, NDArray[np.float32]]] = {}
     for network in _by_size(params):

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ from hpoe.data.split import load_digit
 from hpoe.errors import RegistryError
 from hpoe.evaluation.fits import load_fit
 from hpoe.evaluation.measures import error_rates
-from hpoe.execution.pipeline import SPLIT
+from hpoe.execution.pipeline import MODELS, REPORTS, SPLIT
 from hpoe.execution.stage import Stage, report_errors, split_digest, stage
 from hpoe.files import write_json
 from hpoe.registration.assembly import assemble, evidence_of, in_batches, joined, teach_refusal
@@ -26,7 +25,6 @@ from hpoe.registration.registry import NAME, Registry
 from hpoe.tensors import save_tensors
 from hpoe_recognition.recogniser import Recogniser
 
-MODELS, REPORTS = Path("models"), Path("reports")
 EVERY = 5
 """Every fifth test image is enough to estimate the share that is refused."""
 IMAGES_PER_CALL = 500

@@ -1,7 +1,5 @@
 """Stage shared_model: one density model for all digits, and separate ones beside it (section 6)."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 import typer
@@ -9,7 +7,7 @@ import typer
 from hpoe.data.split import digits_in, load_digit
 from hpoe.evaluation.refitting import refit
 from hpoe.evaluation.scoring import LAYERS, labelled_images
-from hpoe.execution.pipeline import DATA_SETS, DataSet
+from hpoe.execution.pipeline import DATA_SETS, PAPER, DataSet
 from hpoe.execution.stage import report_errors, stage
 from hpoe.files import write_json
 from hpoe.method.hierarchy import activities
@@ -22,8 +20,6 @@ from hpoe.paper.section_six import (
     train_layers,
 )
 from hpoe.params import load_section_six
-
-REPORTS = Path("reports/paper")
 
 
 @report_errors
@@ -61,7 +57,7 @@ def main(data_set: DataSet) -> None:
             f"{k}_test_error_rate": r["test_error_rate"] for k, r in found.items()
         }
         write_json(
-            REPORTS / f"shared_model_{data_set}.json", {**found, "class_specificity": specificity}
+            PAPER / f"shared_model_{data_set}.json", {**found, "class_specificity": specificity}
         )
 
 

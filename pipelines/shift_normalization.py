@@ -1,7 +1,6 @@
 """Stage shift_normalization: each model chooses among shifted images (section 7)."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,12 @@ from hpoe.evaluation.fits import averaged, save_fit
 from hpoe.evaluation.measures import IMAGE_COLUMNS, read_goodness
 from hpoe.evaluation.refitting import RefitResult, best, chosen_versions, refit_each, soft_choices
 from hpoe.evaluation.scoring import labelled_images, score_network
-from hpoe.execution.pipeline import SPLIT
+from hpoe.execution.pipeline import GOODNESS, MODELS, REPORTS, SPLIT
 from hpoe.execution.stage import Stage, report_errors, stage
 from hpoe.files import write_json, write_table
 from hpoe.params import Params
 from hpoe_recognition.normalization import SHIFTS, Versions
 
-GOODNESS, MODELS, REPORTS = Path("data/goodness"), Path("models"), Path("reports")
 FIGURES = REPORTS / "figures"
 SEVEN_OR_NINE = (7, 9)
 """The paper's own experiment."""

@@ -1,7 +1,6 @@
 """Stages train_layer1, 2 and 3: one layer of a network, all its digits side by side."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
@@ -9,14 +8,13 @@ import typer
 
 from hpoe.compute.progress import Board, digit_progress
 from hpoe.data.split import digits_in
-from hpoe.execution.pipeline import SPLIT
+from hpoe.execution.pipeline import MODELS, SPLIT
 from hpoe.execution.stage import Stage, console, report_errors, split_datasets, stage
 from hpoe.files import replacing
 from hpoe.tracking.records import RunRecord
 from hpoe.training.dispatch import find_device, train_all
 from hpoe.training.tasks import Trained, TrainingTask, core_seconds, training_task
 
-MODELS = Path("models")
 INHERITED = ("execution", "stage", "network", "layer", "device")
 """Tags that a digit's run has from its stage's, so that a search finds it by itself."""
 
@@ -58,7 +56,7 @@ def _publish(running: Stage, task: TrainingTask, trained: Trained) -> None:
     """Write a digit's learning curves; track it under the stage, or link the run it came from."""
     curves = pd.DataFrame(trained.curves)
     curves.index = pd.RangeIndex(1, len(curves) + 1, name="epoch")
-    with replacing(MODELS / task.network / f"layer{task.layer}" / f"{task.digit}.csv") as path:
+    with replacing(task.weights.with_suffix(".csv")) as path:
         curves.to_csv(path)
     if trained.trained_in != task.run:
         running.run.tags[f"reused/digit {task.digit}"] = f"uid:{trained.trained_in}"

@@ -1,7 +1,6 @@
-"""`hpoe`: what is not a stage of the pipeline."""
+"""The command `hpoe`: everything that is not a stage of the pipeline."""
 
 import time
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +38,7 @@ def check() -> None:
 @app.command()
 @report_errors
 def summary() -> None:
-    """Show the results of the last execution: errors, seconds a stage, where to look."""
+    """Show the results of the last execution: errors, seconds per stage, where to find more."""
     from hpoe.execution.summary import error_table, stage_table
 
     console.print(stage_table(load_params()))
@@ -72,7 +71,7 @@ def push_runs() -> None:
 @app.command()
 @report_errors
 def checkout(
-    run: Annotated[str, typer.Argument(help="MLflow's id of a run, or of one under it.")],
+    run: Annotated[str, typer.Argument(help="ID of a run in MLflow, or of one of its child runs.")],
 ) -> None:
     """Restore the commit, params and outputs that made a run; refuse where work would be lost."""
     from hpoe.execution.checkout import restore
@@ -99,7 +98,7 @@ def replicate(
 def sweep(
     networks: Annotated[
         list[str] | None,
-        typer.Argument(help="Networks, each trained alone; none: those that params.yaml trains."),
+        typer.Argument(help="Networks, each trained alone; default: those of params.yaml."),
     ] = None,
     set_param: Annotated[
         list[str] | None,
@@ -108,13 +107,12 @@ def sweep(
 ) -> None:
     """Run the pipeline up to its errors for all combinations of networks and values.
 
-    The digits of all of them are trained side by side. The same command goes on where it ended.
+    All digits are trained in one pool. If interrupted, run the same command again to resume.
     """
-    from hpoe.execution.sweep import outcome_table, sweep
+    from hpoe.execution.sweep import result_table, sweep
 
-    say = partial(console.print, markup=False)
-    outcomes = sweep(networks or [], set_param or [], load_settings(), Path.cwd(), say)
-    console.print(outcome_table(outcomes))
+    results = sweep(networks or [], set_param or [], load_settings())
+    console.print(result_table(results))
 
 
 @app.command()

@@ -19,7 +19,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 SECONDS = 5
-"""Limit on the time in which the head of a cluster must answer; Ray itself tries for two minutes."""
+"""In which the head of a cluster must answer; Ray itself would try for two minutes."""
 ATTEMPTS = 4
 """Attempts at a task whose worker or machine is lost."""
 

@@ -19,8 +19,6 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from hpoe.files import write_bytes
-
 
 class Board:
     """Epochs completed per class, in a small file that workers write and the stage reads.
@@ -34,7 +32,8 @@ class Board:
     @classmethod
     def create(cls, path: Path, labels: Iterable[int]) -> "Board":
         """A board of zeros for these labels."""
-        write_bytes(path, bytes(4 * (max(labels) + 1)))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(4 * (max(labels) + 1)))
         return cls(path)
 
     def show(self, label: int, epochs: int) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hpoe.compute.parallel import run_in_order
 from hpoe.data.split import digits_in, load_digit
+from hpoe.training.tasks import weights_path
 from hpoe_recognition.normalization import Versions
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _score_warped(task: ScoringTask) -> NDArray[np.float64]:
 
 
 def _hierarchies(task: ScoringTask) -> "list[list[RBM]]":
-    from hpoe.training.weights import load_rbm, weights_path
+    from hpoe.training.weights import load_rbm
 
     return [
         [load_rbm(weights_path(task.models, task.network, layer, label)) for layer in LAYERS]

@@ -8,10 +8,10 @@ import yaml
 
 RAW, SPLIT, USPS = Path("data/raw"), Path("data/split"), Path("data/usps/split")
 GOODNESS, MODELS, CLASSIFIER = Path("data/goodness"), Path("models"), Path("models/classifier")
-REPORTS, FIGURES = Path("reports"), Path("reports/figures")
-RECORDS, PAPER_RECORDS = Path("reports/runs"), Path("reports/paper/runs")
+REPORTS, FIGURES, PAPER = Path("reports"), Path("reports/figures"), Path("reports/paper")
+RECORDS, PAPER_RECORDS = REPORTS / "runs", PAPER / "runs"
 """The records of the stages of dvc.yaml, and of those of paper/dvc.yaml."""
-PUBLISHED = Path("reports/published.json")
+PUBLISHED = REPORTS / "published.json"
 
 DataSet = Literal["mnist", "usps"]
 DATA_SETS: dict[DataSet, Path] = {"mnist": SPLIT, "usps": USPS}

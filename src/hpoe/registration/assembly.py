@@ -18,7 +18,7 @@ from hpoe.params import Refusal
 from hpoe.registration.outliers import Images, Source, outliers, redrawn
 from hpoe.registration.refusal import fit_digit_score, fit_edges
 from hpoe.tensors import load_tensors
-from hpoe.training.weights import weights_path
+from hpoe.training.tasks import weights_path
 from hpoe_recognition.digit_score import Evidence
 from hpoe_recognition.networks import stacked
 from hpoe_recognition.normalization import SHIFTS

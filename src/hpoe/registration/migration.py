@@ -12,7 +12,7 @@ from typing import Any
 
 from hpoe.errors import TrackingError
 from hpoe.registration.registry import CANDIDATE, CHAMPION, HISTORY, NAME
-from hpoe.tracking.mlflow_errors import explained
+from hpoe.tracking.mlflow_errors import translate_errors
 from hpoe.tracking.store import (
     EXPERIMENT,
     STORE,
@@ -40,7 +40,7 @@ def push(configured_uri: str, report: Callable[[str], None]) -> None:
     if not (STORE / "mlflow.db").exists():
         raise TrackingError(f"{STORE / 'mlflow.db'} is missing: there are no runs to push")
     tracker = Tracker(configured_uri)
-    with explained(configured_uri):
+    with translate_errors(configured_uri):
         copy = _Copy(tracker, configured_uri)
         copied, all_runs = copy.runs()
         report(f"{copied} of {all_runs} runs pushed, the others were there")

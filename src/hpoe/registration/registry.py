@@ -15,7 +15,7 @@ import pandas as pd
 import hpoe_recognition
 from hpoe.errors import RegistryError
 from hpoe.tensors import load_tensors, save_tensors
-from hpoe.tracking.mlflow_errors import ask_health, explained, first_line
+from hpoe.tracking.mlflow_errors import ask_health, first_line, translate_errors
 from hpoe.tracking.store import STORE, check_address, quieten_mlflow, tracking_uri
 from hpoe_recognition.images import Limits
 from hpoe_recognition.recogniser import Recogniser
@@ -47,7 +47,7 @@ def _translated(method: Method) -> Method:
 
     @wraps(method)
     def translating(registry: "Registry", /, *args: object, **kwargs: object) -> object:
-        with explained(registry.uri):
+        with translate_errors(registry.uri):
             return method(registry, *args, **kwargs)
 
     return cast(Method, translating)

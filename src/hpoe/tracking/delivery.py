@@ -1,7 +1,7 @@
-"""Delivering records to MLflow beside the work: late if need be, but whole and once.
+"""Delivering records to MLflow in the background: completely and exactly once, late if necessary.
 
-A stage waits for MLflow only at its beginning and end: one thread delivers in order, whatever the
-server's speed. What could not be delivered is kept as files.
+A stage waits for MLflow only at its beginning and end; one thread delivers in order. Records that
+could not be delivered are kept as files.
 """
 
 import shutil
@@ -14,22 +14,22 @@ from hpoe.tracking.records import StageRecord, load_record, save_record
 from hpoe.tracking.store import SystemMetrics, Tracker, check_address
 
 SECONDS_TO_STOP = 1.0
-"""How long a stage that was interrupted waits for MLflow to hear of it."""
+"""How long an interrupted stage waits for its last delivery."""
 
 
 class Delivery:
-    """The records of one stage on their way to MLflow; a server that is down stops no work."""
+    """Delivers the records of one stage to MLflow; a server that is down stops no stage."""
 
     def __init__(self, address: str, state: Path, warn: Callable[[str], None]) -> None:
         """Prepare to deliver.
 
         Args:
-            address: of the tracking store, empty for the embedded one.
-            state: folder under which undelivered records are kept.
-            warn: told once if the server does not answer.
+            address: of the tracking store; empty for the embedded one.
+            state: folder in which undelivered records are kept.
+            warn: called once with a message if the server does not answer.
 
         Raises:
-            TrackingError: MLflow takes no such address.
+            TrackingError: MLflow does not support this address.
         """
         check_address(address)
         self._address = address
@@ -41,44 +41,44 @@ class Delivery:
         self._under_way: list[Future[None]] = []
 
     def open(self, record: StageRecord) -> None:
-        """Connect, deliver the beginning of a stage, and sample the machine's load into its run.
+        """Connect, create the runs of a stage, and start to sample system metrics.
 
-        The stage waits for it: workers started while another thread imports MLflow were seen to
-        lose their resource tracker (BrokenPipeError), about once in fifty starts.
+        The stage waits for this: when workers started while another thread imported MLflow, about
+        one start in fifty lost its resource tracker (BrokenPipeError).
 
         Raises:
-            TrackingError: the store refuses the login, or is none.
+            TrackingError: the store refuses the login or cannot be used.
         """
         self._submit(self._open, record)
         self._under_way[-1].result()
 
     def deliver(self, record: StageRecord) -> None:
-        """Deliver a record as it is now, if the server answers."""
+        """Deliver the current state of a record, if the server answers."""
         self._submit(self._deliver, record)
 
     def run_id(self, uid: str) -> str:
         """MLflow's id of a run that was delivered.
 
         Raises:
-            UnreachableError: it was not, for the server does not answer.
+            UnreachableError: it was not delivered, because the server does not answer.
         """
         wait(self._under_way)
         found = self._tracker.run_id(uid) if self._tracker else None
         if found is None:
             raise UnreachableError(
                 "the tracking server does not answer, and a model is registered there: start it "
-                "and run the same command again, what was trained is kept"
+                "and run the same command again, trained digits are kept"
             )
         return found
 
     def close(self, record: StageRecord) -> None:
-        """Deliver the whole record and whatever earlier stages kept, or keep it as well."""
+        """Deliver the record, and those that earlier stages kept; keep it if that fails."""
         self._submit(self._close, record)
         for future in self._under_way:
             future.result()
 
     def abort(self, record: StageRecord) -> None:
-        """Deliver that a stage did not end well, without waiting for a server that hangs."""
+        """Deliver the record of a stage that failed, without waiting for a server that hangs."""
         self._submit(self._deliver, record)
         wait(self._under_way, SECONDS_TO_STOP)
 
@@ -108,7 +108,7 @@ class Delivery:
             tracker = self._tracker or Tracker(self._address)
             deliver_kept(self._state, tracker)
             tracker.deliver(record)
-        except TrackingError as error:  # a login that is refused by now costs no training either
+        except TrackingError as error:  # a login refused only now does not stop training either
             self._give_up(error)
             keep_undelivered(self._state, record)
 
@@ -118,11 +118,11 @@ class Delivery:
             f"warning: {error}; the work goes on, its runs are kept in {self._state}/undelivered, "
             "and `hpoe sync` delivers them"
         )
-        self._warn = lambda _: None  # once is enough
+        self._warn = lambda _: None  # only once
 
 
 def keep_undelivered(state: Path, record: StageRecord) -> None:
-    """Keep a record, and copies of the files it names, until `deliver_kept` can deliver them."""
+    """Save a record and copies of its files until `deliver_kept` can deliver them."""
     folder = state / "undelivered" / record.stage.uid
     kept = record.model_copy(deep=True)
     for run in (kept.pipeline, kept.stage):
@@ -134,10 +134,10 @@ def keep_undelivered(state: Path, record: StageRecord) -> None:
 
 
 def deliver_kept(state: Path, tracker: Tracker) -> int:
-    """Deliver the records that were kept, oldest first; how many there were.
+    """Deliver the records that were kept, oldest first; return their number.
 
     Raises:
-        UnreachableError: the server stopped answering; what is not delivered stays kept.
+        UnreachableError: the server stopped answering; undelivered records stay kept.
     """
     kept = [(load_record(path), path.parent) for path in (state / "undelivered").glob("*/*.json")]
     for record, folder in sorted(kept, key=lambda item: item[0].stage.start):

@@ -1,4 +1,4 @@
-"""What a failure of MLflow's means: a server that is down for now, or a login that is refused."""
+"""Errors of MLflow, translated: a server that is down for now, or a login that is refused."""
 
 import os
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ SECONDS_TO_ANSWER = 5
 
 
 def ask_health(uri: str) -> None:
-    """Ask a server whether it is there; a database is not asked.
+    """Check that a server is up; a database is not checked.
 
     Raises:
-        UnreachableError: it does not answer, or whatever stands before it says that it does not.
+        UnreachableError: it does not answer, or a gateway says that it does not.
     """
     if not uri.startswith("http"):
         return
@@ -28,8 +28,8 @@ def ask_health(uri: str) -> None:
 
 
 @contextmanager
-def explained(uri: str) -> Iterator[None]:
-    """Tell failures of a store in a sentence, where they are not hpoe's own.
+def translate_errors(uri: str) -> Iterator[None]:
+    """Report failures of a store in one sentence, unless they are hpoe's own.
 
     Raises:
         UnreachableError: the server did not answer, or failed.
@@ -50,23 +50,23 @@ def explained(uri: str) -> Iterator[None]:
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether the same request may succeed later: no answer, or one that says so."""
+    """Whether the same request may succeed later."""
     status = _status(error)
     return status == 429 or status >= 500
 
 
 def outage(uri: str) -> UnreachableError:
-    """The server, or what it depends on, is down for now."""
+    """The error of a server that is down for now, or whose database is."""
     return UnreachableError(f"the tracking server {uri} fails: its log says why")
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, for the brackets of a sentence."""
+    """The first line of an error's message, to quote in another."""
     return str(error).strip().partition("\n")[0][:200]
 
 
 def _status(error: Exception) -> int:
-    """The status of an answer; 503 where there was none."""
+    """The HTTP status of a response; 503 if there was none."""
     from mlflow.exceptions import MlflowException
 
     if isinstance(error, MlflowException):
@@ -79,7 +79,7 @@ def _refused_login(uri: str, status: int) -> str:
     name = os.environ.get("MLFLOW_TRACKING_USERNAME")
     if status == 403:
         return (
-            f"the tracking server {uri} does not let this user do that: log in as one who may "
+            f"the tracking server {uri} denies this user access: log in as a user who may "
             "change runs and models (MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD)"
         )
     given = f"the login of {name}" if name else "requests without a login"

@@ -27,7 +27,7 @@ Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 
 class Dataset(BaseModel):
-    """Data that a run used, with the digest by which DVC knows it."""
+    """Data that a run used, with DVC's digest."""
 
     name: str
     path: str
@@ -36,12 +36,12 @@ class Dataset(BaseModel):
 
 
 class RunRecord(BaseModel):
-    """A run: what MLflow shows of it."""
+    """Everything that MLflow shows of a run."""
 
-    model_config = ConfigDict(ser_json_inf_nan="constants")  # a training that diverged is shown so
+    model_config = ConfigDict(ser_json_inf_nan="constants")  # a training that diverged has NaN
 
     uid: str
-    """Names the run wherever it is delivered; MLflow's own run id depends on the store."""
+    """Identifies the run in every store; MLflow's run id is different in each."""
     name: str
     start: int = Field(default_factory=lambda: now())
     """Milliseconds since 1970, as all times here."""
@@ -50,13 +50,13 @@ class RunRecord(BaseModel):
     tags: dict[str, str] = {}
     params: dict[str, str] = {}
     metrics: dict[str, float] = {}
-    """Single values, of the time `end`."""
+    """Single values, logged with the time `end`."""
     curves: dict[str, list[float]] = {}
-    """Values by epoch, from epoch 1."""
+    """Values per epoch, from epoch 1."""
     timestamps: list[int] = []
-    """The time of each epoch's values."""
+    """The time of each epoch."""
     artifacts: dict[str, str] = {}
-    """Files, and the folder of the run's artifacts that each goes to."""
+    """Files, each with its folder among the run's artifacts."""
     datasets: list[Dataset] = []
     children: list["RunRecord"] = []
 
@@ -98,10 +98,10 @@ def stage_uid(execution: str, label: str) -> str:
 
 
 def execution_uid(state: Path, params: Params, data: str | None) -> str:
-    """The uid of the execution with these params, code and data: the one under way, or a new one.
+    """Find the execution with these params, code and data, or start one; return its uid.
 
-    All stages of one `dvc repro`, and of one resumed after a kill, find the same. `data` is a
-    digest of the split, None while it is not yet made.
+    All stages of one `dvc repro`, also if it is resumed after a kill, belong to one execution.
+    `data` is a digest of the split, None before the split exists.
     """
     path = state / "executions" / f"{execution_key(params)}.json"
     known = json.loads(path.read_text()) if path.exists() else None

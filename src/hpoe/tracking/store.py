@@ -1,4 +1,4 @@
-"""The only module that logs to MLflow: it delivers records, each as often as needed."""
+"""The tracking store: the only module that logs to MLflow."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import requests
 
 from hpoe.errors import TrackingError, UnreachableError
-from hpoe.tracking.mlflow_errors import ask_health, explained, first_line, is_outage, outage
+from hpoe.tracking.mlflow_errors import ask_health, first_line, is_outage, outage, translate_errors
 from hpoe.tracking.records import RunRecord, StageRecord
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "hpoe"
 UID = "hpoe.uid"
-"""The tag by which a run is found again, whatever MLflow called it."""
+"""The tag by which a run is found again in any store."""
 STORE = Path("mlruns")
 POINTS_PER_CALL = 1000  # the most that MLflow's log_batch takes
 TAGS_PER_CALL = 100
@@ -31,7 +31,7 @@ SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
 
 
 def tracking_uri(configured: str) -> str:
-    """The store's address: the configured one, else the embedded one under mlruns/."""
+    """The configured address of the store, or that of the embedded one under mlruns/."""
     return configured or f"sqlite:///{STORE.resolve() / 'mlflow.db'}"
 
 
@@ -39,7 +39,7 @@ def check_address(configured: str) -> None:
     """Check the address of a store before any work begins.
 
     Raises:
-        TrackingError: MLflow takes no such address.
+        TrackingError: MLflow does not support this address.
     """
     scheme = tracking_uri(configured).partition(":")[0].partition("+")[0]
     if scheme not in SCHEMES:
@@ -51,23 +51,23 @@ def check_address(configured: str) -> None:
 
 
 class SystemMetrics(Protocol):
-    """MLflow's monitor of the machine's load."""
+    """MLflow's monitor of system metrics."""
 
     def start(self) -> None:
-        """Begin to sample."""
+        """Start to sample."""
 
     def finish(self) -> None:
-        """Sample no more."""
+        """Stop sampling."""
 
 
 @dataclass(frozen=True)
 class TopLevelRun:
-    """What a top-level run says of the state that made it."""
+    """A top-level run and the state that produced it."""
 
     name: str
     commit: str
     download: Callable[[Path], Path]
-    """Fetches the run's artifacts into a folder; gives the folder that then holds them."""
+    """Downloads the run's artifacts into a folder; returns the folder that holds them."""
 
 
 class Tracker:
@@ -78,11 +78,11 @@ class Tracker:
     """
 
     def __init__(self, configured_uri: str) -> None:
-        """Connect, making the embedded store or the experiment where it is missing.
+        """Connect, and create the embedded store or the experiment if it is missing.
 
         Raises:
             UnreachableError: the server does not answer, or its database does not.
-            TrackingError: the address is not one that MLflow takes, or the login is refused.
+            TrackingError: MLflow does not support the address, or the login is refused.
         """
         self._uri = tracking_uri(configured_uri)
         ask_health(self._uri)
@@ -91,7 +91,7 @@ class Tracker:
         from mlflow.exceptions import MlflowException
 
         try:
-            with explained(self._uri):
+            with translate_errors(self._uri):
                 self._client = MlflowClient(self._uri)
                 self._experiment = self._experiment_id(local=self._uri.startswith("sqlite"))
         except (MlflowException, OSError) as error:
@@ -100,10 +100,10 @@ class Tracker:
                 "MLFLOW_TRACKING_URI to a server's address, or unset it for the embedded store"
             ) from None
         self._ids: dict[str, str] = {}
-        self._complete: set[str] = set()  # children that need no second delivery
+        self._complete: set[str] = set()  # children that are delivered
 
     def deliver(self, record: StageRecord) -> None:
-        """Bring MLflow up to the record, at the third attempt at the latest.
+        """Bring MLflow up to date with the record, in at most three attempts.
 
         Raises:
             UnreachableError: the server stopped answering; what was delivered stays.
@@ -116,7 +116,7 @@ class Tracker:
                 return
             except (MlflowException, requests.RequestException) as error:
                 if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
-                    raise  # hpoe's own fault: no server that comes back would mend it
+                    raise  # a bug of hpoe, which a retry cannot repair
                 if pause is None and self._uri.startswith("http") and is_outage(error):
                     raise outage(self._uri) from None
                 if pause is None or not is_outage(error):
@@ -126,7 +126,7 @@ class Tracker:
                 time.sleep(pause)
 
     def system_metrics(self, uid: str) -> SystemMetrics:
-        """Let MLflow sample processor, memory, disk and network into a delivered run."""
+        """Sample processor, memory, disk and network into a delivered run."""
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         monitor: SystemMetrics = SystemMetricsMonitor(self._ids[uid], tracking_uri=self._uri)
@@ -134,7 +134,7 @@ class Tracker:
         return monitor
 
     def top_level_run(self, run: str) -> TopLevelRun:
-        """The top-level run of a run.
+        """Find the top-level run above a run, or the run itself.
 
         Raises:
             TrackingError: the store has no such run, or the run has no commit.
@@ -216,7 +216,7 @@ class Tracker:
         log_values(self._client, run_id, points, record.params, tags)
 
     def _linked(self, value: str) -> str:
-        """A tag's value; a link to another run becomes MLflow's id of it, where it is known."""
+        """A tag's value; a link to another run becomes that run's id in MLflow, if it is known."""
         if not value.startswith("uid:"):
             return value
         return self.run_id(value.removeprefix("uid:")) or value
@@ -247,7 +247,7 @@ class Tracker:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            return self._experiment_id(local=local)  # another stage was faster
+            return self._experiment_id(local=local)  # another stage has just created it
 
 
 def log_values(
@@ -270,9 +270,9 @@ def log_values(
 
 
 def quieten_mlflow() -> None:
-    """Keep MLflow from telling users of its schema and from retrying; before its import.
+    """Turn off MLflow's messages and retries; to be called before MLflow is imported.
 
-    MLflow would send a request again whose reply was lost: a run made twice. `Tracker` looks first.
+    When a reply is lost, MLflow's retry would create a run twice; `Tracker` looks for it first.
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")

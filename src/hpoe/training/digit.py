@@ -24,14 +24,13 @@ from hpoe.method.hierarchy import activities
 from hpoe.method.randomness import generator
 from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, measure, visible_units
 from hpoe.method.recipe import Recipe
-from hpoe.training.tasks import Trained, TrainingTask
+from hpoe.training.tasks import Trained, TrainingTask, weights_path
 from hpoe.training.weights import (
     Training,
     load_rbm,
     load_training,
     save_rbm,
     save_training,
-    weights_path,
 )
 from hpoe_recognition.normalization import prepare
 
@@ -110,8 +109,7 @@ def load_task(task: TrainingTask) -> LoadedTask:
 def publish(loaded: LoadedTask) -> Trained:
     """Write the weights of a trained layer to their place among the stage's outputs."""
     task, training = loaded.task, loaded.training
-    path = weights_path(task.models, task.network, task.layer, task.digit)
-    save_rbm(path, training.state.rbm, loaded.fingerprint)
+    save_rbm(task.weights, training.state.rbm, loaded.fingerprint)
     Board(task.board).show(task.digit, task.recipe.epochs)
     return Trained(
         task.digit,

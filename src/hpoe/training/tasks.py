@@ -18,6 +18,11 @@ from hpoe.settings import Settings
 Device = Literal["cpu", "cuda"]
 
 
+def weights_path(models: Path, network: str, layer: int, digit: int) -> Path:
+    """The published file of a digit's layer."""
+    return models / network / f"layer{layer}" / f"{digit}.safetensors"
+
+
 @dataclass(frozen=True)
 class TrainingTask:
     """Everything a worker needs to train one layer of one digit."""
@@ -36,6 +41,11 @@ class TrainingTask:
     """The uid of the run in which the training is tracked, unless it is done already."""
     device: Device = "cpu"
     """Decides the random numbers and the rounding of sums."""
+
+    @property
+    def weights(self) -> Path:
+        """The file that is published once the layer is trained."""
+        return weights_path(self.models, self.network, self.layer, self.digit)
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,6 @@ class Training:
     """The uid of the run in which it was trained."""
 
 
-def weights_path(models: Path, network: str, layer: int, digit: int) -> Path:
-    """The published file of a digit's layer."""
-    return models / network / f"layer{layer}" / f"{digit}.safetensors"
-
-
 def save_rbm(path: Path, rbm: RBM, fingerprint: str) -> None:
     """Publish an RBM."""
     save_tensors(path, _arrays(rbm), {"fingerprint": fingerprint})

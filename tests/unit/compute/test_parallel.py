@@ -122,7 +122,7 @@ def test_more_workers_than_memory_holds_are_told_before_anything_is_started() ->
     with pytest.raises(WorkerError) as caught:
         list(run_tasks(square, range(3), 1_000_000))
     assert re.fullmatch(
-        r"1000000 workers take some 390625\.0 GiB of memory, and [\d.]+ GiB are free: "
+        r"1000000 workers need about 390625\.0 GiB of memory, and [\d.]+ GiB are free: "
         r"set HPOE_WORKERS to \d+ or fewer",
         str(caught.value),
     )
@@ -143,7 +143,7 @@ def test_what_a_container_may_take_counts(
     (tmp_path / "memory.max").write_text(f"{1199 * 2**20}\n")
     check_memory(2)
     with pytest.raises(
-        WorkerError, match=r"4 workers take some 1\.6 GiB .* 1\.2 GiB are free.* 2 or"
+        WorkerError, match=r"4 workers need about 1\.6 GiB .* 1\.2 GiB are free.* 2 or"
     ):
         check_memory(4)
     check_memory.cache_clear()

@@ -14,7 +14,8 @@ from hpoe.evaluation.scoring import LAYERS, SETS, labelled_images, score_names, 
 from hpoe.method.hierarchy import layer_goodness
 from hpoe.method.rbm import RBM, initial_state, visible_units
 from hpoe.method.recipe import Recipe
-from hpoe.training.weights import save_rbm, weights_path
+from hpoe.training.tasks import weights_path
+from hpoe.training.weights import save_rbm
 from hpoe_recognition.normalization import SHIFTS, Versions, deskew, shear, shift
 
 SHIFTED = Versions(offsets=SHIFTS)

@@ -10,7 +10,8 @@ from rich.console import Console
 from hpoe.compute.progress import Board
 from hpoe.errors import HpoeError, ParamsError
 from hpoe.execution import sweep as sweeping
-from hpoe.execution.sweep import Chain, Outcome, combinations, outcome_table, train_chain
+from hpoe.execution.grid import combinations
+from hpoe.execution.sweep import Chain, CombinationResult, result_table, train_chain
 from hpoe.method.recipe import Recipe
 from hpoe.params import Network, Params, load_params
 from hpoe.settings import Settings
@@ -96,7 +97,7 @@ def test_nothing_is_started_when_a_combination_is_refused(
         monkeypatch.setattr(sweeping, name, None)
     settings = Settings.model_construct(state_dir=tmp_path / "state")
     with pytest.raises(HpoeError):
-        sweeping.sweep([], ["seed=1,-1"], settings, Path(), print)
+        sweeping.sweep([], ["seed=1,-1"], settings)
     assert not (tmp_path / "state").exists()
 
 
@@ -141,13 +142,15 @@ def test_a_chain_trains_three_layers_into_the_store_and_leaves_nothing_else(
 def test_the_table_shows_the_fewest_validation_errors_first() -> None:
     every = combinations([], ["seed=1,2,3", "split.digits=[0,1]"])
     rates = (0.03, 0.01, 0.02)
-    outcomes = {
-        each: Outcome(validation_error_rate=rate, test_error_rate=rate / 2, run=f"run {rate}")
+    results = {
+        each: CombinationResult(
+            validation_error_rate=rate, test_error_rate=rate / 2, run=f"run {rate}"
+        )
         for each, rate in zip(every, rates, strict=True)
     }
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(outcome_table(outcomes))
+        console.print(result_table(results))
     rows = [line for line in capture.get().splitlines() if "run 0" in line]
     assert [re.findall(r"[\d.]+%", row) for row in rows] == [
         ["1.00%", "0.50%"],

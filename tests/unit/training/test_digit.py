@@ -22,7 +22,7 @@ from hpoe.params import Params
 from hpoe.training import digit as training
 from hpoe.training.dispatch import train
 from hpoe.training.tasks import Trained, TrainingTask
-from hpoe.training.weights import Training, load_rbm, save_rbm, save_training, weights_path
+from hpoe.training.weights import Training, load_rbm, save_rbm, save_training
 
 
 def elsewhere(task: TrainingTask, name: str) -> TrainingTask:
@@ -39,7 +39,7 @@ def train_below(task: TrainingTask) -> None:
 
 
 def published(task: TrainingTask) -> Path:
-    return weights_path(task.models, task.network, task.layer, task.digit)
+    return task.weights
 
 
 def change_recipe(task: TrainingTask, **changes: Any) -> TrainingTask:

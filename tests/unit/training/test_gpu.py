@@ -28,8 +28,8 @@ from hpoe.settings import Settings
 from hpoe.training import gpu as batched
 from hpoe.training.dispatch import find_device, train, train_all
 from hpoe.training.gpu import BatchedDivergence, train_together
-from hpoe.training.tasks import Trained, TrainingTask
-from hpoe.training.weights import Training, load_rbm, save_training, weights_path
+from hpoe.training.tasks import Trained, TrainingTask, weights_path
+from hpoe.training.weights import Training, load_rbm, save_training
 
 DIGITS, IMAGES, VISIBLE, HIDDEN = 3, 23, 12, 8
 PARTS = ("weights", "visible_biases", "hidden_biases")
@@ -207,10 +207,7 @@ def train_here(layer: list[TrainingTask]) -> dict[int, Trained]:
 
 
 def published(layer: list[TrainingTask]) -> list[bytes]:
-    return [
-        weights_path(task.models, task.network, task.layer, task.digit).read_bytes()
-        for task in layer
-    ]
+    return [task.weights.read_bytes() for task in layer]
 
 
 @pytest.mark.parametrize("above", [1, 2, 3])

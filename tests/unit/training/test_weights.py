@@ -17,13 +17,13 @@ from hpoe.method.classifier import Fit
 from hpoe.method.rbm import RBM, EpochCurves, TrainingState, initial_state
 from hpoe.method.recipe import Recipe
 from hpoe.tensors import load_tensors
+from hpoe.training.tasks import weights_path
 from hpoe.training.weights import (
     Training,
     load_rbm,
     load_training,
     save_rbm,
     save_training,
-    weights_path,
 )
 from hpoe_recognition.logistic import LogisticNet
 
