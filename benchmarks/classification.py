@@ -1,7 +1,7 @@
-"""Classify 10,000 test images by thirty models, beside the matrix products of it by themselves.
+"""Measure scoring of 10,000 test images under thirty models against its matrix products alone.
 
-Both in turn, in as many processes of one thread as there are workers, a thousand images at a time.
-What a process holds at its peak is measured as well, scoring and training.
+Both are timed in turn, a thousand images at a time, in one process with one thread per worker. The
+peak memory of a process that scores, and of one that trains, is measured as well.
 """
 
 import resource
@@ -11,11 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.table import Table
 
-from benchmarks.digits import console
-from benchmarks.floor import IMAGES, VISIBLE, seconds_of
-from benchmarks.machine import machine
+from benchmarks.floor import IMAGES, VISIBLE
+from benchmarks.measuring import console, machine, table, timed
 from hpoe.compute.parallel import run_tasks
 from hpoe.evaluation.scoring import IMAGES_AT_ONCE
 from hpoe.execution.stage import report_errors
@@ -33,7 +31,7 @@ TEST_IMAGES, DIGITS, REPEATS = 10_000, 10, 60
 
 @report_errors
 def main() -> None:
-    """Print and keep what classification takes here."""
+    """Print and keep what classification takes on this machine."""
     recipe, workers = load_params().networks["default"].recipe, load_settings().workers
     seconds = np.array(list(run_tasks(_measure, [recipe] * workers, workers)))  # [workers, 2, N]
     shares = TEST_IMAGES / IMAGES_AT_ONCE * DIGITS / workers
@@ -50,19 +48,21 @@ def main() -> None:
         "peak_mib_a_process": peak,
     }
     write_json(REPORT, report)
-    table = Table(title=f"{TEST_IMAGES:,} images under thirty models, {workers} processes")
-    for heading in ("", "seconds", "median"):
-        table.add_column(heading, justify="right")
+    shown = table(
+        f"{TEST_IMAGES:,} images under thirty models, {workers} processes", "", "seconds", "median"
+    )
     labels = {"seconds": "goodness of all layers", "seconds_products": "products alone"}
     for name, label in labels.items():
-        table.add_row(label, f"{report[name]:.2f}", f"{report[name + '_median']:.2f}")
-    console.print(table)
+        shown.add_row(label, f"{report[name]:.2f}", f"{report[name + '_median']:.2f}")
+    console.print(shown)
     held = ", ".join(f"{name} {size:.0f} MiB" for name, size in peak.items())
-    console.print(f"{report['times_the_products']:.2f} times the products; peak a process: {held}")
+    console.print(
+        f"{report['times_the_products']:.2f} times the products; peak per process: {held}"
+    )
 
 
 def _measure(recipe: Recipe) -> tuple[list[float], list[float]]:
-    """Seconds of a thousand images under one digit's models, and of the products in that."""
+    """Time a thousand images under one digit's models, and the matrix products alone."""
     torch.set_num_threads(1)
     hierarchy, v = _models(recipe), _images(IMAGES_AT_ONCE)
     inputs = [v, *(torch.rand(len(v), units) for units in recipe.units[:-1])]
@@ -76,18 +76,18 @@ def _measure(recipe: Recipe) -> tuple[list[float], list[float]]:
 
     works: tuple[Callable[[], None], ...] = scoring, products
     with torch.inference_mode():
-        seconds = np.array([[seconds_of(work) for work in works] for _ in range(REPEATS)])
+        seconds = np.array([[timed(work)[0] for work in works] for _ in range(REPEATS)])
     return seconds[:, 0].tolist(), seconds[:, 1].tolist()
 
 
 def _in_a_new_process(work: Callable[[Recipe], int], recipe: Recipe) -> int:
-    """For a peak is that of all a process has done."""
+    """Run in a new process: a peak is that of everything a process has done."""
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(work, (recipe,))
 
 
 def _score_once(recipe: Recipe) -> int:
-    """Bytes at the peak of a process that scores the test images under one digit's models."""
+    """Score the test images under one digit's models; return the process's peak in bytes."""
     torch.set_num_threads(1)
     hierarchy, v = _models(recipe), _images(TEST_IMAGES)
     for part in torch.split(v, IMAGES_AT_ONCE):
@@ -96,7 +96,7 @@ def _score_once(recipe: Recipe) -> int:
 
 
 def _train_once(recipe: Recipe) -> int:
-    """Bytes at the peak of a process that trains the first layer of one digit for an epoch."""
+    """Train the first layer of one digit for an epoch; return the process's peak in bytes."""
     torch.set_num_threads(1)
     rng = np.random.Generator(np.random.SFC64(1))
     state = initial_state(recipe, 1, VISIBLE, rng)
@@ -105,7 +105,7 @@ def _train_once(recipe: Recipe) -> int:
 
 
 def _models(recipe: Recipe) -> list[RBM]:
-    """Three RBMs of the right sizes; what they have learned does not matter for time."""
+    """Make three untrained RBMs: what they have learned does not matter for time."""
     rng = np.random.Generator(np.random.SFC64(0))
     sizes = VISIBLE, *recipe.units
     return [initial_state(recipe, n + 1, sizes[n], rng).rbm for n in range(len(recipe.units))]

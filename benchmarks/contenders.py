@@ -1,7 +1,7 @@
-"""Ways to train one RBM on a digit's images, each as its library's authors mean it to be used.
+"""Ways to train one RBM on a digit's images, each as its library's authors intend.
 
-All get the same images, hidden units, minibatches and epochs, and give the same thing: an RBM of
-this project. Learning rates are each library's own, for they mean different things there.
+All get the same images, hidden units, minibatches and epochs, and return an RBM of this project.
+Learning rates differ, because they mean different things in each library.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from hpoe.method.fitting import train_epochs
 from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, measure
 from hpoe.method.recipe import Recipe
 from hpoe.training.digit import CURVE_SAMPLE
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
 
 HPOE = "hpoe"
 RBMS_LEARNING_RATE = 2.0
-"""Of gradients that the library scales to length 1: of 0.01 (its default) to 2, the one that left
-the smallest reconstruction error on held-out images."""
+"""For gradients that the library scales to length 1: of the rates from 0.01 (its default) to 2, the
+one with the smallest reconstruction error on held-out images."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What every contender is to do."""
+    """The task of every contender."""
 
     recipe: Recipe
-    """The paper's, with the hidden units, minibatches and epochs of this measurement."""
+    """The paper's recipe with the hidden units, minibatches and epochs of this measurement."""
     seed: int
 
     @property
@@ -39,25 +40,24 @@ class Work:
 
 
 def train_hpoe(images: torch.Tensor, work: Work) -> RBM:
-    """As a stage of the pipeline trains, with its learning curves (CD-1)."""
+    """Train as a stage of the pipeline does, with its learning curves (CD-1)."""
     rng = np.random.Generator(np.random.SFC64(work.seed))
     state = initial_state(work.recipe, 1, images.shape[1], rng)
     divergence = ContrastiveDivergence(state, work.recipe)
     sample = images[:CURVE_SAMPLE]
-    for epoch in range(work.recipe.epochs):
-        error = divergence.epoch(images, rng, work.recipe, epoch)
+    for error in train_epochs(divergence, state, work.recipe, images, lambda *_: rng):
         measure(state.rbm, error, sample, sample)
     return state.rbm
 
 
 def from_scikit_learn(model: "BernoulliRBM") -> RBM:
-    """A fitted model of scikit-learn's as an RBM of this project."""
+    """Convert a fitted model of scikit-learn to an RBM of this project."""
     arrays = model.components_.T, model.intercept_visible_, model.intercept_hidden_
     return RBM(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
 
 
 def train_scikit_learn(images: torch.Tensor, work: Work) -> RBM:
-    """`BernoulliRBM`, persistent chains instead of CD-1; float32, as its input is."""
+    """Train scikit-learn's `BernoulliRBM`: persistent chains instead of CD-1; float32."""
     from sklearn.neural_network import BernoulliRBM
 
     model = BernoulliRBM(
@@ -71,9 +71,9 @@ def train_scikit_learn(images: torch.Tensor, work: Work) -> RBM:
 
 
 def train_rbms(images: torch.Tensor, work: Work) -> RBM:
-    """The update of `rbms` in its CD mode, faster than in its own loop.
+    """Train by the update of `rbms` in its CD mode, without the library's own loop.
 
-    That writes to a file at every update, and makes a pass over the minibatch whose result it
+    That loop writes to a file at every update, and makes a pass over the minibatch whose result it
     does not use.
     """
     from rbms.bernoulli_bernoulli.classes import BBRBM
@@ -100,7 +100,7 @@ def train_rbms(images: torch.Tensor, work: Work) -> RBM:
 
 
 def train_learnergy(images: torch.Tensor, work: Work) -> RBM:
-    """`RBM.fit`, CD-1 with binary reconstructions."""
+    """Train by learnergy's `RBM.fit`: CD-1 with binary reconstructions."""
     from learnergy.core import Dataset
     from learnergy.models.bernoulli import RBM as Model  # noqa: N811
 

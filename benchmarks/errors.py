@@ -1,10 +1,10 @@
-"""Error against seconds: the recipe with more and more epochs, and scikit-learn's parts.
+"""Error against seconds of training, for several numbers of epochs, beside scikit-learn's RBMs.
 
     python -m benchmarks.errors --epochs 10 --epochs 30 --seeds 1 --seeds 2 --seeds 3
 
-The report is written after every run. Runs that it holds are kept, so that the command can be
-stopped and go on: `--anew` begins again. Seconds are those of the processors' time over the number
-of workers, which is what training takes where nothing else runs: the digits are equally long.
+The report is written after every run, and the runs in it are kept: run the command again to resume,
+or with `--anew` to start over. Seconds are core seconds over the number of workers, which is what
+training takes on an idle machine, because all digits take equally long.
 """
 
 import json
@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from benchmarks import hierarchies, pictures
-from benchmarks.digits import console, split_into
-from benchmarks.machine import machine
+from benchmarks.measuring import console, machine, split_into, table
 from hpoe.evaluation import drawing
 from hpoe.evaluation.refitting import best, refit, soft_choices
 from hpoe.evaluation.scoring import labelled_images
@@ -34,27 +33,27 @@ from hpoe.training.digit import VERSION
 
 REPORT, PICTURE = (Path(f"reports/benchmarks/errors.{kind}") for kind in ("json", "png"))
 TEMPERATURES = (5.0, 10.0, 20.0)
-"""Of the soft choice among shifts; validation has never chosen others by more than chance."""
+"""Of the soft choice among shifts; validation has not preferred others by more than chance."""
 EPOCHS, SEEDS = (10, 15, 30, 100), (1, 2, 3)
 TARGETS = {"as_given": (0.018, 0.017), "soft_shifts": (0.0135, 0.011)}
-"""Test errors, by what is asked about."""
+"""Test errors to reach, by choice among shifts."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """Thirty RBMs, trained and judged."""
+    """Thirty trained RBMs and their errors."""
 
     method: str
     images: str
     epochs: int
     seed: int
     version: int
-    """Of the arithmetic of training."""
+    """Version of the arithmetic of training."""
     core_seconds: float
     seconds: float
-    """The former over the workers."""
+    """Core seconds over the number of workers."""
     as_given: tuple[float, float]
-    """Validation and test error."""
+    """Validation and test error; images as given."""
     soft_shifts: tuple[float, float]
 
 
@@ -63,9 +62,9 @@ def main(
     epochs: Annotated[list[int], typer.Option(min=1)] = list(EPOCHS),  # noqa: B006 - Typer's way
     seeds: Annotated[list[int], typer.Option(min=0)] = list(SEEDS),  # noqa: B006
     methods: Annotated[list[str], typer.Option()] = list(hierarchies.METHODS),  # noqa: B006
-    anew: Annotated[bool, typer.Option(help="Forget the runs of the report.")] = False,
+    anew: Annotated[bool, typer.Option(help="Discard the runs of the report.")] = False,
 ) -> None:
-    """Print, draw and keep what an error costs here."""
+    """Print, draw and keep how errors fall with the time of training."""
     params, settings = load_params(), load_settings()
     runs = [] if anew else _runs()
     with TemporaryDirectory() as folder:
@@ -89,7 +88,7 @@ def main(
 def _judge(
     params: Params, split: Path, scores: NDArray[np.float64]
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Errors of the classifier on scores [S, N, M] of images as given, and after soft choices."""
+    """Classify scores [S, N, M] of images as given, and after the best soft choice; the errors."""
     frame, _ = labelled_images(split)
     plain = refit(params.classifier, frame, scores[0])
     softened = soft_choices(scores, TEMPERATURES)
@@ -102,7 +101,7 @@ def _judge(
 
 
 def _runs() -> list[Run]:
-    """Those of the report."""
+    """Read the runs of the report."""
     if not REPORT.exists():
         return []
     return [
@@ -112,7 +111,7 @@ def _runs() -> list[Run]:
 
 
 def _curves(runs: Sequence[Run]) -> pd.DataFrame:
-    """A row a method, kind of images, number of epochs and choice: means over the seeds."""
+    """One row per method, kind of images, choice and number of epochs: means over the seeds."""
     rows = [
         {
             **{name: getattr(run, name) for name in ("method", "images", "epochs", "seconds")},
@@ -129,7 +128,7 @@ def _curves(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def seconds_to_error(curves: pd.DataFrame, choice: str, error: float) -> float | None:
-    """Of the first number of epochs whose mean test error is as low; none if no number's is."""
+    """Seconds of the fewest epochs whose mean test error is as low; None if there are none."""
     reached = curves[(curves["choice"] == choice) & (curves["test"] <= error)]
     return None if reached.empty else float(reached["seconds"].min())
 
@@ -150,16 +149,16 @@ def _report(runs: Sequence[Run], workers: int) -> None:
 
 
 def _table(curves: pd.DataFrame) -> Table:
-    table = Table(title="Thirty RBMs and their classifier; seconds of training; means over seeds")
-    for heading in ("by", "images", "asked about"):
-        table.add_column(heading)
-    for heading in ("epochs", "seconds", "validation", "test", "seeds"):
-        table.add_column(heading, justify="right")
+    shown = table(
+        "Thirty RBMs and their classifier; seconds of training; means over seeds",
+        *("by", "images", "choice", "epochs", "seconds", "validation", "test", "seeds"),
+        left=("by", "images", "choice"),
+    )
     for row in curves.itertuples():
         errors = f"{row.validation:.2%}", f"{row.test:.2%}"
         who = str(row.method), str(row.images), str(row.choice)
-        table.add_row(*who, str(row.epochs), f"{row.seconds:.1f}", *errors, str(row.seeds))
-    return table
+        shown.add_row(*who, str(row.epochs), f"{row.seconds:.1f}", *errors, str(row.seeds))
+    return shown
 
 
 if __name__ == "__main__":

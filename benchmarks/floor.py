@@ -1,15 +1,14 @@
-"""A layer's training beside its floor: the five matrix products of each update by themselves.
+"""A layer's training against its floor: the five matrix products of each update alone.
 
-Two are of data and weights, one of hidden states and weights; the two of the statistics are made as
-one of stacked pairs, as that is faster. Both are measured in turn, in the same processes, on the
-same shapes, with one thread each, a few updates at a time, so that other work on the machine meets
-both alike. The products are made by oneDNN, MKL (both through PyTorch) and OpenBLAS (NumPy, SciPy);
-the floor is the fastest of them.
+Two products are of data and weights, one of hidden states and weights; the two of the statistics
+are computed as one of stacked pairs, which is faster. Training and products are timed in turn, in
+the same processes, on the same shapes, with one thread each, a few updates at a time, so that other
+work on the machine affects both alike. The products are computed by oneDNN, MKL (both through
+PyTorch) and OpenBLAS (NumPy, SciPy); the floor is the fastest of them.
 """
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import cycle
 
 import numpy as np
@@ -17,39 +16,40 @@ import torch
 from scipy.linalg.blas import sgemm
 from threadpoolctl import threadpool_limits
 
+from benchmarks.measuring import timed
 from hpoe.compute.parallel import run_tasks
 from hpoe.method.products import onednn
 from hpoe.method.rbm import ContrastiveDivergence, initial_state
 from hpoe.method.recipe import Recipe
 
 IMAGES = 4400
-"""Of an epoch; what a few updates took is scaled to that."""
+"""Images per epoch; the time of a few updates is scaled to that."""
 VISIBLE = 784
 REPEATS = 50
-"""Of all works in turn."""
+"""Rounds, in each of which everything is timed in turn."""
 IN_A_ROW = 4
-"""Timings of one work before it is the others' turn."""
+"""Consecutive timings of one thing."""
 FLOP = 1e9
-"""Of one timing's products, about: some milliseconds, so that many are not interrupted."""
+"""Operations per timing, about: a few milliseconds, so that many are not interrupted."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Training of one layer, measured."""
+    """The measured training of one layer."""
 
     visible: int
     hidden: int
     minibatch: int
     seconds_an_epoch: float
-    """The least of the repeats, mean of the workers."""
+    """The least of the repeats, averaged over the workers."""
     seconds_an_epoch_median: float
     seconds_products: float
     seconds_products_median: float
     products_by: str
-    """The library that makes them fastest."""
+    """The fastest library."""
     gflops: float
     gflops_products: float
-    """Of all workers together."""
+    """Sum over the workers."""
     roofline_fraction: float
 
 
@@ -62,7 +62,7 @@ class _Task:
 
 
 def measure_layer(recipe: Recipe, visible: int, hidden: int, workers: int, repeats: int) -> Layer:
-    """Train a layer in all workers at once, and its products alone."""
+    """Time the training of a layer, and its products alone, in all workers at once."""
     sized = replace(recipe, units=(hidden, hidden, hidden))
     tasks = [_Task(sized, visible, repeats, worker) for worker in range(workers)]
     measured = list(run_tasks(_measure, tasks, workers))
@@ -88,7 +88,7 @@ def measure_layer(recipe: Recipe, visible: int, hidden: int, workers: int, repea
 
 
 def network_fraction(layers: Sequence[Layer], hidden: int, minibatch: int) -> float:
-    """Of three layers of so many units: the products' seconds over those of training."""
+    """Compute the products' share of the training time of three layers of so many units."""
     shapes = (VISIBLE, hidden), (hidden, hidden), (hidden, hidden)
     found = {(layer.visible, layer.hidden, layer.minibatch): layer for layer in layers}
     three = [found[*shape, minibatch] for shape in shapes]
@@ -96,20 +96,15 @@ def network_fraction(layers: Sequence[Layer], hidden: int, minibatch: int) -> fl
     return products / sum(layer.seconds_an_epoch for layer in three)
 
 
-def rows(layers: Sequence[Layer]) -> list[dict[str, float | str]]:
-    """The layers as JSON values."""
-    return [asdict(layer) for layer in layers]
-
-
 def _updates(task: _Task) -> int:
-    """Of one timing: an epoch's at most."""
+    """Number of updates per timing, at most one epoch."""
     update = 5 * 2 * task.recipe.minibatch_size * task.visible * task.recipe.units[0]
     return min(round(FLOP / update), IMAGES // task.recipe.minibatch_size)
 
 
 @torch.inference_mode()
 def _measure(task: _Task) -> dict[str, list[float]]:
-    """Seconds of some updates of training, then of their products by each library."""
+    """Time some updates of training, and their products by each library."""
     torch.set_num_threads(1)
     rng = np.random.Generator(np.random.SFC64(task.worker))
     size, hidden, updates = task.recipe.minibatch_size, task.recipe.units[0], _updates(task)
@@ -131,15 +126,15 @@ def _measure(task: _Task) -> dict[str, list[float]]:
     with threadpool_limits(limits=1):
         for _ in range(task.repeats):
             for name, work in works.items():
-                work()  # what the others did has left nothing of it in the caches
-                seconds[name] += [seconds_of(work) for _ in range(IN_A_ROW)]
+                work()  # the others have displaced its data from the caches
+                seconds[name] += [timed(work)[0] for _ in range(IN_A_ROW)]
     return seconds
 
 
 def _by_onednn(
     v: torch.Tensor, h: torch.Tensor, weights: torch.Tensor, updates: int
 ) -> Callable[[], None]:
-    """Some updates' products of pairs v [2B, V] and h [2B, H] by oneDNN."""
+    """Compute the products of some updates of pairs v [2B, V] and h [2B, H] by oneDNN."""
     v_, h_ = v[: len(v) // 2], h[: len(h) // 2]
 
     def products() -> None:
@@ -155,7 +150,7 @@ def _by_onednn(
 def _by_mkl(
     v: torch.Tensor, h: torch.Tensor, weights: torch.Tensor, updates: int
 ) -> Callable[[], None]:
-    """The same by what PyTorch's functions call, on x86 Intel's MKL."""
+    """Compute the same by PyTorch's public functions, which call Intel's MKL on x86."""
     v_, h_ = v[: len(v) // 2], h[: len(h) // 2]
     out_v, out_h, statistics = map(torch.empty_like, (v_, h_, weights))
 
@@ -172,9 +167,9 @@ def _by_mkl(
 def _by_openblas(
     v: torch.Tensor, h: torch.Tensor, weights: torch.Tensor, updates: int
 ) -> Callable[[], None]:
-    """The same by OpenBLAS, each by the faster of NumPy's and SciPy's functions.
+    """Compute the same by OpenBLAS, each by the faster of NumPy's and SciPy's functions.
 
-    SciPy's takes arrays column by column, that is ours transposed.
+    SciPy's function takes arrays in column order, hence the transposes.
     """
     v2, h2, w = v.numpy(), h.numpy(), weights.numpy()
     v1, h1 = v2[: len(v) // 2], h2[: len(h) // 2]
@@ -188,10 +183,3 @@ def _by_openblas(
             sgemm(1, h2.T, v2.T, 0, statistics.T, trans_b=True, overwrite_c=True)
 
     return products
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """How long a piece of work takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start

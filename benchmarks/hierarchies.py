@@ -1,7 +1,8 @@
-"""Thirty RBMs of three layers, trained by this project or by scikit-learn, and what they score."""
+"""Thirty RBMs of three layers, trained by this project or by scikit-learn, and their scores."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import process_time
 
@@ -10,12 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.contenders import from_scikit_learn
+from benchmarks.measuring import timed
 from hpoe.compute.parallel import run_in_order
 from hpoe.data.split import digits_in, load_digit
 from hpoe.evaluation.scoring import IMAGES_AT_ONCE, LAYERS, labelled_images
+from hpoe.method.fitting import fit_rbm
 from hpoe.method.hierarchy import activities, layer_goodness
 from hpoe.method.randomness import generator
-from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, learning_rate, visible_units
+from hpoe.method.rbm import RBM, learning_rate, visible_units
 from hpoe.method.recipe import Recipe
 from hpoe.params import Params
 from hpoe_recognition.normalization import SHIFTS, Preparation, Versions, prepare
@@ -24,7 +27,7 @@ HPOE, SCIKIT_LEARN = METHODS = ("hpoe", "scikit-learn")
 IMAGES: tuple[Preparation, ...] = ("as_given", "deskewed")
 SCIKIT_LEARN_RATE = 0.1
 SCIKIT_LEARN_MINIBATCH = 50
-"""What did best on validation of what was tried, with a falling rate (docs/lab-notes.md)."""
+"""The best on validation of those tried with a falling rate (docs/lab-notes.md)."""
 
 
 @dataclass(frozen=True)
@@ -37,31 +40,19 @@ class Job:
 
     @property
     def images(self) -> Preparation:
-        """What it is trained on and asked about."""
+        """How the images are prepared, for training and for scoring."""
         return self.recipe.images
 
     @property
     def epochs(self) -> int:
-        """Of each layer."""
+        """Epochs per layer."""
         return self.recipe.epochs
-
-
-@dataclass(frozen=True)
-class Task:
-    """Of one digit."""
-
-    job: Job
-    split: Path
-    digit: int
-
-
-Trained = tuple[float, NDArray[np.float64]]
 
 
 def jobs(
     params: Params, methods: Sequence[str], epochs: Sequence[int], seeds: Sequence[int]
 ) -> Iterator[Job]:
-    """The default network's recipe with other epochs and images; the short ones first."""
+    """List the default network's recipe with other epochs and images, the short ones first."""
     for count in epochs:
         for seed in seeds:
             for method in methods:
@@ -72,52 +63,48 @@ def jobs(
 
 
 def train(job: Job, split: Path, workers: int) -> tuple[float, NDArray[np.float64]]:
-    """Seconds of the processors' time, and goodness of all labelled images [S, N, M]."""
-    tasks = [Task(job, split, digit) for digit in digits_in(split)]
-    seconds, scores = zip(*run_in_order(_train, tasks, workers), strict=True)
+    """Train a network; return core seconds, and goodness of all labelled images [S, N, M]."""
+    train_digit = partial(_train, job, split)
+    seconds, scores = zip(*run_in_order(train_digit, digits_in(split), workers), strict=True)
     return sum(seconds), np.concatenate(scores, axis=2)
 
 
-def _train(task: Task) -> Trained:
-    """A digit's seconds, and goodness of all labelled images in all versions."""
+def _train(job: Job, split: Path, digit: int) -> tuple[float, NDArray[np.float64]]:
+    """Train a digit's hierarchy; return core seconds and its goodness of all labelled images."""
     torch.set_num_threads(1)
-    start = process_time()
-    images = load_digit(task.split, task.digit).unsupervised
-    data, hierarchy = visible_units(prepare(images, task.job.images)), []
-    for layer in LAYERS:
-        fit = _by_hpoe if task.job.method == HPOE else _by_scikit_learn
-        hierarchy.append(fit(task, layer, data))
-        data = activities(hierarchy[-1:], data)
-    seconds = process_time() - start
-    _, labelled = labelled_images(task.split)
+    seconds, hierarchy = timed(lambda: _hierarchy(job, split, digit), process_time)
+    _, labelled = labelled_images(split)
     scores = [
         torch.cat([layer_goodness(hierarchy, part) for part in _parts(version)]).numpy()
-        for version in Versions(task.job.images, SHIFTS).of(labelled)
+        for version in Versions(job.images, SHIFTS).of(labelled)
     ]
     return seconds, np.stack(scores)
+
+
+def _hierarchy(job: Job, split: Path, digit: int) -> list[RBM]:
+    """Train as a stage does, without learning curves and checkpoints; or by scikit-learn."""
+    data = visible_units(prepare(load_digit(split, digit).unsupervised, job.images))
+    hierarchy: list[RBM] = []
+    for layer in LAYERS:
+        if job.method == HPOE:
+            generators = partial(generator, job.seed, "benchmark", layer, digit)
+            hierarchy.append(fit_rbm(job.recipe, layer, data, generators))
+        else:
+            hierarchy.append(_by_scikit_learn(job, layer, digit, data))
+        data = activities(hierarchy[-1:], data)
+    return hierarchy
 
 
 def _parts(images: NDArray[np.uint8]) -> Sequence[torch.Tensor]:
     return torch.split(visible_units(images), IMAGES_AT_ONCE)
 
 
-def _by_hpoe(task: Task, layer: int, data: torch.Tensor) -> RBM:
-    """As a stage trains, without learning curves and checkpoints."""
-    key = task.job.seed, "benchmark", layer, task.digit
-    recipe = task.job.recipe
-    state = initial_state(recipe, layer, data.shape[1], generator(*key, "weights"))
-    divergence = ContrastiveDivergence(state, recipe)
-    for epoch in range(recipe.epochs):
-        divergence.epoch(data, generator(*key, "hidden states", epoch), recipe, epoch)
-    return state.rbm
-
-
-def _by_scikit_learn(task: Task, layer: int, data: torch.Tensor) -> RBM:
-    """With hpoe's schedule of the rate, which `BernoulliRBM` has not by itself."""
+def _by_scikit_learn(job: Job, layer: int, digit: int, data: torch.Tensor) -> RBM:
+    """Train with hpoe's learning rate schedule, which `BernoulliRBM` itself lacks."""
     from sklearn.neural_network import BernoulliRBM
 
     recipe = replace(
-        task.job.recipe,
+        job.recipe,
         learning_rate=SCIKIT_LEARN_RATE,
         minibatch_size=SCIKIT_LEARN_MINIBATCH,
     )
@@ -127,7 +114,7 @@ def _by_scikit_learn(task: Task, layer: int, data: torch.Tensor) -> RBM:
         learning_rate=recipe.learning_rate,
         batch_size=recipe.minibatch_size,
         n_iter=constant,
-        random_state=np.random.RandomState(1000 * task.job.seed + 10 * task.digit + layer),
+        random_state=np.random.RandomState(1000 * job.seed + 10 * digit + layer),
     ).fit(data.numpy())
     minibatches = [part.numpy() for part in torch.split(data, recipe.minibatch_size)]
     updates = recipe.epochs * len(minibatches)

@@ -1,32 +1,34 @@
 """Contenders train ten digits' RBMs on this machine's cores, each at its best.
 
-Two ways to use the cores: a digit a process of one thread, as many processes as cores; or one digit
-after another, all cores in one process. Every contender is timed in both; the faster one counts.
-Seconds of the processors' time are kept as well: other work on the machine changes them less.
+The cores can be used in two ways: one digit per process with one thread, as many processes as
+cores; or one digit after another, with all cores in one process. Every contender is timed in both
+ways, and the faster one counts. Core seconds are kept as well: other work on the machine changes
+them less.
 """
 
-import os
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from statistics import median
+from time import process_time
 from typing import Literal
 
+import joblib
 import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
 
 from benchmarks.contenders import CONTENDERS, HPOE, PEERS, Work
+from benchmarks.measuring import timed
 from hpoe.compute.parallel import run_tasks
 from hpoe.data.split import digits_in, load_digit
 from hpoe.method.rbm import RBM, hidden_probabilities, visible_probabilities, visible_units
 
 Way = Literal["processes", "threads"]
 Taken = tuple[float, float]
-"""Seconds by the clock, and of the cores' time."""
+"""Wall-clock seconds, and core seconds."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,15 @@ class Result:
 
     way: Way
     seconds: tuple[float, ...]
-    """All digits, a number a repeat."""
+    """All digits, one number per repeat."""
     images_a_second: float
     """In the fastest repeat."""
     images_a_second_median: float
     core_seconds: float
-    """Of the processors, in the repeat that took least of them."""
+    """In the repeat that took the fewest."""
     seconds_the_other_way: float
     reconstruction_error: float
-    """Of held-out images, squared, an image: v to p(h|v) to p(v|h); mean of the digits."""
+    """Squared error per held-out image, from v to p(h|v) to p(v|h); mean over the digits."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class _Task:
 
 
 def race(work: Work, split: Path, out: Path, workers: int, repeats: int) -> dict[str, Result]:
-    """Results of all contenders, timed in turn."""
+    """Time all contenders in turn."""
     tasks = {
         name: [_Task(name, work, digit, split, out, 1) for digit in digits_in(split)]
         for name in CONTENDERS
@@ -80,22 +82,17 @@ def race(work: Work, split: Path, out: Path, workers: int, repeats: int) -> dict
 
 
 def speedup_over_fastest_peer(results: dict[str, Result]) -> float:
-    """Images a second of hpoe over those of the fastest of the others."""
+    """Images per second of hpoe over those of the fastest other library."""
     return results[HPOE].images_a_second / max(results[name].images_a_second for name in PEERS)
 
 
 def core_speedup(results: dict[str, Result]) -> float:
-    """The same in images a second of one core's time."""
+    """The same in images per core second."""
     return min(results[name].core_seconds for name in PEERS) / results[HPOE].core_seconds
 
 
-def rows(results: dict[str, Result]) -> dict[str, dict[str, object]]:
-    """The results as JSON values."""
-    return {name: asdict(result) for name, result in results.items()}
-
-
 def mean_image_error(split: Path) -> float:
-    """Reconstruction error of what has learned nothing but the mean image of its digit."""
+    """Reconstruction error of a model that knows only the mean image of its digit."""
     errors = []
     for digit in digits_in(split):
         images = load_digit(split, digit)
@@ -105,21 +102,18 @@ def mean_image_error(split: Path) -> float:
 
 
 def _apart(tasks: Sequence[_Task], workers: int) -> Taken:
-    """Seconds with a digit a process."""
-    start = time.perf_counter()
-    core_seconds = sum(run_tasks(_train, tasks, workers))
-    return time.perf_counter() - start, core_seconds
+    """Time one digit per process."""
+    return timed(lambda: sum(run_tasks(_train, tasks, workers)))
 
 
 def _together(tasks: Sequence[_Task], apart: Sequence[Taken], repeats: int) -> list[Taken]:
-    """Seconds with all cores in this process: one repeat, more only if that one is the fastest."""
-    cores = len(os.sched_getaffinity(0))
+    """Time all cores in this process: once, and more often only if that is the faster way."""
+    cores = joblib.cpu_count()
+    threaded = [replace(task, threads=cores) for task in tasks]
     taken: list[Taken] = []
     with threadpool_limits(cores):
         while not taken or (taken[0] < min(apart) and len(taken) < repeats):
-            start = time.perf_counter()
-            core_seconds = sum(_train(replace(task, threads=cores)) for task in tasks)
-            taken.append((time.perf_counter() - start, core_seconds))
+            taken.append(timed(lambda: sum(map(_train, threaded))))
     return taken
 
 
@@ -139,19 +133,21 @@ def _result(images: int, apart: list[Taken], together: list[Taken], error: float
 
 
 def _warm_up(_: int) -> None:
-    """Load what takes long to load."""
+    """Import the libraries in a worker."""
     for module in ("learnergy.models.bernoulli", "rbms.training.pcd", "sklearn.neural_network"):
         import_module(module)
 
 
 def _train(task: _Task) -> float:
-    """Seconds of the processors' time that it takes, the reading of images included."""
-    start = time.process_time()
+    """Train one digit and save its RBM; return core seconds, reading the images included."""
     torch.set_num_threads(task.threads)
-    images = visible_units(load_digit(task.split, task.digit).unsupervised)
-    rbm = CONTENDERS[task.contender](images, task.work)
-    save_file({name: part.numpy() for name, part in vars(rbm).items()}, _path(task))
-    return time.process_time() - start
+
+    def train() -> None:
+        images = visible_units(load_digit(task.split, task.digit).unsupervised)
+        rbm = CONTENDERS[task.contender](images, task.work)
+        save_file({name: part.numpy() for name, part in vars(rbm).items()}, _path(task))
+
+    return timed(train, process_time)[0]
 
 
 def _path(task: _Task) -> Path:

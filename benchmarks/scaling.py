@@ -1,9 +1,9 @@
 """One worker and two, joblib and Ray: the first layer of the default network, all ten digits.
 
-Ray's cluster is real, with a head without cores and two nodes of one core each, on this machine.
-Every way is timed in turn, as a stage meets it: no worker has started yet, and a cluster is not
-connected; what that takes is timed by itself as well. One worker is this process, which has
-started. What two cores can at best do more than one here, the layer's products alone tell.
+Ray's cluster is real: a head without cores and two nodes with one core each, on this machine. All
+ways are timed in turn, in the state in which a stage starts: no worker runs yet, and no cluster is
+connected; that start is timed by itself as well. One worker is this process, which runs already.
+The layer's products alone tell the best speed-up that two cores can give.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +18,7 @@ from joblib.externals.loky import get_reusable_executor
 from rich.table import Table
 
 from benchmarks import floor
-from benchmarks.digits import console, split_into
-from benchmarks.machine import machine
+from benchmarks.measuring import console, machine, split_into, table, timed
 from hpoe.compute.parallel import run_tasks
 from hpoe.compute.progress import Board
 from hpoe.data.split import digits_in
@@ -46,7 +45,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Seconds:
-    """What one way takes to train, and of that to start, by repeat."""
+    """What one way takes to train, and the start alone, by repeat."""
 
     whole: list[float]
     start: list[float]
@@ -56,7 +55,7 @@ class Seconds:
 def main(
     epochs: Annotated[int, typer.Option(min=1)] = 30,
     repeats: Annotated[int, typer.Option(min=1)] = 3,
-    ray: Annotated[bool, typer.Option(help="Ray as well.")] = True,
+    ray: Annotated[bool, typer.Option(help="Time Ray as well.")] = True,
 ) -> None:
     """Print and keep seconds by way."""
     params, settings = load_params(), load_settings()
@@ -86,25 +85,23 @@ def main(
         "ray_over_joblib": least[f"Ray, {NODES} nodes"] / two if ray else None,
     }
     write_json(REPORT, report)
-    table = _table(seconds, least, start, f"Ten digits' first layers, {epochs} epochs")
-    table.add_row(f"(products alone, {NODES} processes)", "", "", "", "", f"{products:.2f}")
-    console.print(table)
+    shown = _table(seconds, least, start, f"First layers of ten digits, {epochs} epochs")
+    shown.add_row(f"(products alone, {NODES} processes)", "", "", "", "", f"{products:.2f}")
+    console.print(shown)
 
 
 def _table(
     seconds: dict[str, Seconds], least: dict[str, float], start: dict[str, float], title: str
 ) -> Table:
-    """A row a way."""
-    table = Table(title=title)
+    """One row per way."""
     headings = ("", "seconds", "median", "of these to start", "over one worker", "once started")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    shown = table(title, *headings)
     one = least["1 worker"]
     for name, each in seconds.items():
         figures = (least[name], median(each.whole), start[name])
         ratios = (one / least[name], one / (least[name] - start[name]))
-        table.add_row(name, *(f"{figure:.2f}" for figure in (*figures, *ratios)))
-    return table
+        shown.add_row(name, *(f"{figure:.2f}" for figure in (*figures, *ratios)))
+    return shown
 
 
 def _time(ways: dict[str, Way], split: Path, params: Params, repeats: int) -> dict[str, Seconds]:
@@ -120,7 +117,7 @@ def _time(ways: dict[str, Way], split: Path, params: Params, repeats: int) -> di
 
 
 def _tasks(params: Params, split: Path, folder: Path) -> list[TrainingTask]:
-    """Those of a layer stage whose store is empty."""
+    """The tasks of a layer stage whose store is empty."""
     settings = Settings(state_dir=folder)
     board = folder / "board"
     Board.create(board, digits_in(split))
@@ -141,18 +138,18 @@ def _tasks(params: Params, split: Path, folder: Path) -> list[TrainingTask]:
 
 
 def _seconds(way: Way, function: Callable[[Task], object], tasks: Sequence[Task]) -> float:
-    """What tasks take where no worker has started."""
-    get_reusable_executor().shutdown(wait=True)  # joblib's, which it would keep
-    return floor.seconds_of(lambda: list(run_tasks(function, tasks, way.workers, way.ray_address)))
+    """Time tasks when no worker has started."""
+    get_reusable_executor().shutdown(wait=True)  # joblib would keep its workers
+    return timed(lambda: list(run_tasks(function, tasks, way.workers, way.ray_address)))[0]
 
 
 def _begin(_: int) -> None:
-    """Nothing, in a worker that has imported what trains."""
+    """Do nothing, in a worker that has imported what trains."""
     import hpoe.training.digit  # noqa: F401
 
 
 def _products_over_one(recipe: Recipe) -> float:
-    """How much faster two processes make a layer's products than one."""
+    """Compute how much faster two processes make a layer's products than one."""
     one, two = (
         floor.measure_layer(recipe, floor.VISIBLE, recipe.units[0], workers, floor.REPEATS)
         for workers in (1, NODES)

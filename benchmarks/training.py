@@ -1,9 +1,9 @@
-"""Measure training: beside the floor that its matrix products set, and beside other libraries.
+"""Measure training against its matrix products alone, and against other libraries.
 
-`--epochs` and `--repeats` make it more exact; the defaults take a few minutes on two cores.
+More `--epochs` and `--repeats` make it more exact; the defaults take a few minutes on two cores.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -13,8 +13,7 @@ from rich.table import Table
 
 from benchmarks import floor, pictures, race
 from benchmarks.contenders import HPOE, Work
-from benchmarks.digits import console, split_into
-from benchmarks.machine import machine
+from benchmarks.measuring import console, machine, split_into, table
 from hpoe.evaluation import drawing
 from hpoe.execution.stage import report_errors
 from hpoe.files import write_json
@@ -31,7 +30,7 @@ def main(
     epochs: Annotated[int, typer.Option(min=1, help="Of each contender.")] = 3,
     repeats: Annotated[int, typer.Option(min=1, help="Of each contender.")] = 3,
 ) -> None:
-    """Print, draw and keep what training costs here."""
+    """Print, draw and keep what training costs on this machine."""
     params, settings = load_params(), load_settings()
     paper = replace(params.networks["h500"].recipe, epochs=epochs)
     layers = _layers(params.networks["default"].recipe, paper, settings.workers)
@@ -76,7 +75,7 @@ def main(
 def _figures(
     layers: list[floor.Layer], results: dict[int, dict[str, race.Result]], minibatch: int
 ) -> dict[str, Any]:
-    """What was found, by number of units; the floor's fraction with minibatches of so many."""
+    """Results by number of units; `minibatch` is the one of the floor's fraction."""
     return {
         "roofline_fraction": {
             str(units): floor.network_fraction(layers, units, minibatch) for units in UNITS
@@ -87,8 +86,11 @@ def _figures(
         "core_speedup_over_fastest_peer": {
             str(units): race.core_speedup(results[units]) for units in UNITS
         },
-        "layers": floor.rows(layers),
-        "contenders": {str(units): race.rows(results[units]) for units in UNITS},
+        "layers": [asdict(layer) for layer in layers],
+        "contenders": {
+            str(units): {name: asdict(result) for name, result in found.items()}
+            for units, found in results.items()
+        },
     }
 
 
@@ -105,13 +107,14 @@ def _layers(default: Recipe, paper: Recipe, workers: int) -> list[floor.Layer]:
 
 
 def _layer_table(layers: list[floor.Layer], workers: int) -> Table:
-    table = Table(title=f"A layer's training, {workers} processes of one thread each")
-    for heading in ("visible x hidden", "minibatch", "ms an epoch", "median"):
-        table.add_column(heading, justify="right")
-    for heading in ("GFLOP/s", "products alone", "by", "fraction"):
-        table.add_column(heading, justify="left" if heading == "by" else "right")
+    shown = table(
+        f"Training of one layer, {workers} processes with one thread each",
+        *("visible x hidden", "minibatch", "ms per epoch", "median"),
+        *("GFLOP/s", "products alone", "by", "fraction"),
+        left=("by",),
+    )
     for layer in layers:
-        table.add_row(
+        shown.add_row(
             f"{layer.visible} x {layer.hidden}",
             str(layer.minibatch),
             f"{layer.seconds_an_epoch * 1e3:.0f}",
@@ -121,7 +124,7 @@ def _layer_table(layers: list[floor.Layer], workers: int) -> Table:
             layer.products_by,
             f"{layer.roofline_fraction:.2f}",
         )
-    return table
+    return shown
 
 
 def _race_table(
@@ -131,18 +134,17 @@ def _race_table(
     nothing: float,
     workers: int,
 ) -> Table:
-    table = Table(
-        title=f"Ten digits' first layers, epochs: {recipe.epochs}, images a minibatch: "
-        f"{recipe.minibatch_size}; held-out error of the mean image: {nothing:.1f}"
+    shown = table(
+        f"First layers of ten digits, epochs: {recipe.epochs}, images per minibatch: "
+        f"{recipe.minibatch_size}; held-out error of the mean image: {nothing:.1f}",
+        *("units", "by", "cores as", "seconds", "images/s", "median"),
+        *("per core", "held-out error"),
+        left=("by", "cores as"),
     )
-    for heading in ("units", "by", "cores as", "seconds", "images/s", "median"):
-        table.add_column(heading, justify="left" if heading in ("by", "cores as") else "right")
-    for heading in ("of a core", "held-out error"):
-        table.add_column(heading, justify="right")
     for units, found in results.items():
         images = found[HPOE].images_a_second * min(found[HPOE].seconds)
         for name, result in sorted(found.items(), key=lambda each: -each[1].images_a_second):
-            table.add_row(
+            shown.add_row(
                 str(units),
                 name,
                 result.way,
@@ -153,8 +155,8 @@ def _race_table(
                 f"{result.reconstruction_error:.1f}",
             )
         floor_row = f"{floors[units]:,.0f}", "", f"{floors[units] / workers:,.0f}"
-        table.add_row(str(units), "(products alone)", "", "", *floor_row, "")
-    return table
+        shown.add_row(str(units), "(products alone)", "", "", *floor_row, "")
+    return shown
 
 
 if __name__ == "__main__":

@@ -14,50 +14,41 @@ from hpoe.execution.stage import report_errors, stage
 from hpoe.files import write_json
 from hpoe_recognition.normalization import unit_interval
 
-Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
-
 
 @report_errors
 def main(method: str) -> None:
-    """Train on both sets, test on the test images, and keep the figures."""
-    from hpoe.paper.baselines import BASELINES
+    """Train on both training sets, test on the test images, and keep the figures."""
+    from hpoe.paper.baselines import BASELINES, parameters
 
     if method not in BASELINES:
-        raise ParamsError(f"there is no baseline {method!r}: there are {', '.join(BASELINES)}")
-    baseline = BASELINES[method]
+        raise ParamsError(f"there is no baseline {method!r}: choose from {', '.join(BASELINES)}")
+    baseline, figures = BASELINES[method], {}
     with stage("baseline", method) as running:
-        figures = {}
-        test = _parts(("test",))
-        for name, (images, labels) in (("balanced", _balanced()), ("standard", _standard())):
+        mnist, (test_images, test_labels) = load(RAW), _parts("test")
+        training_sets = {
+            "balanced": _parts("unsupervised", "fit", "validation"),
+            "standard": (unit_interval(mnist.train_images), mnist.train_labels.astype(np.int64)),
+        }
+        for name, (images, labels) in training_sets.items():
             estimator = baseline.make(running.params.seed)
             start = time.perf_counter()
             estimator.fit(images, labels)
             trained = time.perf_counter()
-            wrong = float(np.mean(estimator.predict(test[0]) != test[1]))
+            wrong = float(np.mean(estimator.predict(test_images) != test_labels))
             figures[name] = {
                 "images": len(images),
                 "test_error_rate": wrong,
                 "train_seconds": trained - start,
                 "test_seconds": time.perf_counter() - trained,
-                "parameters": baseline.parameters(estimator),
+                "parameters": parameters(estimator),
             }
             running.run.metrics |= {f"{name}_{key}": value for key, value in figures[name].items()}
             running.say(f"{baseline.title}, {len(images)} images: test error {wrong:.2%}")
         write_json(PAPER / f"baseline_{method}.json", figures)
 
 
-def _balanced() -> Labelled:
-    """All images that this method trains on: unsupervised and supervised."""
-    return _parts(("unsupervised", "fit", "validation"))
-
-
-def _standard() -> Labelled:
-    """The official training images."""
-    mnist = load(RAW)
-    return unit_interval(mnist.train_images), mnist.train_labels.astype(np.int64)
-
-
-def _parts(names: tuple[str, ...]) -> Labelled:
+def _parts(*names: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Read the images of some of the split's sets, and their labels."""
     arrays = {digit: load_digit(SPLIT, digit) for digit in digits_in(SPLIT)}
     parts = [(digit, getattr(each, name)) for digit, each in arrays.items() for name in names]
     labels = np.concatenate([np.full(len(part), digit) for digit, part in parts])

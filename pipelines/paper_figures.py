@@ -1,4 +1,4 @@
-"""Stage paper_figures: figures 1 to 6 of the paper, of the networks that are trained."""
+"""Stage paper_figures: figures 1 to 6 of the paper, for the networks that are trained."""
 
 from collections.abc import Sequence
 
@@ -12,22 +12,25 @@ from hpoe.evaluation import drawing
 from hpoe.evaluation.measures import read_goodness
 from hpoe.execution.pipeline import FIGURES, GOODNESS, MODELS, SPLIT
 from hpoe.execution.stage import report_errors, stage
+from hpoe.method.fantasies import gibbs_chain
 from hpoe.method.randomness import generator
+from hpoe.method.rbm import RBM, hidden_probabilities, visible_probabilities, visible_units
 from hpoe.paper import figures as paper_figures
 from hpoe.params import Params
 from hpoe.training.tasks import weights_path
+from hpoe.training.weights import load_rbm
 from hpoe_recognition.normalization import prepare
 
 STEPS = (0, 1, 10, 100, 1000)
 UNITS_SHOWN, IMAGES_SHOWN, EXAMPLES = 18, 8, 100
 EXAMPLES_OF, FIELDS_OF, PAIR = 2, 3, (7, 9)
-"""The digits of the paper's figures 2, 3, and 5 and 6."""
+"""Digits of the paper's figure 2, figure 3, and figures 5 and 6."""
 LAYERS = (1, 3)
 
 
 @report_errors
 def main() -> None:
-    """Draw every figure of the paper but the seventh, which `evaluate` draws."""
+    """Draw the paper's figures, except the seventh, which `evaluate` draws."""
     with stage("paper_figures") as running:
         params = running.params
         examples_of, fields_of, pair = _shown(params.split.digits)
@@ -52,7 +55,7 @@ def main() -> None:
 
 
 def _shown(digits: Sequence[int]) -> tuple[int, int, tuple[int, int]]:
-    """The paper's digits; where the split lacks one, its first, or its first and last."""
+    """Return the paper's digits; if the split lacks one, its first, or its first and last."""
     pair = PAIR if set(PAIR) <= set(digits) else (digits[0], digits[-1])
     examples_of, fields_of = (
         digit if digit in digits else digits[0] for digit in (EXAMPLES_OF, FIELDS_OF)
@@ -65,27 +68,25 @@ def _by_size(params: Params) -> list[str]:
     return sorted(params.train, key=lambda name: params.networks[name].units)
 
 
-def _chains(params: Params, held_out: dict[int, NDArray[np.uint8]], network: str) -> Figure:
-    from hpoe.method.fantasies import gibbs_chain
-    from hpoe.method.rbm import visible_units
-    from hpoe.training.weights import load_rbm
+def _layer_one(network: str, digit: int) -> RBM:
+    return load_rbm(weights_path(MODELS, network, 1, digit))
 
+
+def _chains(params: Params, held_out: dict[int, NDArray[np.uint8]], network: str) -> Figure:
     strips = []
     for digit, images in held_out.items():
-        rbm = load_rbm(weights_path(MODELS, network, 1, digit))
+        rbm = _layer_one(network, digit)
         rng = generator(params.seed, network, 1, digit, "fantasies")
         start = prepare(images[:1], params.networks[network].images)
-        seen = gibbs_chain(rbm, visible_units(start), STEPS, rng)
-        strips.append(np.stack([p.numpy().reshape(images.shape[1:]) for p in seen]))
+        chain = gibbs_chain(rbm, visible_units(start), STEPS, rng)
+        strips.append(np.stack([p.numpy().reshape(images.shape[1:]) for p in chain]))
     return paper_figures.chains(np.stack(strips), list(held_out), STEPS, network)
 
 
 def _fields(params: Params, digit: int, shape: tuple[int, ...]) -> Figure:
-    from hpoe.training.weights import load_rbm
-
     panels = {}
     for network in _by_size(params):
-        weights = load_rbm(weights_path(MODELS, network, 1, digit)).weights.numpy()
+        weights = _layer_one(network, digit).weights.numpy()
         rng = generator(params.seed, network, 1, digit, "shown units")
         units = rng.choice(weights.shape[1], UNITS_SHOWN, replace=weights.shape[1] < UNITS_SHOWN)
         panels[network] = weights[:, units].T.reshape(-1, *shape)
@@ -101,12 +102,9 @@ def _hinton_diagram(validation: pd.DataFrame, network: str) -> Figure:
 def _reconstructions(
     params: Params, held_out: dict[int, NDArray[np.uint8]], pair: tuple[int, int]
 ) -> Figure:
-    from hpoe.method.rbm import hidden_probabilities, visible_probabilities, visible_units
-    from hpoe.training.weights import load_rbm
-
     blocks: dict[str, dict[int, NDArray[np.float32]]] = {}
     for network in _by_size(params):
-        rbms = [load_rbm(weights_path(MODELS, network, 1, digit)) for digit in pair]
+        rbms = [_layer_one(network, digit) for digit in pair]
         blocks[network] = {}
         for digit in pair:
             images = prepare(held_out[digit][:IMAGES_SHOWN], params.networks[network].images)

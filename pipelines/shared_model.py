@@ -1,4 +1,4 @@
-"""Stage shared_model: one density model for all digits, and separate ones beside it (section 6)."""
+"""Stage shared_model: one density model for all digits, compared with separate ones (section 6)."""
 
 import numpy as np
 import torch
@@ -12,50 +12,42 @@ from hpoe.execution.stage import report_errors, stage
 from hpoe.files import write_json
 from hpoe.method.hierarchy import activities
 from hpoe.method.rbm import visible_units
-from hpoe.paper.section_six import (
-    Key,
-    class_specificity,
-    layer_one_goodness,
-    pooled,
-    train_layers,
-)
+from hpoe.paper import section_six
+from hpoe.paper.section_six import Key
 from hpoe.params import load_section_six
 
 
 @report_errors
 def main(data_set: DataSet) -> None:
-    """Train both; classify by a logistic net on hidden activities, and on goodness."""
+    """Train both; classify by a logistic net on goodness, and on hidden activities."""
     with stage("shared_model", data_set) as running:
         recipes = getattr(load_section_six(), data_set)
         split, seed, params = DATA_SETS[data_set], running.params.seed, running.params.classifier
         torch.set_num_threads(running.settings.workers)
         table, images = labelled_images(split)
         v = visible_units(images)
-        separate = [
-            train_layers(
-                recipes.separate,
-                visible_units(load_digit(split, digit).unsupervised),
-                1,
-                Key(seed, f"separate {data_set}", digit),
-            )[0]
-            for digit in digits_in(split)
-        ]
-        found = {"separate": refit(params, table, layer_one_goodness(separate, v)).rates}
-        running.say(f"{data_set}, separate models: {found['separate']['test_error_rate']:.2%}")
+        separate = []
+        for digit in digits_in(split):
+            own = visible_units(load_digit(split, digit).unsupervised)
+            key = Key(seed, f"separate {data_set}", digit)
+            separate += section_six.train_layers(recipes.separate, own, 1, key)
+        inputs = {"separate": section_six.layer_one_goodness(separate, v)}
+        pooled, _ = section_six.pooled(split, seed)
         key = Key(seed, f"shared {data_set}")
-        shared = train_layers(recipes.shared, pooled(split, seed)[0], len(LAYERS), key)
+        shared = section_six.train_layers(recipes.shared, pooled, len(LAYERS), key)
         validation = (table["set"] == "validation").to_numpy()
         labels = table.loc[validation, "label"].to_numpy(np.int64)
         specificity = []
         for layer in LAYERS:
             h = activities(shared[:layer], v)
-            found[f"shared_layer{layer}"] = refit(params, table, h.double().numpy()).rates
-            specificity.append(class_specificity(h.numpy()[validation], labels))
-            rate = found[f"shared_layer{layer}"]["test_error_rate"]
-            running.say(f"{data_set}, shared model, layer {layer}: {rate:.2%}")
-        running.run.metrics |= {
-            f"{k}_test_error_rate": r["test_error_rate"] for k, r in found.items()
-        }
+            inputs[f"shared_layer{layer}"] = h.double().numpy()
+            specificity.append(section_six.class_specificity(h.numpy()[validation], labels))
+        found = {}
+        for name, scores in inputs.items():
+            found[name] = refit(params, table, scores).rates
+            rate = found[name]["test_error_rate"]
+            running.run.metrics[f"{name}_test_error_rate"] = rate
+            running.say(f"{data_set}, {name.replace('_', ' ')}: test error {rate:.2%}")
         write_json(
             PAPER / f"shared_model_{data_set}.json", {**found, "class_specificity": specificity}
         )

@@ -83,10 +83,10 @@ def checkout(
 @report_errors
 def replicate(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Experiments, as seed1 or ladder2; none: all.")
+        list[str] | None, typer.Argument(help="Experiments, such as seed1 ladder2 (default: all).")
     ] = None,
 ) -> None:
-    """Run the paper's experiments: hours; the same command goes on where it ended."""
+    """Run the paper's experiments (hours); if interrupted, run it again to resume."""
     from hpoe.paper import replication
 
     params = load_params()
@@ -123,7 +123,7 @@ def report() -> None:
     from hpoe.paper.results import RESULTS, load_results
 
     write_report(load_results(Path.cwd()), load_params(), Path.cwd())
-    console.print(f"docs/replication.md: from the results in {RESULTS}")
+    console.print(f"docs/replication.md written from the results in {RESULTS}")
 
 
 @app.command()

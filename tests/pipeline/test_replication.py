@@ -13,8 +13,9 @@ import yaml
 from hpoe.paper.replication import FIGURES
 from hpoe.paper.results import (
     DIGESTS,
-    LADDER_FILES,
-    PAIR_FILES,
+    LADDER,
+    LADDER_PREDICTIONS,
+    PREDICTIONS,
     RECORD,
     RESULTS,
     SECONDS,
@@ -68,10 +69,10 @@ def test_the_working_tree_is_as_it_was_and_the_results_are_kept(replicated: Proj
     folder = kept / "seed2"
     of = {
         "seed2": (*SEED_FILES, SECONDS),
-        "seven_or_nine2": PAIR_FILES,
+        "seven_or_nine2": (PREDICTIONS,),
         "classes9": ("metrics.json", DIGESTS),
         "classes10": ("metrics.json", DIGESTS),
-        "ladder2": LADDER_FILES,
+        "ladder2": (LADDER, LADDER_PREDICTIONS),
         "images50": ("metrics.json",),
         "others": ("baseline_linear.json", "shared_model_mnist.json", "joint_model_mnist.json"),
     }

@@ -1,7 +1,7 @@
 """Table 1's other methods, as scikit-learn estimators on pixels in [0, 1].
 
-Their free numbers were chosen on the validation half (docs/lab-notes.md). Shapes: N images of V
-pixels, C classes; images are square.
+Hyperparameters were chosen on the validation half (docs/lab-notes.md). Shapes: N square images of
+V pixels.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer
 from sklearn.svm import SVC
 from torch import Tensor, nn
@@ -25,6 +25,8 @@ from torch import Tensor, nn
 Images = NDArray[np.float32]
 Labels = NDArray[np.int64]
 MINIBATCH = 64
+FITTED = ("coef_", "intercept_", "dual_coef_", "support_vectors_", "centres_", "gamma_")
+"""Fitted attributes of linear classifiers, support vector machines and radial bases."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,11 @@ class Baseline:
     published: float
     """The paper's test error in per cent."""
     make: Callable[[int], Any]
-    """The estimator, by seed."""
-    parameters: Callable[[Any], int]
-    """How many numbers the fitted estimator rests on."""
+    """Makes the estimator from a seed."""
 
 
 class RadialBasis(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
-    """Gaussians around the centres of k-means: N images to their N x units activities."""
+    """Gaussians around the centres of k-means: [N, V] to activities [N, units]."""
 
     def __init__(self, units: int, width: float, seed: int) -> None:
         self.units = units
@@ -58,7 +58,7 @@ class RadialBasis(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scik
         return self
 
     def transform(self, images: Images) -> NDArray[np.float64]:
-        """The units' activities: float64, for their products are nearly singular."""
+        """Compute the units' activities, in float64 because their products are nearly singular."""
         centres = self.centres_.astype(np.float64)
         activities: NDArray[np.float64] = rbf_kernel(
             images.astype(np.float64), centres, self.gamma_
@@ -67,7 +67,7 @@ class RadialBasis(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scik
 
 
 class ConvolutionalNet(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # untyped
-    """A net of PyTorch layers, trained by Adam on the cross-entropy with one cycle of rates."""
+    """A net of PyTorch layers, trained by Adam on the cross-entropy with a one-cycle schedule."""
 
     def __init__(
         self, layers: Callable[[], nn.Sequential], epochs: int, rate: float, seed: int
@@ -75,11 +75,11 @@ class ConvolutionalNet(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # 
         self.layers = layers
         self.epochs = epochs
         self.rate = rate
-        """The highest of the cycle."""
+        """Highest learning rate of the cycle."""
         self.seed = seed
 
     def fit(self, images: Images, labels: Labels) -> Self:
-        """Train for all epochs."""
+        """Train the net from new weights."""
         self.classes_ = np.unique(labels)
         targets = torch.from_numpy(np.searchsorted(self.classes_, labels))
         v = _squares(images)
@@ -99,7 +99,7 @@ class ConvolutionalNet(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # 
         return self
 
     def predict(self, images: Images) -> Labels:
-        """The most probable classes."""
+        """Return the most probable classes."""
         with torch.no_grad():
             answers = [self.net_(part).argmax(1) for part in torch.split(_squares(images), 1000)]
         found: Labels = self.classes_[torch.cat(answers).numpy()]
@@ -107,7 +107,7 @@ class ConvolutionalNet(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # 
 
 
 class Shrunk(nn.Module):
-    """Digits at 16 of 20 of their size, as LeNet-1 was given them, in an image of the old size."""
+    """Digits shrunk to 16/20 of their size, as LeNet-1 was given them; the image keeps its size."""
 
     def forward(self, images: Tensor) -> Tensor:
         """[N, 1, R, R] to [N, 1, R, R]."""
@@ -118,7 +118,7 @@ class Shrunk(nn.Module):
 
 
 def lenet1() -> nn.Sequential:
-    """LeNet-1 for images of 28 x 28 pixels (LeCun et al., 1995), rectified."""
+    """LeNet-1 for images of 28 x 28 pixels (LeCun et al., 1995), with rectified units."""
     return nn.Sequential(
         Shrunk(),
         *(nn.Conv2d(1, 4, 5), nn.ReLU(), nn.AvgPool2d(2)),
@@ -128,7 +128,7 @@ def lenet1() -> nn.Sequential:
 
 
 def lenet5() -> nn.Sequential:
-    """LeNet-5 for images of 28 x 28 pixels (LeCun et al., 1998), rectified, a softmax on top."""
+    """LeNet-5 for images of 28 x 28 pixels (LeCun et al., 1998), with rectified units."""
     return nn.Sequential(
         *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)),
@@ -142,25 +142,17 @@ def _squares(images: Images) -> Tensor:
     return torch.from_numpy(images).reshape(-1, 1, side, side)
 
 
-def _linear_parameters(fitted: Any) -> int:  # noqa: ANN401
-    return int(fitted.coef_.size + fitted.intercept_.size)
-
-
-def _radial_parameters(fitted: Any) -> int:  # noqa: ANN401
-    return int(fitted[0].centres_.size) + 1 + _linear_parameters(fitted[1])
-
-
-def _support_parameters(fitted: Any) -> int:  # noqa: ANN401
-    machine = fitted[1]
-    return int(machine.support_vectors_.size + machine.dual_coef_.size + machine.intercept_.size)
-
-
-def _layered_parameters(fitted: Any) -> int:  # noqa: ANN401
-    return sum(int(part.size) for part in (*fitted.coefs_, *fitted.intercepts_))
-
-
-def _net_parameters(fitted: Any) -> int:  # noqa: ANN401
-    return sum(part.numel() for part in fitted.net_.parameters())
+def parameters(fitted: Any) -> int:  # noqa: ANN401
+    """Count the numbers that a fitted estimator predicts from."""
+    if isinstance(fitted, Pipeline):
+        return sum(parameters(step) for _, step in fitted.steps)
+    if isinstance(fitted, ConvolutionalNet):
+        return sum(part.numel() for part in fitted.net_.parameters())
+    if isinstance(fitted, KNeighborsClassifier):
+        return int(fitted.n_samples_fit_ * fitted.n_features_in_)
+    found = [getattr(fitted, name, ()) for name in FITTED]
+    found += [*getattr(fitted, "coefs_", ()), *getattr(fitted, "intercepts_", ())]
+    return sum(int(np.size(array)) for array in found)
 
 
 BASELINES: Mapping[str, Baseline] = {
@@ -168,25 +160,21 @@ BASELINES: Mapping[str, Baseline] = {
         "Linear classifier (logistic regression)",
         12.0,
         lambda _: LogisticRegression(C=0.3, tol=1e-3, max_iter=1000),
-        _linear_parameters,
     ),
     "nearest_neighbours": Baseline(
         "3 nearest neighbours, Euclidean",
         5.0,
         lambda _: KNeighborsClassifier(3, algorithm="brute"),
-        lambda fitted: int(fitted.n_samples_fit_ * fitted.n_features_in_),
     ),
     "radial_basis": Baseline(
         "1000 radial basis functions, linear classifier",
         3.6,
         lambda seed: make_pipeline(RadialBasis(1000, 1.0, seed), RidgeClassifier(1e-3)),
-        _radial_parameters,
     ),
     "back_propagation": Baseline(
         "Back-propagation net, 500 and 150 hidden units",
         2.95,
         lambda seed: MLPClassifier((500, 150), early_stopping=True, random_state=seed),
-        _layered_parameters,
     ),
     "support_vectors": Baseline(
         "Support vector machine, polynomial of degree 5",
@@ -194,12 +182,7 @@ BASELINES: Mapping[str, Baseline] = {
         lambda _: make_pipeline(
             Normalizer(), SVC(C=1.0, kernel="poly", degree=5, gamma=16.0, coef0=1.0, cache_size=500)
         ),
-        _support_parameters,
     ),
-    "lenet1": Baseline(
-        "LeNet-1", 1.7, lambda seed: ConvolutionalNet(lenet1, 15, 0.02, seed), _net_parameters
-    ),
-    "lenet5": Baseline(
-        "LeNet-5", 0.95, lambda seed: ConvolutionalNet(lenet5, 15, 0.008, seed), _net_parameters
-    ),
+    "lenet1": Baseline("LeNet-1", 1.7, lambda seed: ConvolutionalNet(lenet1, 15, 0.02, seed)),
+    "lenet5": Baseline("LeNet-5", 0.95, lambda seed: ConvolutionalNet(lenet5, 15, 0.008, seed)),
 }

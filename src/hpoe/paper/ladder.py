@@ -1,4 +1,4 @@
-"""The way to the best system of class-specific models: a step at a time, chosen on validation.
+"""The ablation that leads to the best system: variants of it, compared on validation images.
 
 Shapes: S versions of an image (as given, the paper's four shifts, then shears), N images, M models.
 """
@@ -18,14 +18,13 @@ from hpoe_recognition.normalization import SHEARS, SHIFTS
 
 SHIFTED = slice(len(SHIFTS))
 SHEARED = (SHIFTS.index((0, 0)), *range(len(SHIFTS), len(SHIFTS) + len(SHEARS)))
-EVERY = slice(None)
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Of the prior on warps, pixels at the digit's edge, to choose from on validation."""
+"""Widths of the prior on warps to choose from, in pixels at the digit's edge."""
 
 
 @dataclass(frozen=True)
-class Rung:
-    """A system: the scores it classifies, by the free number that validation chooses."""
+class Variant:
+    """A system: the scores that it classifies, for each value of its hyperparameter."""
 
     name: str
     step: str
@@ -35,100 +34,88 @@ class Rung:
 
 
 @dataclass(frozen=True)
-class Climbed:
-    """What came of a rung."""
+class VariantResult:
+    """A variant's classifier with the value that validation chooses."""
 
-    rung: Rung
+    variant: Variant
     chosen: float
     outcome: RefitResult
 
 
-def rungs(
+def variants(
     plain: Sequence[Scores],
     deskewed: Sequence[Scores],
     warped: Scores,
     temperatures: tuple[float, ...],
-) -> list[Rung]:
-    """All systems, the simplest first.
+) -> list[Variant]:
+    """List all systems, the simplest first.
 
     Args:
-        plain: goodness of all versions [S, N, M], a network; of images as given.
-        deskewed: the same of networks that are trained on deskewed images and given them.
-        warped: goodness under the first network, of images warped as models like [lengths, N, M].
-        temperatures: of the soft choices.
+        plain: goodness of all versions [S, N, M] of images as given, one array per network.
+        deskewed: the same for networks that are trained on deskewed images and given them.
+        warped: goodness [lengths, N, M] under the first network, of images warped as each model
+            prefers.
+        temperatures: candidates for the soft choice.
     """
-    first = plain[0]
-    average, average_deskewed = (np.mean(scores, axis=0) for scores in (plain, deskewed))
-    beside = np.concatenate([average, average_deskewed], axis=2)
-
-    def soft(versions: Scores) -> dict[float, Scores]:
-        return soft_choices(versions, temperatures)
-
+    first, mean, mean_deskewed = plain[0], np.mean(plain, axis=0), np.mean(deskewed, axis=0)
+    beside = np.concatenate([mean, mean_deskewed], axis=2)
     many, several = len(plain), len(deskewed)
-    together = many + several
+    both = "both averages beside each other"
+    priors = {
+        width: (warped + penalties(width).numpy()[:, None, None]).max(axis=0) for width in WIDTHS
+    }
+
+    def soft(name: str, step: str, networks: int, versions: Scores) -> Variant:
+        return Variant(name, step, networks, soft_choices(versions, temperatures))
+
     return [
-        Rung("as_given", "one network, images as given", 1, {0.0: first[0]}),
-        Rung("maximum", "maximum over shifts", 1, {0.0: first[SHIFTED].max(axis=0)}),
-        Rung("shifts", "soft choice among shifts", 1, soft(first[SHIFTED])),
-        Rung("shears", "soft choice among shears", 1, soft(first[[*SHEARED]])),
-        Rung("both", "soft choice among shifts and shears", 1, soft(first[EVERY])),
-        Rung("warps", "warps along the gradient, with a prior", 1, _likeliest(warped)),
-        Rung("deskewed", "deskewed images, shifts", 1, soft(deskewed[0][SHIFTED])),
-        Rung("averaged", f"{many} networks averaged, shifts", many, soft(average[SHIFTED])),
-        Rung(
+        Variant("as_given", "one network, images as given", 1, {0.0: first[0]}),
+        Variant("maximum", "maximum over shifts", 1, {0.0: first[SHIFTED].max(axis=0)}),
+        soft("shifts", "soft choice among shifts", 1, first[SHIFTED]),
+        soft("shears", "soft choice among shears", 1, first[[*SHEARED]]),
+        soft("both", "soft choice among shifts and shears", 1, first),
+        Variant("warps", "warps along the gradient, with a prior", 1, priors),
+        soft("deskewed", "deskewed images, shifts", 1, deskewed[0][SHIFTED]),
+        soft("averaged", f"{many} networks averaged, shifts", many, mean[SHIFTED]),
+        soft(
             "averaged_deskewed",
             f"{several} deskewed networks averaged, shifts",
             several,
-            soft(average_deskewed[SHIFTED]),
+            mean_deskewed[SHIFTED],
         ),
-        Rung(
-            "beside",
-            "both averages beside each other, shifts",
-            together,
-            soft(beside[SHIFTED]),
-        ),
-        Rung(
-            "beside_both",
-            "both averages beside each other, shifts and shears",
-            together,
-            soft(beside[EVERY]),
-        ),
+        soft("beside", f"{both}, shifts", many + several, beside[SHIFTED]),
+        soft("beside_both", f"{both}, shifts and shears", many + several, beside),
     ]
 
 
-def climb(rung: Rung, params: Classifier, images: pd.DataFrame, workers: int) -> Climbed:
-    """Fit a classifier on each of a rung's candidates; the best on validation counts."""
-    refitted = refit_each(params, images, rung.candidates.values(), workers)
-    outcomes = dict(zip(rung.candidates, refitted, strict=True))
+def evaluate(
+    variant: Variant, params: Classifier, images: pd.DataFrame, workers: int
+) -> VariantResult:
+    """Fit a classifier on each of a variant's candidates, and choose one on validation."""
+    refitted = refit_each(params, images, variant.candidates.values(), workers)
+    outcomes = dict(zip(variant.candidates, refitted, strict=True))
     chosen = best(outcomes)
-    return Climbed(rung, chosen, outcomes[chosen])
+    return VariantResult(variant, chosen, outcomes[chosen])
 
 
-def summary(climbed: Sequence[Climbed]) -> dict[str, Any]:
-    """What the rungs gave, and which of them validation chooses: errors, then log loss."""
-    top = min(climbed, key=lambda each: each.outcome.fit.validation_loss)
+def summary(results: Sequence[VariantResult]) -> dict[str, Any]:
+    """Summarise the results, and choose a variant on validation: by errors, then by log loss."""
+    top = min(results, key=lambda each: each.outcome.fit.validation_loss)
     rows = [
         {
-            "name": each.rung.name,
-            "step": each.rung.step,
-            "networks": each.rung.networks,
+            "name": each.variant.name,
+            "step": each.variant.step,
+            "networks": each.variant.networks,
             "chosen": each.chosen,
             **each.outcome.rates,
         }
-        for each in climbed
+        for each in results
     ]
-    return {"chosen": top.rung.name, "rungs": rows}
+    return {"chosen": top.variant.name, "rungs": rows}
 
 
-def predictions(climbed: Sequence[Climbed]) -> pd.DataFrame:
-    """A row a validation or test image: set, index, label, and each rung's prediction."""
-    images = climbed[0].outcome.predictions[IMAGE_COLUMNS]
-    columns = {each.rung.name: each.outcome.predictions["prediction"] for each in climbed}
+def predictions(results: Sequence[VariantResult]) -> pd.DataFrame:
+    """One row per validation or test image: set, index, label, and each variant's prediction."""
+    images = results[0].outcome.predictions[IMAGE_COLUMNS]
+    columns = {each.variant.name: each.outcome.predictions["prediction"] for each in results}
     return images.join(pd.DataFrame(columns))
-
-
-def _likeliest(warped: Scores) -> dict[float, Scores]:
-    """The goodness of the warp with the highest goodness and prior, by the prior's width."""
-    return {
-        width: (warped + penalties(width).numpy()[:, None, None]).max(axis=0) for width in WIDTHS
-    }

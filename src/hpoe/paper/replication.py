@@ -1,7 +1,6 @@
-"""The paper's experiments: the pipeline run with other params, small results kept.
+"""The paper's experiments: runs of the pipeline with other params, whose small results are kept.
 
-What is kept are small files, a folder an experiment, so that the report is drawn again without
-training.
+Each experiment has a folder of small files, so that the report is written without training.
 """
 
 import json
@@ -23,9 +22,11 @@ from hpoe.paper.results import (
     AVERAGED,
     DIGESTS,
     FORMAT,
-    LADDER_FILES,
+    LADDER,
+    LADDER_PREDICTIONS,
+    METRICS,
     NETWORKS,
-    PAIR_FILES,
+    PREDICTIONS,
     RECORD,
     RESULTS,
     SECONDS,
@@ -40,16 +41,20 @@ SEEDS = (1, 2, 3)
 PLAIN = "networks.default.images=as_given"
 """The default recipe on images that are not deskewed, like the paper's networks."""
 COPIES, DESKEWED = 5, 3
-"""Networks of the default recipe on images as given, and on deskewed ones, that are averaged."""
+"""Networks of the default recipe that the ablation averages: on images as given, and deskewed."""
 DIGITS = range(10)
 SIZES = (50, 150, 500, 1500, 4400)
-"""Unsupervised images a digit."""
+"""Unsupervised images per digit."""
 METHODS = tuple(BASELINES)
 PAIR = (7, 9)
 """The digits of section 7's own experiment."""
-FIGURES = (*(f"paper/figure{number}.png" for number in range(1, 7)), "misclassified.png")
-FIGURES += ("shift_normalization.png", "shift_mended.png")
-"""Of reports/figures/, kept of the first seed."""
+FIGURES = (
+    *(f"paper/figure{number}.png" for number in range(1, 7)),
+    "misclassified.png",
+    "shift_normalization.png",
+    "shift_mended.png",
+)
+"""Files of reports/figures that are kept of the first seed."""
 PAPER = "paper/dvc.yaml"
 
 
@@ -58,17 +63,25 @@ class Experiment:
     """A run of the pipeline with other params, and what is kept of it."""
 
     name: str
-    """Of its folder in docs/replication."""
+    """Name of its folder in docs/replication."""
     seed: int
     changes: tuple[str, ...]
+    """What is set in params.yaml, as `dvc exp run --set-param` takes it."""
     targets: tuple[str, ...]
+    """Stages to run."""
     kept: tuple[str, ...]
-    """Files in reports/, or below."""
+    """Files of reports/ to keep."""
     figures: tuple[str, ...] = ()
+    """Files of reports/figures/ to keep."""
     timed: tuple[str, ...] = ()
     """Networks whose training times are kept."""
     digests: str = ""
     """The network whose RBMs' digests are kept."""
+
+    @property
+    def revision(self) -> str:
+        """Name of the DVC experiment."""
+        return f"paper-{self.name}"
 
 
 def replicate(
@@ -78,47 +91,54 @@ def replicate(
     root: Path,
     say: Callable[[str], None],
 ) -> None:
-    """Run experiments as DVC experiments beside the working tree, all if no names are given.
+    """Run experiments beside the working tree, all if no names are given; keep small results.
 
-    Their small results are kept. Without USPS section 6 is run on MNIST alone, and this is said.
+    Without USPS, section 6 is run on MNIST alone.
 
     Raises:
-        ReplicationError: no experiment has such a name, or a run failed; what it trained is kept,
-            and the next goes on from it.
+        ReplicationError: there is no experiment of a name, or a run failed; the next run resumes
+            from what it trained.
     """
     known = [each.name for each in experiments(params, [])]
     for name in names:
         if name not in known:
-            raise ReplicationError(
-                f"no experiment is called {name!r}: there are {', '.join(known)}"
-            )
+            raise ReplicationError(f"there is no experiment {name!r}: choose of {', '.join(known)}")
     if find_device(settings) != "cpu":
         raise ReplicationError(
-            "the replication reports the seconds that a core trains, and HPOE_DEVICE names a GPU: "
-            "set it to cpu"
+            "the replication reports how long one core trains, but HPOE_DEVICE selects a GPU: set "
+            "it to cpu"
         )
-    environment = experiment_environment(settings)
-    store = settings.state_dir.resolve() / "usps"
-    data_sets = ["mnist"]
+    environment, data_sets = experiment_environment(settings), ["mnist"]
+    environment["HPOE_USPS_DIR"] = str(settings.state_dir.resolve() / "usps")
     try:
-        usps.fetch(store, settings.usps_dir, say)
+        usps.fetch(Path(environment["HPOE_USPS_DIR"]), settings.usps_dir, say)
         data_sets.append("usps")
     except DataError as error:
         say(f"{error}; section 6 is run without USPS")
-    environment["HPOE_USPS_DIR"] = str(store)
     for experiment in experiments(params, data_sets):
         if names and experiment.name not in names:
             continue
-        say(f"{experiment.name}: {', '.join(experiment.changes) or 'the params as they are'}")
-        _run(experiment, root, settings.state_dir, environment)
+        say(f"{experiment.name}: {', '.join(experiment.changes) or 'params as they are'}")
+        if not run_experiment(
+            experiment.revision,
+            experiment.changes,
+            experiment.targets,
+            root=root,
+            folder=settings.state_dir / "experiments",
+            environment=environment,
+        ):
+            raise ReplicationError(
+                f"{experiment.name} failed, the lines above say why; run the same command again to "
+                "resume from the last checkpoint"
+            )
         keep(experiment, root)
 
 
 def experiments(params: Params, data_sets: Sequence[str]) -> list[Experiment]:
-    """Everything that is replicated: what takes longest comes last."""
+    """List everything that is replicated, the longest experiments last."""
     return [
         _others(params.seed, data_sets),
-        *(_ladder(seed, params.networks["default"].recipe) for seed in SEEDS),
+        *(_ablation(seed, params.networks["default"].recipe) for seed in SEEDS),
         *(_size(images, params) for images in SIZES),
         *(_table_two(seed) for seed in SEEDS),
         *(_seven_or_nine(seed) for seed in SEEDS),
@@ -135,7 +155,7 @@ def keep(experiment: Experiment, root: Path) -> None:
     for name in experiment.figures:
         targets[f"reports/figures/{name}"] = root / RESULTS / "figures" / Path(name).name
     for source, target in targets.items():
-        write_bytes(target, read(source, repo=str(root), rev=_revision(experiment), mode="rb"))
+        write_bytes(target, read(source, repo=str(root), rev=experiment.revision, mode="rb"))
     if experiment.timed:
         write_json(folder / SECONDS, _core_seconds(experiment, root))
     if experiment.digests:
@@ -144,11 +164,11 @@ def keep(experiment: Experiment, root: Path) -> None:
 
 
 def _core_seconds(experiment: Experiment, root: Path) -> dict[str, Any]:
-    """Seconds that one core needs for each layer of each network, and what it is."""
+    """Seconds that one core needs for each layer of each network, and the processor's name."""
     seconds: dict[str, Any] = {}
     for network in experiment.timed:
         paths = [record_path(f"train_layer{layer}", network) for layer in LAYERS]
-        texts = [read_result(path, _revision(experiment), root) for path in paths]
+        texts = [read_result(path, experiment.revision, root) for path in paths]
         records = [StageRecord.model_validate_json(text) for text in texts]
         seconds[network] = [record.stage.metrics["core_seconds"] for record in records]
         processor = records[0].pipeline.tags["processor"]
@@ -159,33 +179,13 @@ def _digests(experiment: Experiment, root: Path) -> dict[str, str]:
     """DVC's digests of a network's RBMs, by path."""
     from dvc.api import DVCFileSystem
 
-    files = DVCFileSystem(url=str(root), rev=_revision(experiment))
+    files = DVCFileSystem(url=str(root), rev=experiment.revision)
     found = files.find(f"models/{experiment.digests}", detail=True)
     return {
         path: info["dvc_info"]["md5"]
         for path, info in sorted(found.items())
         if path.endswith(".safetensors")
     }
-
-
-def _run(experiment: Experiment, root: Path, state_dir: Path, environment: dict[str, str]) -> None:
-    ended = run_experiment(
-        _revision(experiment),
-        experiment.changes,
-        experiment.targets,
-        root=root,
-        folder=state_dir / "experiments",
-        environment=environment,
-    )
-    if not ended:
-        raise ReplicationError(
-            f"{experiment.name} failed: the lines above say why; the same command goes on from the "
-            "last checkpoint"
-        )
-
-
-def _revision(experiment: Experiment) -> str:
-    return f"paper-{experiment.name}"
 
 
 def _others(seed: int, data_sets: Sequence[str]) -> Experiment:
@@ -195,51 +195,47 @@ def _others(seed: int, data_sets: Sequence[str]) -> Experiment:
     return Experiment(
         "others",
         seed,
-        (),
-        tuple(f"{PAPER}:{stage}" for stage in stages),
-        tuple(f"paper/{stage.replace('@', '_')}.json" for stage in stages),
+        changes=(),
+        targets=tuple(f"{PAPER}:{stage}" for stage in stages),
+        kept=tuple(f"paper/{stage.replace('@', '_')}.json" for stage in stages),
     )
 
 
-def _ladder(seed: int, recipe: Recipe) -> Experiment:
+def _ablation(seed: int, recipe: Recipe) -> Experiment:
     """Several networks of the default recipe, on images as given and on deskewed ones."""
-    plain = [f"default{copy}" for copy in range(2, COPIES + 1)]
-    deskewed = [f"deskewed{copy}" for copy in range(1, DESKEWED + 1)]
-    recipes = dict.fromkeys(plain, replace(recipe, images="as_given"))
-    recipes |= dict.fromkeys(deskewed, replace(recipe, images="deskewed"))
+    plain, deskewed = replace(recipe, images="as_given"), replace(recipe, images="deskewed")
+    recipes = {f"default{copy}": plain for copy in range(2, COPIES + 1)}
+    recipes |= {f"deskewed{copy}": deskewed for copy in range(1, DESKEWED + 1)}
+    added = [f"+networks.{name}={_set_param(each)}" for name, each in recipes.items()]
     return Experiment(
         f"ladder{seed}",
         seed,
-        (
-            f"seed={seed}",
-            PLAIN,
-            f"train=[{','.join(['default', *recipes])}]",
-            *(f"+networks.{name}={_braces(each)}" for name, each in recipes.items()),
-        ),
-        (f"{PAPER}:ladder",),
-        tuple(f"paper/{name}" for name in LADDER_FILES),
+        changes=(f"seed={seed}", PLAIN, f"train=[{','.join(['default', *recipes])}]", *added),
+        targets=(f"{PAPER}:ladder",),
+        kept=(f"paper/{LADDER}", f"paper/{LADDER_PREDICTIONS}"),
     )
 
 
-def _braces(recipe: Recipe) -> str:
-    """A recipe as `--set-param` takes it."""
+def _set_param(recipe: Recipe) -> str:
+    """Format a recipe as `--set-param` takes it."""
     return json.dumps(asdict(recipe)).replace('"', "").replace(" ", "")
 
 
 def _size(images: int, params: Params) -> Experiment:
-    """Fewer unsupervised images a digit, and as many updates of the weights."""
+    """Fewer unsupervised images per digit, and as many weight updates."""
     recipe, whole = params.networks["default"], params.split.unsupervised_per_digit
     before, after = (ceil(each / recipe.minibatch_size) for each in (whole, images))
+    epochs = recipe.epochs * before // after
     return Experiment(
         f"images{images}",
         params.seed,
-        (
+        changes=(
             PLAIN,
             f"split.unsupervised_per_digit={images}",
-            f"networks.default.epochs={recipe.epochs * before // after}",
+            f"networks.default.epochs={epochs}",
         ),
-        ("evaluate",),
-        ("metrics.json",),
+        targets=("evaluate",),
+        kept=(METRICS,),
     )
 
 
@@ -248,14 +244,14 @@ def _table_two(seed: int) -> Experiment:
     return Experiment(
         f"seed{seed}",
         seed,
-        (
+        changes=(
             f"seed={seed}",
             f"train=[{','.join(NETWORKS)}]",
             f"classifier.networks=[{','.join(AVERAGED)}]",
         ),
-        ("paper_figures", "shift_normalization"),
-        SEED_FILES,
-        FIGURES if seed == SEEDS[0] else (),
+        targets=("paper_figures", "shift_normalization"),
+        kept=SEED_FILES,
+        figures=FIGURES if seed == SEEDS[0] else (),
         timed=NETWORKS,
     )
 
@@ -265,20 +261,20 @@ def _seven_or_nine(seed: int) -> Experiment:
     return Experiment(
         f"seven_or_nine{seed}",
         seed,
-        (*_table_two(seed).changes, f"split.digits=[{PAIR[0]},{PAIR[1]}]"),
-        ("shift_normalization",),
-        PAIR_FILES,
+        changes=(*_table_two(seed).changes, f"split.digits=[{PAIR[0]},{PAIR[1]}]"),
+        targets=("shift_normalization",),
+        kept=(PREDICTIONS,),
     )
 
 
-def _classes(seed: int, count: int) -> Experiment:
-    """The default network of the first so many digits: what a class more changes."""
+def _classes(seed: int, n_classes: int) -> Experiment:
+    """The default network of the first digits, to see what an additional class changes."""
     return Experiment(
-        f"classes{count}",
+        f"classes{n_classes}",
         seed,
-        (PLAIN, f"split.digits=[{','.join(map(str, range(count)))}]"),
-        ("evaluate",),
-        ("metrics.json",),
-        ("calibration.png",) if count == len(DIGITS) else (),
+        changes=(PLAIN, f"split.digits=[{','.join(map(str, range(n_classes)))}]"),
+        targets=("evaluate",),
+        kept=(METRICS,),
+        figures=("calibration.png",) if n_classes == len(DIGITS) else (),
         digests="default",
     )

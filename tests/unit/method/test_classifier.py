@@ -6,7 +6,6 @@ from math import exp, log
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -205,64 +204,42 @@ def test_the_final_net_is_trained_on_both_halves_with_the_value_chosen(
 
 
 @both_methods
-def test_thirty_scores_and_ten_classes_make_310_parameters(
+def test_thirty_scores_and_ten_classes_make_310_parameters_and_stay_as_they_were(
     tiny: Classifier, method: Method
 ) -> None:
-    found = fit(*fit_method(method, tiny), *halves(10, 30))
+    images = halves(10, 30)
+    before = [array.copy() for half in images for array in half]
+    found = fit(*fit_method(method, tiny), *images)
     for net in (found.net, found.validation_net):
         assert net.weights.size + net.biases.size == 310
         assert net.weights.shape == (30, 10)
-
-
-def relabelled(examples: Examples, order: NDArray[np.int64]) -> Examples:
-    """The same images with class c called order[c]."""
-    return examples[0], order[examples[1]]
-
-
-def reordered(examples: Examples, order: NDArray[np.int64]) -> Examples:
-    """The same images with the scores in another order."""
-    return examples[0][:, order], examples[1]
+    for array, kept in zip([array for half in images for array in half], before, strict=True):
+        np.testing.assert_array_equal(array, kept)
 
 
 @both_methods
-def test_permuting_the_digits_permutes_the_probabilities(tiny: Classifier, method: Method) -> None:
-    order, images = np.array([2, 0, 3, 1]), halves(4, 5)
-    as_given, permuted = (
-        fit(*fit_method(method, tiny), *pair)
-        for pair in (images, tuple(relabelled(half, order) for half in images))
-    )
-    test, _ = some_examples(4, 5, seed=9)
+@pytest.mark.parametrize("permuted", ["labels", "scores"])
+def test_permuting_labels_or_scores_permutes_the_net(
+    tiny: Classifier, method: Method, permuted: str
+) -> None:
+    order, images = np.random.default_rng(0).permutation(5), halves(5, 5)
+    other = [
+        (scores, order[labels]) if permuted == "labels" else (scores[:, order], labels)
+        for scores, labels in images
+    ]
+    as_given, changed = (fit(*fit_method(method, tiny), *pair) for pair in (images, tuple(other)))
+    test, _ = some_examples(5, 5, seed=9)
     expected = np.exp(as_given.net.log_probabilities(test))
-    found = np.exp(permuted.net.log_probabilities(test))[:, order]
-    assert permuted.chosen == as_given.chosen
+    if permuted == "labels":
+        found = np.exp(changed.net.log_probabilities(test))[:, order]
+    else:
+        found = np.exp(changed.net.log_probabilities(test[:, order]))
+    assert changed.chosen == as_given.chosen
     np.testing.assert_allclose(found, expected, atol=PERMUTED[method])
-
-
-@both_methods
-def test_permuting_the_scores_permutes_the_weights(tiny: Classifier, method: Method) -> None:
-    order, images = np.array([4, 2, 0, 3, 1]), halves(4, 5)
-    as_given, permuted = (
-        fit(*fit_method(method, tiny), *pair)
-        for pair in (images, tuple(reordered(half, order) for half in images))
-    )
-    test, _ = some_examples(4, 5, seed=9)
-    expected = as_given.net.log_probabilities(test)
-    found = permuted.net.log_probabilities(test[:, order])
-    assert permuted.chosen == as_given.chosen
-    np.testing.assert_allclose(np.exp(found), np.exp(expected), atol=PERMUTED[method])
 
 
 PERMUTED: dict[Method, float] = {"gradient_ascent": 1e-9, "logistic_regression": 1e-3}
 """Largest differences: of rounding, and of where the solver of scikit-learn stops."""
-
-
-@both_methods
-def test_fitting_leaves_scores_and_labels_as_they_were(tiny: Classifier, method: Method) -> None:
-    images = halves(3, 5)
-    before = [array.copy() for half in images for array in half]
-    fit(*fit_method(method, tiny), *images)
-    for array, kept in zip([array for half in images for array in half], before, strict=True):
-        np.testing.assert_array_equal(array, kept)
 
 
 @both_methods

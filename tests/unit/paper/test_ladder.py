@@ -1,4 +1,4 @@
-"""The ladder's systems: which scores each rung classifies, and how validation chooses."""
+"""The ablation: which scores each variant classifies, and how validation chooses."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hpoe.method.warping import LENGTHS
-from hpoe.paper.ladder import SHEARED, WIDTHS, climb, predictions, rungs, summary
+from hpoe.paper.ladder import SHEARED, WIDTHS, evaluate, predictions, summary, variants
 from hpoe.params import Classifier, load_params
 from hpoe_recognition.normalization import SHEARS, SHIFTS, soft_choice
 
@@ -33,10 +33,10 @@ def classifier() -> Classifier:
     return load_params().classifier
 
 
-def test_each_rung_has_the_scores_that_its_step_says(networks: list[Scores]) -> None:
+def test_each_variant_has_the_scores_that_its_step_says(networks: list[Scores]) -> None:
     plain, deskewed = networks[:3], networks[3:]
     warped = np.random.default_rng(1).standard_normal((len(LENGTHS), IMAGES, MODELS))
-    found = {each.name: each for each in rungs(plain, deskewed, warped, TEMPERATURES)}
+    found = {each.name: each for each in variants(plain, deskewed, warped, TEMPERATURES)}
     np.testing.assert_array_equal(found["as_given"].candidates[0.0], plain[0][0])
     np.testing.assert_array_equal(found["maximum"].candidates[0.0], plain[0][:5].max(axis=0))
     both = np.concatenate([np.mean(plain, axis=0), np.mean(deskewed, axis=0)], axis=2)
@@ -60,25 +60,29 @@ def test_each_rung_has_the_scores_that_its_step_says(networks: list[Scores]) -> 
 
 def test_warps_are_the_likeliest_of_their_lengths_under_the_prior(networks: list[Scores]) -> None:
     warped = np.random.default_rng(1).standard_normal((len(LENGTHS), IMAGES, MODELS))
-    found = {each.name: each for each in rungs(networks[:1], networks[1:2], warped, TEMPERATURES)}
+    found = {
+        each.name: each for each in variants(networks[:1], networks[1:2], warped, TEMPERATURES)
+    }
     assert tuple(found["warps"].candidates) == WIDTHS
     for width, scores in found["warps"].candidates.items():
         lengths = np.array(LENGTHS)[:, None, None]
         np.testing.assert_allclose(scores, (warped - (lengths / width) ** 2 / 2).max(axis=0))
 
 
-def test_validation_chooses_numbers_and_rungs(networks: list[Scores], images: pd.DataFrame) -> None:
+def test_validation_chooses_numbers_and_variants(
+    networks: list[Scores], images: pd.DataFrame
+) -> None:
     warped = np.zeros((len(LENGTHS), IMAGES, MODELS))
-    steps = rungs(networks[:3], networks[3:], warped, TEMPERATURES)
-    climbed = [climb(rung, classifier(), images, workers=1) for rung in steps]
-    told = summary(climbed)
-    losses = {each.rung.name: each.outcome.fit.validation_loss for each in climbed}
+    steps = variants(networks[:3], networks[3:], warped, TEMPERATURES)
+    results = [evaluate(variant, classifier(), images, workers=1) for variant in steps]
+    told = summary(results)
+    losses = {each.variant.name: each.outcome.fit.validation_loss for each in results}
     assert told["chosen"] == min(losses, key=lambda name: losses[name])
-    table = predictions(climbed)
+    table = predictions(results)
     assert set(table["set"]) == {"validation", "test"}
-    for row, each in zip(told["rungs"], climbed, strict=True):
-        assert row["name"] == each.rung.name
-        assert row["chosen"] in each.rung.candidates
+    for row, each in zip(told["rungs"], results, strict=True):
+        assert row["name"] == each.variant.name
+        assert row["chosen"] in each.variant.candidates
         for part in ("validation", "test"):
             of = table[table["set"] == part]
             assert row[f"{part}_error_rate"] == (of[row["name"]] != of["label"]).mean()

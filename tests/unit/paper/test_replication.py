@@ -14,15 +14,14 @@ from scipy.stats import binom
 
 from hpoe.errors import ReplicationError
 from hpoe.paper.replication import COPIES, DESKEWED, experiments
-from hpoe.paper.report import claims, markdown, write_report
-from hpoe.paper.report.networks import AVERAGE
-from hpoe.paper.report.table_two import PAPER, parameters
-from hpoe.paper.report.text import mcnemar
+from hpoe.paper.report import markdown, write_report
+from hpoe.paper.report.claims import claims
+from hpoe.paper.report.measurements import AVERAGE, PAPER, mcnemar, parameters
 from hpoe.paper.results import (
     DIGESTS,
     FORMAT,
     NETWORKS,
-    PAIR_FILES,
+    PREDICTIONS,
     RESULTS,
     SECONDS,
     SEED_FILES,
@@ -67,7 +66,7 @@ def keep(root: Path, seed: int, more: float = 0.0) -> Path:
     for each in (pair, folder):
         each.mkdir(parents=True)
         (each / "results.json").write_text(json.dumps({"format": FORMAT, "seed": seed}))
-    predictions.to_csv(pair / PAIR_FILES[0], index=False)
+    predictions.to_csv(pair / PREDICTIONS, index=False)
     for name, content in zip(SEED_FILES, (errors, shifts), strict=False):
         (folder / name).write_text(json.dumps(content))
     predictions.to_csv(folder / SEED_FILES[2], index=False)
@@ -81,7 +80,7 @@ def test_the_papers_own_figures_are_reproduced(tmp_path: Path) -> None:
     for seed, more in ((1, -0.1), (2, 0.0), (3, 0.25)):
         keep(tmp_path, seed, more)
     found = {each.claim: each for each in claims(load_results(tmp_path), load_params())}
-    of_25 = found["Table 2: test error, 25 hidden units a layer"]
+    of_25 = found["Table 2: test error, 25 hidden units per layer"]
     assert (of_25.paper, of_25.seeds, of_25.verdict) == (3.8, 3, "reproduced")
     assert (of_25.ours_min, of_25.ours_max) == pytest.approx((3.7, 4.05))
     assert of_25.ours_mean == pytest.approx(3.85)
@@ -92,11 +91,11 @@ def test_the_papers_own_figures_are_reproduced(tmp_path: Path) -> None:
 
 
 def keep_others(root: Path) -> None:
-    """A ladder of two rungs, three of the others, and two sizes, all with errors of their own."""
-    rung = {"networks": 1, "chosen": 5.0}
-    rungs = [
-        {"name": "as_given", "step": "as given", **rung, **rates(1.5)},
-        {"name": "shifts", "step": "shifts", **rung, **rates(1.25)},
+    """An ablation of two variants, three others and two sizes, all with errors of their own."""
+    variant = {"networks": 1, "chosen": 5.0}
+    variants = [
+        {"name": "as_given", "step": "as given", **variant, **rates(1.5)},
+        {"name": "shifts", "step": "shifts", **variant, **rates(1.25)},
     ]
     images = pd.DataFrame({"set": "test", "index": range(8), "label": [7, 9] * 4})
     table = images.assign(as_given=9, shifts=images["label"])
@@ -105,7 +104,7 @@ def keep_others(root: Path) -> None:
     layers = {f"shared_layer{layer}": rates(8.0 + layer) for layer in (1, 2, 3)}
     shared = {"separate": rates(5.0), **layers, "class_specificity": [0.11, 0.12, 0.13]}
     contents: dict[str, dict[str, Any]] = {
-        "ladder1": {"ladder.json": {"chosen": "shifts", "rungs": rungs}},
+        "ladder1": {"ladder.json": {"chosen": "shifts", "rungs": variants}},
         "others": {
             "baseline_linear.json": baseline,
             "shared_model_usps.json": shared,
@@ -136,10 +135,10 @@ def test_what_else_has_run_is_reported(tmp_path: Path) -> None:
     linear = found["Table 1: Linear classifier (logistic regression)"]
     assert (linear.paper, linear.verdict) == (12, "better than the paper")
     assert linear.ours_mean == pytest.approx(7.0)
-    (more,) = (each for name, each in found.items() if "errs more than separate ones" in name)
+    (more,) = (each for name, each in found.items() if "makes more errors than separate" in name)
     assert (more.paper, more.verdict) == (100, "reproduced")
     assert more.ours_mean == pytest.approx(80)
-    (added,) = (each for name, each in found.items() if name.startswith("A class added"))
+    (added,) = (each for name, each in found.items() if name.startswith("Class added"))
     assert (added.paper, added.ours_mean, added.verdict) == (3, 2, "not reproduced")
     (hours,) = (each for name, each in found.items() if name.startswith("Training 500 units"))
     assert (hours.ours_mean, hours.verdict) == (1, "better than the paper")
@@ -165,9 +164,7 @@ def test_what_has_not_run_is_told(tmp_path: Path) -> None:
     keep(tmp_path, 1)
     results = load_results(tmp_path)
     text = markdown(results, load_params(), [])
-    assert text.count("Not run yet: `make paper`.") == 3
-    assert text.count("not run yet, `make paper` does.") == 2
-    assert "predictions were kept (1)" in text
+    assert text.count("Not run yet: run `make paper`.") == 5
 
 
 def test_every_experiment_is_named_once_and_says_what_it_changes() -> None:
@@ -233,7 +230,7 @@ def test_parameters_are_those_of_the_arrays(a: int, b: int, c: int) -> None:
     recipe = load_params(ROOT / "params.yaml").networks["default"]
     of = Network.model_validate({**recipe.model_dump(), "units": (a, b, c)})
     arrays = [12 * a + 12 + a, a * b + a + b, b * c + b + c]
-    assert parameters(of, pixels=12, n_classes=3) == 3 * (sum(arrays) - a - b)
+    assert parameters(of.recipe, pixels=12, digits=3) == 3 * (sum(arrays) - a - b)
 
 
 @given(st.integers(0, 12), st.integers(0, 12))
@@ -249,7 +246,7 @@ def test_mcnemars_p_counts_the_ways_to_be_as_unequal(mended: int, spoilt: int) -
 
 
 def test_no_results_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ReplicationError, match="has no results: `make paper` makes them"):
+    with pytest.raises(ReplicationError, match="has no results: run `make paper`"):
         load_results(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The report on the replication: every claim of the paper beside what was measured, as Markdown.
+"""The report on the replication: a Markdown page, a table of claims, and three figures.
 
 Errors are in per cent here, as in the paper; everywhere else they are fractions.
 """
@@ -8,41 +8,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hpoe.files import replacing, write_bytes
-from hpoe.paper.report import (
-    best,
-    calibration,
-    section_six,
-    shifts,
-    sizes,
-    table_one,
-    table_two,
-    training,
-)
-from hpoe.paper.report.claims import CLOSE, Claim, claims_table
-from hpoe.paper.report.networks import AVERAGE, label, percentages
-from hpoe.paper.report.text import spread_of
-from hpoe.paper.results import NETWORKS, RESULTS, Results, SeedResults
+from hpoe.paper import results as kept
+from hpoe.paper.baselines import BASELINES
+from hpoe.paper.report import measurements
+from hpoe.paper.report.claims import CLOSE, DATA_SETS, Claim, claims
+from hpoe.paper.results import NETWORKS, RESULTS, SECONDS, Results
 from hpoe.params import Params
-
-FIGURES_TITLE = """## Figures
-
-Of the first seed. Figures 1 and 4 to 6 are of the largest network, or of all.
-"""
-FIGURES = {
-    "figure1": "Figure 1: the alternating Gibbs chain",
-    "figure2": "Figure 2: a hundred 2s",
-    "figure3": "Figure 3: receptive fields of the models of the 3s",
-    "figure4": "Figure 4: mean goodness of every digit under every model",
-    "figure5": "Figure 5: 7s and 9s as either's model reconstructs them",
-    "figure6": "Figure 6: 7s and 9s by their goodness under either's model",
-    "misclassified": "Figure 7: the test images that the averaged networks misclassify",
-}
 
 
 def write_report(results: Results, params: Params, root: Path) -> None:
-    """Write docs/replication.md and docs/replication/claims.csv."""
+    """Write docs/replication.md, docs/replication/claims.csv and the figures drawn from results."""
     found = claims(results, params)
     with replacing(root / RESULTS / "claims.csv") as path:
         pd.DataFrame([asdict(each) for each in found]).to_csv(path, index=False)
@@ -50,71 +28,56 @@ def write_report(results: Results, params: Params, root: Path) -> None:
     write_bytes(root / "docs" / "replication.md", markdown(results, params, found).encode())
 
 
-def claims(results: Results, params: Params) -> list[Claim]:
-    """Every numbered claim that the results can answer."""
-    return [
-        *table_two.claims(results.seeds, params),
-        *table_one.claims(results.others),
-        *training.claims(results.seeds, results.classes),
-        *section_six.claims(results.others),
-        *shifts.claims(results.seeds),
-    ]
-
-
 def markdown(results: Results, params: Params, found: Sequence[Claim]) -> str:
-    """The report."""
-    seeds = ", ".join(str(each.seed) for each in results.seeds)
-    count = f"{len(results.seeds)} seeds" if len(results.seeds) > 1 else "one seed"
-    ours = spread_of(percentages(results.seeds, NETWORKS[-1]))
-    figures = [f"![{text}](replication/figures/{name}.png)" for name, text in FIGURES.items()]
-    sections = [
-        table_two.section(results.seeds, params),
-        table_one.section(results.others, ours),
-        training.section(results.seeds, results.classes, params),
-        shifts.section(results.seeds, results.pairs),
-        best.section(results.ladders),
-        section_six.section(results.others),
-        sizes.section(results.sizes),
-        calibration.section(results.classes),
-        FIGURES_TITLE,
-        *(f"{figure}\n" for figure in figures),
-    ]
-    return f"""# Replication
-
-What Mayraz and Hinton (2002) report, beside what this code gives: {count} ({seeds}),
-the paper's own recipes (`h25` to `h500` in [params.yaml](../params.yaml)), the official 10,000 test
-images, which decide nothing. `make paper` runs everything and writes this page; every number of it
-is computed from the files in [replication](replication). Means of the seeds, in brackets the range.
-
-## Claims
-
-{claims_table(found)}
-
-An error is reproduced if the seeds' mean is within {CLOSE} points of the paper's figure, a gain or
-a difference if their mean is at least half of the paper's, or above zero with every seed where the
-paper has no figure; much greater is twice as great. The same table:
-[claims.csv](replication/claims.csv).
-
-""" + "\n".join(section for section in sections if section)
+    """Fill in the page's template."""
+    templates = Environment(
+        loader=PackageLoader("hpoe.paper.report", ""),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - Markdown from our own numbers, no HTML
+    )
+    recipe = params.networks[NETWORKS[-1]].recipe
+    templates.filters |= {
+        "spread": measurements.spread,
+        "label": measurements.label,
+        "short": "{:g}".format,
+        "chosen_network": measurements.chosen_network,
+        "processor": lambda each: each[SECONDS]["processor"],
+    }
+    return templates.get_template("replication.md.j2").render(
+        vars(kept)
+        | vars(measurements)
+        | vars(results)
+        | {
+            "claims": found,
+            "CLOSE": CLOSE,
+            "recipes": params.networks,
+            "counted": measurements.parameters(recipe, pixels=28 * 28, digits=10),
+            "between": 10 * sum(recipe.units[:-1]),
+            "timed": [each for each in results.seeds if SECONDS in each.files],
+            "baselines": [
+                (baseline, results.others[f"baseline_{method}"])
+                for method, baseline in BASELINES.items()
+                if f"baseline_{method}" in results.others
+            ],
+            "data_sets": {
+                name: title
+                for name, title in DATA_SETS.items()
+                if f"shared_model_{name}" in results.others
+            },
+        }
+    )
 
 
 def _draw(results: Results, folder: Path) -> None:
-    """Draw the figures that are made of the results of several experiments."""
+    """Draw the figures that combine several experiments."""
     from hpoe.evaluation.drawing import save
-    from hpoe.paper.report import figures as report_figures
+    from hpoe.paper.report import figures
 
-    errors = {
-        label(name).strip("`"): [_interval(each, name) for each in results.seeds]
-        for name in (*NETWORKS, AVERAGE)
-    }
-    paper = {name: error / 100 for name, error in table_two.PAPER.items()}
-    save(report_figures.errors_by_seed(errors, paper), folder / "seeds.png")
+    save(figures.errors_by_seed(results.seeds), folder / "seeds.png")
     if results.ladders:
-        save(report_figures.ladder(best.steps(results.ladders)), folder / "ladder.png")
+        save(figures.ablation(results.ladders), folder / "ladder.png")
     if results.sizes:
-        save(report_figures.errors_by_images(results.sizes), folder / "sizes.png")
-
-
-def _interval(seed: SeedResults, name: str) -> tuple[float, float, float]:
-    rates = seed.errors[name]["logistic_regression"]
-    return rates["test_error_rate"], rates["test_error_rate_low"], rates["test_error_rate_high"]
+        save(figures.errors_by_images(results.sizes), folder / "sizes.png")

@@ -1,42 +1,56 @@
 """The report's own figures: what they say is computed from what they show."""
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
 from hpoe.paper.report import figures as report_figures
+from hpoe.paper.report.measurements import AVERAGE
+from hpoe.paper.results import LADDER, METRICS, NETWORKS, Kept
 
 
 def title(figure: Figure) -> str:
     return str(figure.get_suptitle())
 
 
-def test_seeds_are_told_by_the_widest_gap_between_two() -> None:
-    errors = {"small": [(0.04, 0.03, 0.05), (0.037, 0.03, 0.045)], "large": [(0.02, 0.01, 0.03)]}
-    figure = report_figures.errors_by_seed(errors, {"small": 0.038})
+def rates(test: float, validation: float = 0.0) -> dict[str, float]:
+    ends = {"test_error_rate_low": test / 2, "test_error_rate_high": 2 * test}
+    return {"test_error_rate": test, "validation_error_rate": validation, **ends}
+
+
+def test_the_title_says_the_widest_gap_between_two_seeds() -> None:
+    errors = dict.fromkeys((*NETWORKS, AVERAGE), (0.02, 0.02)) | {"h25": (0.04, 0.037)}
+    seeds = [
+        Kept(
+            seed, {METRICS: {n: {"logistic_regression": rates(e[seed])} for n, e in errors.items()}}
+        )
+        for seed in (0, 1)
+    ]
+    figure = report_figures.errors_by_seed(seeds)
     assert title(figure) == "Another seed moves the test error by at most 0.30 points"
     dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
-    heights = [np.asarray(dot.get_ydata(), float).item() for dot in dots]
-    np.testing.assert_allclose(heights, [4.0, 3.7, 2.0])
+    np.testing.assert_allclose(np.asarray(dots[0].get_ydata(), float), [4.0, 3.7])
 
 
-def test_the_ladder_ends_at_what_validation_likes_best() -> None:
-    steps = {
-        "one": {"validation": [0.02, 0.022], "test": [0.016, 0.014]},
-        "two": {"validation": [0.01, 0.012], "test": [0.011, 0.009]},
-        "three": {"validation": [0.015, 0.015], "test": [0.008, 0.008]},
+def test_the_ablation_ends_at_what_validation_likes_best() -> None:
+    errors = {
+        "one": [(0.016, 0.02), (0.014, 0.022)],
+        "two": [(0.011, 0.01), (0.009, 0.012)],
+        "three": [(0.008, 0.015), (0.008, 0.015)],
     }
-    figure = report_figures.ladder(steps)
+    ladders = [
+        Kept(seed, {LADDER: {"rungs": [{"step": n, **rates(*e[seed])} for n, e in errors.items()]}})
+        for seed in (0, 1)
+    ]
+    figure = report_figures.ablation(ladders)
     assert title(figure).startswith("From 1.50 to 1.00 % test error")
-    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == list(steps)
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == list(errors)
 
 
 def test_sizes_are_told_by_the_least_and_the_most_images() -> None:
-    errors = {
-        50: {"validation_error_rate": 0.07, "test_error_rate": 0.065},
-        4400: {"validation_error_rate": 0.02, "test_error_rate": 0.015},
-    }
-    figure = report_figures.errors_by_images(errors)
-    assert title(figure) == "50 images a digit: 6.5 %; 4,400: 1.5 % test error"
+    figure = report_figures.errors_by_images({50: rates(0.065, 0.07), 4400: rates(0.015, 0.02)})
+    assert title(figure) == "50 images per digit: 6.5 %; 4,400: 1.5 % test error"
     validation, test = figure.axes[0].lines
     drawn = [np.asarray(line.get_ydata(), float) for line in (validation, test)]
-    np.testing.assert_allclose(drawn, [[7.0, 2.0], [6.5, 1.5]])
+    assert drawn[0] == pytest.approx([7.0, 2.0])
+    assert drawn[1] == pytest.approx([6.5, 1.5])
