@@ -1,11 +1,11 @@
-"""What hpoe raises at a user: each message is one sentence that says what to do.
+"""Errors that a user can fix: each message is one sentence that says what to do.
 
 HpoeError
 ├── ParamsError           params.yaml: an unknown key, a wrong type, a value out of range
 ├── SettingsError         an HPOE_* variable or .env: an unknown key, a value out of range,
 │                         a device that is not there
-├── DataError             a data file that is missing, damaged or not what it should be
-│   └── DownloadError     no source had the data
+├── DataError             a data file that is missing, damaged or another one
+│   └── DownloadError     no source could deliver the data
 ├── WeightsError          a weights file or checkpoint that is damaged or of another format
 ├── StorageError          the disk is full, or a file cannot be written
 ├── TrackingError         the tracking store cannot be used
@@ -24,11 +24,11 @@ HpoeError
 
 
 class HpoeError(Exception):
-    """Root of the errors that are a user's to mend; the message is the whole report."""
+    """Root of the errors that a user can fix; the message is the whole report."""
 
 
 class ParamsError(HpoeError):
-    """params.yaml does not say what an experiment needs."""
+    """params.yaml is missing or invalid."""
 
 
 class SettingsError(HpoeError):
@@ -36,11 +36,11 @@ class SettingsError(HpoeError):
 
 
 class DataError(HpoeError):
-    """A data file is missing, damaged or not what it should be."""
+    """A data file is missing, damaged or another one."""
 
 
 class DownloadError(DataError):
-    """No source had the data."""
+    """No source could deliver the data."""
 
 
 class WeightsError(HpoeError):

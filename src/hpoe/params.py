@@ -1,4 +1,4 @@
-"""params.yaml as frozen, checked models: every number an experiment may change."""
+"""params.yaml as frozen, validated models: every number that an experiment may change."""
 
 import re
 from pathlib import Path
@@ -18,11 +18,11 @@ Digit = Annotated[int, Field(ge=0, le=9)]
 Method = Literal["logistic_regression", "gradient_ascent"]
 METHODS: tuple[Method, ...] = ("logistic_regression", "gradient_ascent")
 NETWORK_NAME = "(?!classifier$)(?!.*_and_)[A-Za-z0-9][A-Za-z0-9_-]*"
-"""A network is a folder beside models/classifier, and a word in the names of stages and runs."""
+"""A network is a folder beside models/classifier, and part of the names of stages and runs."""
 
 
 class Block(BaseModel):
-    """A block of params.yaml: frozen, no unknown keys, no silent conversions but int to float."""
+    """A block of params.yaml: frozen, no unknown keys, no conversions other than int to float."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -53,7 +53,7 @@ class Network(Block):
 
     @property
     def recipe(self) -> Recipe:
-        """The same values for the method, which knows nothing of files."""
+        """The same values as the plain dataclass of the method."""
         return Recipe(**self.model_dump())
 
 
@@ -61,13 +61,13 @@ class Split(Block):
     """The balanced three-way split of MNIST's training images (section 3)."""
 
     digits: tuple[Digit, ...] = Field(min_length=2, strict=False)
-    """The classes, ascending; the paper: all ten. A digit added leaves the others' RBMs alone."""
+    """The classes, ascending; the paper: all ten. Adding a digit keeps the RBMs of the others."""
     unsupervised_per_digit: int = Field(ge=1)
     """Images that train a digit's RBMs; the paper: the first 4,400 of each digit."""
     supervised_per_digit: int = Field(ge=2, multiple_of=2)
-    """Images a digit for the classifier, half of them its validation half; the paper: 1,000."""
+    """Images per digit for the classifier, half of them for validation; the paper: 1,000."""
     test_images: int = Field(ge=1, le=10_000)
-    """The first so many of the official test images; the paper: all 10,000."""
+    """Number of official test images used, the first ones; the paper: all 10,000."""
 
     @model_validator(mode="after")
     def _digits_ascend(self) -> Self:
@@ -82,27 +82,27 @@ class LogisticRegression(Block):
     """L2-regularised multinomial logistic regression on standardised scores."""
 
     inverse_regularisation: tuple[Positive, ...] = Field(min_length=1, strict=False)
-    """Values of scikit-learn's C to choose from on the validation half."""
+    """Candidate values of scikit-learn's C; the best one on the validation half is used."""
 
 
 class GradientAscent(Block):
-    """Batch gradient ascent of eq. 9 on scaled scores (docs/how-it-works.md says how scaled)."""
+    """Batch gradient ascent of eq. 9 on scaled scores (see docs/how-it-works.md for the scale)."""
 
     learning_rate: float = Field(gt=0)
     """Rate of eq. 9; the paper: 0.0002."""
     momentum: float = Field(ge=0, lt=1)
     """Momentum of eq. 9; the paper: 0.9."""
     max_epochs: int = Field(ge=1)
-    """The most epochs tried; how many are used is chosen on the validation half."""
+    """Maximum number of epochs; the best number on the validation half is used."""
 
 
 class Classifier(Block):
     """The logistic net on the goodness scores (section 4)."""
 
     networks: tuple[str, ...] = Field(min_length=1, strict=False)
-    """Networks whose corresponding layers' scores are averaged; one name: no averaging."""
+    """Networks whose scores are averaged layer by layer; a single name means no averaging."""
     method: Method
-    """The method of the chosen classifier; the other is fitted beside it and reported."""
+    """Method of the classifier that is served; the other one is fitted and reported as well."""
     logistic_regression: LogisticRegression
     gradient_ascent: GradientAscent
 
@@ -111,32 +111,32 @@ class ShiftNormalization(Block):
     """Model-based normalisation of section 7: each model chooses among shifted images."""
 
     temperatures: tuple[Positive, ...] = Field(min_length=1, strict=False)
-    """Temperatures T of the soft choice to choose from, nats, on the validation half."""
+    """Candidate temperatures T of the soft choice, in nats; the best on validation is used."""
 
 
 class Refusal(Block):
-    """The digit score of the served model: digits against outliers made from digits."""
+    """Digit score of the served model: outlier detection against outliers made from digits."""
 
     outliers_per_kind: int = Field(ge=1)
-    """Images of every kind of outlier that the score is fitted against."""
+    """Images of each kind of outlier used to fit the score."""
     digits_per_class: int = Field(ge=0)
-    """Unsupervised images of every digit it is fitted on besides the supervised half."""
+    """Unsupervised images of each digit used to fit it, in addition to the supervised half."""
     hidden_units: int = Field(ge=1)
-    """Of the layer of the score's net that sees goodness and pictures together."""
+    """Units of the layer that combines goodness and image features."""
     weight_decay: float = Field(ge=0)
     """Of AdamW, decoupled from the gradient."""
     epochs: int = Field(ge=1)
-    """Passes over digits and outliers."""
+    """Passes over all digits and outliers."""
     refused_digits: float = Field(gt=0, lt=1)
-    """Fraction of held-out real digits that the threshold refuses."""
+    """Fraction of held-out digits that the threshold refuses."""
 
 
 class Registration(Block):
-    """The served model: how it refuses, and when it becomes the champion."""
+    """The served model: outlier detection, and the rule of promotion."""
 
     refusal: Refusal
     significance: float = Field(gt=0, lt=1)
-    """A candidate is worse than the champion if an equally good one were so rarely as bad."""
+    """Significance level of McNemar's test that refuses a candidate worse than the champion."""
 
 
 class Params(Block):
@@ -145,7 +145,7 @@ class Params(Block):
     seed: int = Field(ge=0, lt=2**32)
     """Seed of every random number; runs with the same seed and params give the same bytes."""
     train: tuple[str, ...] = Field(min_length=1, strict=False)
-    """Names of the networks this pipeline trains."""
+    """Names of the networks that this pipeline trains."""
     split: Split
     classifier: Classifier
     shift_normalization: ShiftNormalization
@@ -155,7 +155,7 @@ class Params(Block):
 
     @property
     def score_sources(self) -> list[tuple[str, ...]]:
-        """What classifiers are fitted on: each trained network alone, and the chosen average."""
+        """Networks that classifiers are fitted on: each trained one, and the chosen average."""
         alone: list[tuple[str, ...]] = [(network,) for network in self.train]
         return list(dict.fromkeys([*alone, self.classifier.networks]))
 
@@ -190,37 +190,29 @@ class Alternatives(Block):
     """The models that section 6 compares on one data set."""
 
     separate: Network
-    """One model a digit; its first layer alone is trained."""
+    """One model per digit; only its first layer is trained."""
     shared: Network
-    """One model for all digits, of three layers."""
+    """One model for all digits, with three layers."""
     joint: Network
-    """One model of pixels and labels; its first layer alone is trained."""
+    """One model of pixels and labels; only its first layer is trained."""
 
 
 class SectionSix(Block):
-    """paper/params.yaml: what section 6 tried and found worse."""
+    """paper/params.yaml: the alternatives of section 6, which the paper found worse."""
 
     usps_unsupervised: float = Field(gt=0, lt=1)
-    """Share of a digit's USPS training images that RBMs are trained on; the rest is supervised."""
+    """Share of a digit's USPS training images used to train RBMs; the rest is supervised."""
     mnist: Alternatives
     usps: Alternatives
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
-    """Read and check params.yaml.
-
-    Raises:
-        ParamsError: see `_load`.
-    """
+    """Read and validate params.yaml; see `_load` for errors."""
     return _load(path, Params)
 
 
 def load_section_six(path: Path = Path("paper/params.yaml")) -> SectionSix:
-    """Read and check paper/params.yaml.
-
-    Raises:
-        ParamsError: see `_load`.
-    """
+    """Read and validate paper/params.yaml; see `_load` for errors."""
     return _load(path, SectionSix)
 
 
@@ -228,11 +220,11 @@ Model = TypeVar("Model", bound=Block)
 
 
 def _load(path: Path, model: type[Model]) -> Model:
-    """Read and check a file of params.
+    """Read and validate a file of params.
 
     Raises:
-        ParamsError: the file is missing or not YAML, or a key is unknown, missing, mistyped or
-            out of range; the message names every such key, what was given and what is allowed.
+        ParamsError: the file is missing or not YAML, or a key is unknown or missing, or its value
+            has the wrong type or is out of range; the message names all such keys.
     """
     try:
         return model.model_validate(YAML(typ="safe", pure=True).load(path.read_bytes()))
@@ -250,7 +242,7 @@ def _load(path: Path, model: type[Model]) -> Model:
 
 
 def flatten(tree: Any, prefix: str = "") -> dict[str, str]:  # noqa: ANN401
-    """Nested mappings as one level of dotted keys, the form in which MLflow compares params."""
+    """Flatten nested mappings to dotted keys, the form in which MLflow compares params."""
     if not isinstance(tree, dict):
         return {prefix: str(tree)}
     flat: dict[str, str] = {}
@@ -260,7 +252,7 @@ def flatten(tree: Any, prefix: str = "") -> dict[str, str]:  # noqa: ANN401
 
 
 def _sentence(detail: dict[str, Any]) -> str:
-    """One of pydantic's findings as `key: what is wrong`, naming what was given."""
+    """Format one of pydantic's findings as key, given value, and what is allowed."""
     key = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         return f"{key} is not a known key (src/hpoe/params.py lists them)"

@@ -1,4 +1,4 @@
-"""Tensor files: safetensors with a record of what they hold; equal content gives equal bytes."""
+"""Tensor files: safetensors with a record of their content; equal content gives equal bytes."""
 
 import json
 from collections.abc import Collection
@@ -11,9 +11,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from hpoe.errors import WeightsError
+from hpoe.files import write_bytes
 
 FORMAT = 1
-"""Version of what hpoe's tensor files hold; raised when older files can no longer be read."""
+"""Version of the format, raised when older files can no longer be read."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -21,11 +22,9 @@ Arrays = dict[str, NDArray[Any]]
 def save_tensors(path: Path, arrays: Arrays, record: dict[str, Any]) -> None:
     """Write arrays and a record of JSON values.
 
-    The record is one metadata entry: safetensors writes several in an order that changes from
+    The record is a single metadata entry: safetensors writes several in an order that changes from
     process to process, and equal training must give equal bytes.
     """
-    from hpoe.files import write_bytes  # a packaged model reads, and does without
-
     text = json.dumps({"format": FORMAT, **record}, sort_keys=True)
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_bytes(path, save(contiguous, {"hpoe": text}))
@@ -34,11 +33,11 @@ def save_tensors(path: Path, arrays: Arrays, record: dict[str, Any]) -> None:
 def load_tensors(
     path: Path, remedy: str, *, needed: Collection[str] = ()
 ) -> tuple[Arrays, dict[str, Any]]:
-    """Read arrays and record; `needed` are names of arrays that must be among them.
+    """Read arrays and record.
 
     Raises:
-        WeightsError: the file is missing, damaged, of another format version or another kind; the
-            message of the latter three ends with `remedy`.
+        WeightsError: the file is missing, damaged, of another format version, or lacks an array
+            of `needed`; unless it is missing, the message ends with `remedy`.
     """
     try:
         with safe_open(path, framework="np") as file:

@@ -3,15 +3,10 @@
 import base64
 import http.client
 import json
-import os
 import random
-import signal
-import socket
-import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +17,9 @@ from typing import Any
 
 import psutil
 
+from tests.processes import Launched
+from tests.processes import free_port as free_port
+from tests.processes import wait_until as wait_until
 from tests.serving.stand_in import answer
 
 JSON = {"Content-Type": "application/json"}
@@ -41,61 +39,26 @@ class Reply:
 
 
 @dataclass
-class Server:
+class Server(Launched):
     """A server that can be ended and started again at the same address."""
 
-    folder: Path
     registry: str
     environment: dict[str, str] = field(default_factory=dict)
     port: int = 0
-    process: "subprocess.Popen[bytes] | None" = None
 
     def start(self, *options: str, status: int = 200) -> "Server":
         """Start it, and wait until its health check has a status."""
-        if not self.port:
-            self.port = free_port()
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("HPOE_")},
-            **self.environment,
-            "MLFLOW_TRACKING_URI": self.registry,
-            "HPOE_SERVE_PORT": str(self.port),
-        }
+        self.port = self.port or free_port()
+        addresses = {"MLFLOW_TRACKING_URI": self.registry, "HPOE_SERVE_PORT": str(self.port)}
         command = [str(Path(sys.executable).with_name("hpoe")), "serve", *options]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd=self.folder, env=environment, stdout=log, stderr=log
-            )
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                if self.get("/ping").status == status:
-                    return self
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError(f"the server did not start: {self.log()[-3000:]}")
-
-    def log(self) -> str:
-        """What the server printed."""
-        return (self.folder / "log").read_text()
+        ready = lambda: self.get("/ping").status == status  # noqa: E731
+        self.launch(command, {**self.environment, **addresses}, ready)
+        return self
 
     def requests_logged(self) -> list[dict[str, Any]]:
         """The lines of the access log."""
         lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
         return [line for line in lines if line["message"] == "request"]
-
-    def end(self) -> int:
-        """Ask it to end, and wait; its exit status."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=60)
-
-    def kill(self) -> None:
-        """Kill it and its workers, if it still runs."""
-        if self.process is not None and self.process.poll() is None:
-            family = [*self.workers(), psutil.Process(self.process.pid)]
-            for member in family:
-                member.kill()
-            self.process.wait()
 
     def workers(self) -> list[psutil.Process]:
         """The processes that have loaded the model."""
@@ -153,21 +116,6 @@ def exchange(
     connection.request(method, path, body or None, dict(headers))
     response = connection.getresponse()
     return Reply(response.status, dict(response.getheaders()), response.read())
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for something that happens in another process."""
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def image(number: int, milliseconds: int = 0) -> str:

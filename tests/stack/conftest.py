@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.conftest import project as project
-from tests.serving.running import free_port
+from tests.processes import free_port
 from tests.stack.engine import ROOT, build_arguments, compose, engine
 from tests.stack.running import Stack, clone
 from tests.stack.services import services as services

@@ -10,13 +10,14 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from pathlib import Path
+
+from tests.processes import wait_until
 
 ROOT = Path(__file__).parents[2]
 BASES = Path(__file__).parent / "bases"
@@ -67,7 +68,7 @@ def engine(folder: Path) -> Iterator[None]:
     with (folder / "dockerd.log").open("w") as log:
         daemon = subprocess.Popen(["dockerd"], stdout=log, stderr=log, start_new_session=True)
     try:
-        wait_until(lambda: runs("docker", "info"), 60)
+        wait_until(lambda: runs("docker", "info"), 60, 0.5)
         yield
     finally:
         daemon.terminate()
@@ -151,15 +152,3 @@ def index(folder: Path) -> Iterator[str]:
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
         """Say nothing."""
-
-
-def wait_until(condition: object, seconds: float) -> None:
-    """Wait for something that happens in another process."""
-    assert callable(condition)
-    end = time.monotonic() + seconds
-    while True:
-        with suppress(OSError):
-            if condition():
-                return
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.5)

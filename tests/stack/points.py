@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hpoe.tracking.records import RunRecord, StageRecord
 from hpoe.tracking.store import UID
-from tests.stack.processes import Postgres
+from tests.stack.services import Postgres
 
 Point = tuple[str, str, int, int, float]
 """Of a run's uid (or id): key, step, time and value of a point."""

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
 from functools import cache
 
 LIST = """
@@ -41,8 +40,3 @@ def routes() -> tuple[tuple[str, str], ...]:
         if method not in ("HEAD", "OPTIONS")
     }
     return tuple(sorted(found))
-
-
-def changing(listed: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Those that may change something."""
-    return [(path, method) for path, method in listed if method != "GET"]

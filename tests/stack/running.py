@@ -14,7 +14,8 @@ import requests
 import yaml
 
 from tests.pipeline.project import SMALL, copy_working_tree
-from tests.stack.engine import ROOT, wait_until
+from tests.processes import wait_until
+from tests.stack.engine import ROOT
 
 USER = "1000:1000"
 ADMIN = ("admin", "correct-horse-battery")
@@ -105,7 +106,7 @@ class Stack:
     def wait(self, condition: Any, seconds: float = 600) -> None:
         """Wait for something, and leave the services' logs if it does not happen."""
         try:
-            wait_until(condition, seconds)
+            wait_until(condition, seconds, 0.5)
         except AssertionError:
             self.run("logs", "--no-color", "--tail=60", expect=None)
             raise

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.serving.running import free_port
-from tests.stack.processes import Gateway, missing
+from tests.processes import free_port
+from tests.programs import require
+from tests.stack.services import Gateway
 
 pytestmark = pytest.mark.slow
 MAKE = """
@@ -23,8 +24,7 @@ MAKE = """
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a certificate of its own making."""
-    if reason := missing():
-        pytest.skip(reason)
+    require("nginx", "envsubst", "openssl")
     subprocess.run(MAKE.split(), cwd=tmp_path, check=True, capture_output=True, timeout=60)
     return tmp_path
 
