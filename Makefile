@@ -24,7 +24,7 @@ paper: $(VENV)/installed ## Run the paper's experiments and write docs/replicati
 	@hpoe replicate
 	@hpoe report
 
-docs: $(VENV)/installed-dev ## Write docs/replication.md and the tables of docs/operations.md from kept results
+docs: $(VENV)/installed-dev ## Write docs/replication.md and the table of faults in docs/operations.md from kept results
 	@hpoe report
 	@python -m tests.stack.tables
 
@@ -52,9 +52,9 @@ accept: $(VENV)/installed-dev ## Send the test images to the champion of the las
 test-stack: $(VENV)/installed-dev ## Build and test the services of docker-compose.yml in containers (half an hour)
 	@pytest -s tests/stack/test_stack.py
 
-test-faults: $(VENV)/installed-dev ## Test outages and intrusions at length; write the tables of docs/operations.md
+test-faults: $(VENV)/installed-dev ## Test outages of a minute each; write the table of docs/operations.md
 	@FAULT_SECONDS=60 STACK_TABLES=docs/operations \
-		pytest tests/stack/test_faults.py tests/stack/test_intrusions.py tests/stack/test_migration.py
+		pytest tests/stack/test_faults.py
 	@python -m tests.stack.tables
 
 lint: $(VENV)/installed-dev ## Check style and types

@@ -1,4 +1,4 @@
-"""Ask a service of this container for its health: `python health.py URL`; say what it answers."""
+"""Print and check the health of a service in this container: `python health.py URL`."""
 
 import sys
 from http.client import HTTPException
@@ -7,7 +7,7 @@ from urllib.request import urlopen
 
 
 def answer(url: str) -> tuple[int, str]:
-    """The status of a GET, and the beginning of the body."""
+    """Return the status of a GET, and the beginning of the body."""
     try:
         with urlopen(url, timeout=5) as reply:  # noqa: S310 - a fixed address of this container
             return reply.status, reply.read(500).decode()
@@ -16,7 +16,7 @@ def answer(url: str) -> tuple[int, str]:
 
 
 def main() -> int:
-    """The exit code that Docker asks for: 0 if healthy, else 1."""
+    """Return the exit code that Docker expects: 0 if healthy, else 1."""
     try:
         status, text = answer(sys.argv[1])
     except (OSError, HTTPException) as error:

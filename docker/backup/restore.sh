@@ -1,5 +1,5 @@
 #!/bin/sh
-# A backup, by the name of its folder, back into a stack that holds nothing yet.
+# Restore a backup, named by its folder, into an empty stack.
 set -eu
 
 refuse() {

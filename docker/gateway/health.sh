@@ -1,5 +1,5 @@
 #!/bin/sh
-# Whether the gateway itself answers, whatever is behind it.
+# Check that the gateway itself answers, whatever is behind it.
 set -eu
 
 scheme=http

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Write nginx's configuration from the environment, then become nginx.
 #
-# In a container and as a process alike: all addresses are variables.
+# It runs in a container and as a process: all addresses are variables.
 set -eu
 
 here=$(dirname "$0")
@@ -14,13 +14,13 @@ export MLFLOW_ADDRESS="${MLFLOW_ADDRESS:-mlflow:5000}"
 export MLFLOW_HOST_HEADER="${MLFLOW_HOST_HEADER:-mlflow:5000}"
 export MODEL_ADDRESS="${MODEL_ADDRESS:-model:5001}"
 export GRAFANA_ADDRESS="${GRAFANA_ADDRESS:-grafana:3000}"
-# Names are resolved again and again: a container that is made anew has another address.
+# Names are resolved repeatedly, because a recreated container has another address.
 export GATEWAY_RESOLVER="${GATEWAY_RESOLVER:-$(sed -n 's/^nameserver //p' /etc/resolv.conf | head -n 1)}"
 export GATEWAY_TLS="" GATEWAY_SECURE=""
 
 case "$GATEWAY_RATE" in
     "" | 0* | *[!0-9]*)
-        echo "error: GATEWAY_RATE in .env is $GATEWAY_RATE: give a number of requests a second" >&2
+        echo "error: GATEWAY_RATE in .env is $GATEWAY_RATE: give a number of requests per second" >&2
         exit 1
         ;;
 esac
@@ -35,7 +35,7 @@ if [ -e "$certificates/tls.crt" ] || [ -e "$certificates/tls.key" ]; then
     GATEWAY_TLS="ssl_certificate $certificates/tls.crt; ssl_certificate_key $certificates/tls.key;"
 fi
 mkdir -p "$GATEWAY_SCRATCH"
-# shellcheck disable=SC2016 # the names of variables, for envsubst: all others are nginx's own
+# shellcheck disable=SC2016 # names of variables for envsubst; all others are nginx's own
 envsubst '$GATEWAY_LISTEN $GATEWAY_NAMES $GATEWAY_RATE $GATEWAY_SCRATCH $GATEWAY_RESOLVER $GATEWAY_TLS
     $GATEWAY_SECURE $MLFLOW_ADDRESS $MLFLOW_HOST_HEADER $MODEL_ADDRESS $GRAFANA_ADDRESS' \
     < "$here/nginx.conf.template" > "$GATEWAY_SCRATCH/nginx.conf"

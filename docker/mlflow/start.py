@@ -1,7 +1,7 @@
-"""Start MLflow's server: check what .env says, make the stack's own users, become the server.
+"""Start MLflow's server: check .env, create the stack's own users, then become the server.
 
 `python start.py` serves; `python start.py upgrade` brings the databases to this MLflow's schema.
-All it needs comes from the environment, so that it runs as a process as well as in a container.
+All settings come from the environment, so that it runs as a process as well as in a container.
 """
 
 import configparser
@@ -17,20 +17,20 @@ import sqlalchemy
 from sqlalchemy.exc import OperationalError
 
 LOGINS = Path(os.environ.get("LOGINS", "/logins"))
-"""Volumes, one a service, with the name and the random password of that service's user."""
+"""One volume per service, with the name and the random password of its user."""
 ADMINISTRATOR, WRITER, READER = "administrator", "writer", "reader"
 USERS = {"model": READER, "pipeline": WRITER, "prometheus": ADMINISTRATOR}
-"""The services that log in; MLflow shows its metrics to administrators alone."""
+"""The services that log in; MLflow shows its metrics only to administrators."""
 WORKSPACE = "default"
 GRANTS = (("workspace", "USE"), ("experiment", "EDIT"), ("registered_model", "EDIT"))
-"""What the role of writers holds: to make and change experiments, runs and models."""
+"""Permissions of the role `writers`: to create and change experiments, runs and models."""
 SECONDS_TO_CONNECT = 60
 UVICORN = "--timeout-worker-healthcheck 60"
-"""Else uvicorn kills a worker that is silent for 5 s: on a busy machine, each while it starts."""
+"""Uvicorn's default of 5 s kills every worker that starts on a busy machine."""
 
 
 class StartError(Exception):
-    """What keeps the server from starting, in one sentence."""
+    """A reason, in one sentence, why the server cannot start."""
 
 
 def main() -> None:
@@ -51,10 +51,10 @@ def main() -> None:
 
 
 def check_passwords(*names: str) -> None:
-    """Refuse passwords that are missing or easily guessed.
+    """Refuse passwords that are missing or easy to guess.
 
     Raises:
-        StartError: one is; the message names its line of .env.
+        StartError: one of them is; the message names its line of .env.
     """
     for name in names:
         value = os.environ.get(name, "")
@@ -65,7 +65,7 @@ def check_passwords(*names: str) -> None:
 
 
 def database_uri(name: str) -> str:
-    """The address of one of the two databases."""
+    """Return the address of one of the two databases."""
     password = quote(os.environ["POSTGRES_PASSWORD"], safe="")
     host = os.environ.get("POSTGRES_HOST", "postgres")
     port = os.environ.get("POSTGRES_PORT", "5432")
@@ -73,10 +73,10 @@ def database_uri(name: str) -> str:
 
 
 def wait_for_database(uri: str) -> None:
-    """Wait until the database takes connections.
+    """Wait until the database accepts connections.
 
     Raises:
-        StartError: it did not in a minute, or it refuses the password.
+        StartError: it did not within a minute, or it refuses the password.
     """
     engine = sqlalchemy.create_engine(uri)
     end = time.monotonic() + SECONDS_TO_CONNECT
@@ -87,8 +87,8 @@ def wait_for_database(uri: str) -> None:
             reason = str(error.orig).strip().replace("\n", " ")
             if "authentication failed" in reason:
                 raise StartError(
-                    "Postgres refuses POSTGRES_PASSWORD of .env: it is not the one with which the "
-                    "volume was made; docs/operations.md says how to change it"
+                    "Postgres refuses POSTGRES_PASSWORD of .env: the volume was created with "
+                    "another one; docs/operations.md says how to change it"
                 ) from None
             if time.monotonic() > end:
                 raise StartError(f"Postgres does not answer ({reason})") from None
@@ -99,7 +99,7 @@ def wait_for_database(uri: str) -> None:
 
 
 def check_schema(uri: str) -> None:
-    """Refuse a database that another version of MLflow made.
+    """Refuse a database of another version of MLflow.
 
     Raises:
         StartError: its schema is older or newer than this MLflow's.
@@ -134,7 +134,7 @@ def upgrade() -> None:
 
 
 def configure() -> None:
-    """Settle what the server reads from its environment.
+    """Set the environment variables that the server reads.
 
     Raises:
         StartError: the administrator has no name.
@@ -145,12 +145,12 @@ def configure() -> None:
     auth = configparser.ConfigParser(interpolation=None)
     auth["mlflow"] = {
         "database_uri": database_uri("mlflow_auth").replace("%", "%%"),  # MLflow interpolates
-        # Who has no role reads everything, and changes and makes nothing. That needs workspaces:
-        # without them MLflow lets every user make experiments and models.
+        # A user without a role reads everything, and creates and changes nothing. That needs
+        # workspaces: without them MLflow lets every user create experiments and models.
         "default_permission": "READ",
         "grant_default_workspace_access": "true",
         "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth",
-        # Hashes are slow on purpose; a changed password counts after as many seconds.
+        # Password hashes are slow on purpose. A changed password takes effect after this time.
         "auth_cache_ttl_seconds": "10",
     }
     with (scratch / "auth.ini").open("w") as file:
@@ -161,18 +161,18 @@ def configure() -> None:
         "MLFLOW_ENABLE_WORKSPACES": "true",
         "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        # Neither the server nor who loads a model is to fetch it from where a client says.
+        # Neither the server nor who loads a model may fetch it from an address that a client chose.
         "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX": r"^(models|runs|mlflow-artifacts):/",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        # It only has to be the same in all workers: it signs nothing but the form of /signup.
+        # It has to be the same in all workers, and signs only the form of /signup.
         "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(),
         "METRICS": str(scratch / "metrics"),
     }
 
 
 def make_users() -> None:
-    """Make the administrator, the role of writers, and the services' users with their passwords."""
+    """Create the administrator, the role `writers`, and the services' users."""
     from mlflow.server import auth
 
     auth.bootstrap_admin_user()
@@ -196,7 +196,7 @@ def make_users() -> None:
 
 
 def role_of_writers() -> int:
-    """The id of the role whose users may change things, made if there is none."""
+    """Return the id of the role whose users may change things; create it if there is none."""
     from mlflow.server.auth import store
 
     for role in store.list_roles([WORKSPACE]):
@@ -209,7 +209,7 @@ def role_of_writers() -> int:
 
 
 def password_in(folder: Path) -> str:
-    """A service's password, made on the first start and kept."""
+    """Return a service's password, which is created on the first start and kept."""
     path = folder / "password"
     if not path.exists():
         path.write_text(secrets.token_urlsafe(24))
@@ -217,7 +217,7 @@ def password_in(folder: Path) -> str:
 
 
 def serve() -> None:
-    """Become the server; its host, port and workers are MLflow's own variables."""
+    """Become the server; MLflow's own variables set its host, port and workers."""
     command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth"]
     command += ["--expose-prometheus", os.environ.pop("METRICS"), "--serve-artifacts"]
     command += ["--uvicorn-opts", UVICORN]

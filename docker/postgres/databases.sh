@@ -1,7 +1,7 @@
 #!/bin/sh
-# Run once, on an empty volume: the two databases of MLflow's server, and their owner.
+# Create the two databases of MLflow's server and their owner; run once, on an empty volume.
 #
-# The superuser gets no password afterwards, so that it cannot log in over the network.
+# The superuser's password is removed, so that it cannot log in over the network.
 set -eu
 
 psql --set ON_ERROR_STOP=1 --set password="$POSTGRES_PASSWORD" --username postgres <<'SQL'

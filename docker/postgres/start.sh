@@ -1,5 +1,5 @@
 #!/bin/sh
-# Refuse a weak password before a database exists, then do what the base image does.
+# Refuse a weak password before a database exists, then run the entry script of the base image.
 set -eu
 
 different=$(printf %s "${POSTGRES_PASSWORD:-}" | fold -w 1 | sort -u | wc -l)

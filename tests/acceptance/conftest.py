@@ -1,4 +1,4 @@
-"""What `make repro` left in this working tree, served by a real process."""
+"""The champion and the split of the last `make repro`, served by a real process."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SPLIT = ROOT / "data" / "split"
 
 @pytest.fixture(scope="session")
 def champion(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of this working tree's champion."""
+    """Serve the champion of this working tree."""
     store = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT}/mlruns/mlflow.db"
     server = Server(tmp_path_factory.mktemp("champion"), store)
     yield server.start("--workers", "2")

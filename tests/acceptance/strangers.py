@@ -1,4 +1,4 @@
-"""Pictures of what is no digit, drawn as people would send them: test sets, tuned on by nobody."""
+"""Outliers drawn as people would send them: test sets on which nothing was tuned."""
 
 from collections.abc import Callable
 from functools import cache
@@ -37,7 +37,7 @@ def shuffled(rng: np.random.Generator, digits: Digits) -> Picture:
 
 
 def strokes(rng: np.random.Generator, _: Digits) -> Picture:
-    """Three to six random curves: one or two often are a 1, a 7 or a 2."""
+    """Three to six random curves; fewer often look like a 1, a 7 or a 2."""
     sheet, draw = _sheet()
     t = np.linspace(0, 1, 40)[:, None]
     for _stroke in range(rng.integers(3, 7)):
@@ -58,7 +58,7 @@ def checkerboard(rng: np.random.Generator, _: Digits) -> Picture:
 def shape(rng: np.random.Generator, _: Digits) -> Picture:
     """A rectangle, polygon, triangle, star, cross or saltire, filled or not.
 
-    No circle, no polygon of many corners, no sliver: those are drawn as a 0 or a 1 is.
+    There is no circle, polygon of many corners, or sliver: they look like a 0 or a 1.
     """
     sheet, draw = _sheet()
     kind, filled, width = rng.integers(6), rng.integers(2), int(rng.integers(5, 14))
@@ -90,17 +90,17 @@ def shape(rng: np.random.Generator, _: Digits) -> Picture:
 
 
 def symbol(rng: np.random.Generator, _: Digits) -> Picture:
-    """An arrow, a sign or a drawing of a symbol font; brackets and bars are drawn as a 1 is."""
+    """An arrow, sign or drawing of a symbol font, but no bracket or bar, which look like a 1."""
     return _glyph(SYMBOLS, rng, _symbol_fonts())
 
 
 def letter(rng: np.random.Generator, _: Digits) -> Picture:
-    """A letter that is not like a digit, in any font."""
+    """A letter that does not look like a digit, in any font."""
     return _glyph(LETTERS, rng, _fonts())
 
 
 def turned(rng: np.random.Generator, digits: Digits) -> Picture:
-    """A digit turned by a quarter."""
+    """A digit rotated by 90 degrees."""
     image = digits[rng.integers(len(digits))]
     return Image.fromarray(np.rot90(image, int(rng.choice((1, 3)))))
 
@@ -124,7 +124,7 @@ def _sheet() -> tuple[Picture, ImageDraw.ImageDraw]:
 
 
 def _glyph(texts: list[str], rng: np.random.Generator, fonts: list[str]) -> Picture:
-    """A glyph in white on black; another is drawn if the font lacks it."""
+    """Draw a random glyph, in white on black, that the font has."""
     while True:
         text = str(rng.choice(texts))
         font = ImageFont.truetype(str(rng.choice(fonts)), 80)
@@ -136,7 +136,7 @@ def _glyph(texts: list[str], rng: np.random.Generator, fonts: list[str]) -> Pict
 
 @cache
 def _fonts() -> list[str]:
-    """Fonts for text: matplotlib's own, and the system's, by their names."""
+    """Return the paths of text fonts, matplotlib's and the system's."""
     found = {path for path in font_manager.findSystemFonts() if path.endswith((".ttf", ".otf"))}
     found |= {entry.fname for entry in font_manager.fontManager.ttflist}
     odd = ("ymbol", "moji", "math", "STIX", "cmsy", "cmex", "cmmi", "Awesome", "Braille")
@@ -151,7 +151,7 @@ def _symbol_fonts() -> list[str]:
 
 
 def _latin(path: str) -> bool:
-    """Whether the font draws different letters differently."""
+    """Return whether a font draws different letters differently."""
     try:
         font = ImageFont.truetype(path, 40)
     except OSError:

@@ -1,7 +1,7 @@
-"""The champion that `make repro` made, asked over HTTP: `make accept`.
+"""The champion of the last `make repro`, asked over HTTP: `make accept`.
 
-The images are the official test images and pictures that nothing was tuned on. A figure a test is
-printed (`pytest -s`), so that a run also says how far from its bound it is.
+The images are the official test images, and pictures on which nothing was tuned. Each test prints
+its figure (`pytest -s`), so that a run also shows how far it is from its bound.
 """
 
 import base64
@@ -31,7 +31,7 @@ CLIENTS = 2
 Images = NDArray[np.uint8]
 Labelled = tuple[Images, NDArray[np.int64]]
 REFUSED_AT_LEAST = {"letters": 0.80, "digits turned by 90 degrees": 0.80}
-"""Of each kind; of all others, 0.95."""
+"""Minimum share of refused images by kind; of all other kinds, 0.95."""
 
 
 def encoded(picture: Image.Image, form: str = "PNG", **options: Any) -> str:
@@ -73,7 +73,7 @@ def error_rate(answers: Iterable[dict[str, Any]], labels: NDArray[np.int64]) -> 
 
 @pytest.fixture(scope="session")
 def answers(champion: Server, test_images: Labelled) -> list[dict[str, Any]]:
-    """The champion's answers to all test images, as PNG files."""
+    """The champion's answers to all test images, sent as PNG files."""
     return ask(champion, [encoded(Image.fromarray(image)) for image in test_images[0]])
 
 
@@ -107,7 +107,7 @@ def test_typicality_of_test_images_is_a_percentile(answers: list[dict[str, Any]]
 
 
 def photograph(image: Images, rng: np.random.Generator) -> str:
-    """A test image enlarged, off centre on a larger canvas, inverted or not, tinted, as JPEG."""
+    """Return a test image enlarged, off centre, tinted, inverted or not, as a JPEG."""
     times = int(rng.integers(3, 31))
     large = Image.fromarray(image).resize((28 * times, 28 * times), Image.Resampling.BICUBIC)
     side = int(28 * times * rng.uniform(1, 1.6))
@@ -126,17 +126,12 @@ def photograph(image: Images, rng: np.random.Generator) -> str:
 def test_photographed_test_images_are_recognised_nearly_as_well(
     champion: Server, answers: list[dict[str, Any]], test_images: Labelled
 ) -> None:
-    """At most half a point more errors than the raw images; every fifth image, to save time.
-
-    Of 2,000 images a difference of half a point is ten: the same images are compared.
-    """
+    """The error is at most half a percentage point higher, ten of the 2,000 images compared."""
     rng = np.random.default_rng(0)
     some = slice(None, None, 5)
     found = ask(champion, [photograph(image, rng) for image in test_images[0][some]])
-    raw, now = (
-        error_rate(answers[some], test_images[1][some]),
-        error_rate(found, test_images[1][some]),
-    )
+    labels = test_images[1][some]
+    raw, now = error_rate(answers[some], labels), error_rate(found, labels)
     print(f"errors of 2,000 test images: raw {raw:.2%}, photographed {now:.2%}")
     assert now <= raw + 0.005
 

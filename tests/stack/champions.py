@@ -33,9 +33,9 @@ UNAVAILABLE = (502, 503)
 
 
 def register_small_model(uri: str, login: Mapping[str, str], folder: Path = ROOT) -> dict[str, int]:
-    """Register a random system of three digits as the champion; images, and what it says of them.
+    """Register a random system of three digits as the champion; return its answers to images.
 
-    In a process of its own, as a stage does it, and in a folder.
+    It is registered in a process of its own, as a stage does it, and from a folder.
     """
     done = subprocess.run(
         [sys.executable, "-m", "tests.stack.champions", uri],
@@ -51,7 +51,7 @@ def register_small_model(uri: str, login: Mapping[str, str], folder: Path = ROOT
 
 
 def _register(uri: str) -> dict[str, int]:
-    Tracker(uri)  # which makes the experiment
+    Tracker(uri)  # creates the experiment
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("hpoe")
     assert experiment is not None
@@ -67,14 +67,14 @@ def _register(uri: str) -> dict[str, int]:
 
 
 def as_png(image: NDArray[np.uint8]) -> str:
-    """An image as the base64 of a PNG file."""
+    """Return an image as the base64 of a PNG file."""
     with io.BytesIO() as file:
         Image.fromarray(image).save(file, "PNG")
         return base64.b64encode(file.getvalue()).decode()
 
 
 def login_header(name: str, password: str) -> dict[str, str]:
-    """HTTP's header for a login."""
+    """Return HTTP's header for a login."""
     return {"Authorization": f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"}
 
 

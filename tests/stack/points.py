@@ -1,4 +1,4 @@
-"""What the database holds beside what the records on disk say: lost, doubled and wrong points."""
+"""The points in Postgres compared with the records on disk: lost, doubled and unknown ones."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from hpoe.tracking.store import UID
 from tests.stack.services import Postgres
 
 Point = tuple[str, str, int, int, float]
-"""Of a run's uid (or id): key, step, time and value of a point."""
+"""The uid of a run, then key, step, time and value of a point."""
 STORED = """
     SELECT runs.run_uuid, metrics.key, step, timestamp, metrics.value
     FROM metrics JOIN runs ON runs.run_uuid = metrics.run_uuid
@@ -23,64 +23,49 @@ UIDS = """
 
 @dataclass(frozen=True)
 class Tally:
-    """Points counted: those that had to be there, and what is not as it had to be."""
+    """Counts of the points that were recorded, and of differences from what is stored."""
 
     points: int
     lost: int
     doubled: int
-    strange: int
-    """Points of the same runs that nobody acknowledged or recorded."""
-    runs_doubled: int = 0
+    """Points stored more than once, and runs created more than once."""
+    unknown: int
+    """Points of the same runs that nobody recorded."""
 
     @property
     def faultless(self) -> bool:
-        """Whether every point is there, once, and no other."""
-        return not (self.lost or self.doubled or self.strange or self.runs_doubled)
+        """Whether every point is stored, once, and no other."""
+        return not (self.lost or self.doubled or self.unknown)
 
     def __str__(self) -> str:
-        """For the table of results."""
-        return f"{self.points} points, lost {self.lost}, doubled {self.doubled + self.runs_doubled}"
+        """Format the counts for the table of faults."""
+        return f"{self.points} points, lost {self.lost}, doubled {self.doubled}"
 
 
-def compare(expected: Iterable[Point], stored: Iterable[Point]) -> Tally:
-    """Expected points beside stored ones, of the same runs."""
-    wanted, found = set(expected), Counter(stored)
+def compare(postgres: Postgres, records: Iterable[StageRecord]) -> Tally:
+    """Compare the points of records with those stored for the runs with the same uids."""
+    runs = [run for record in records for run in runs_of(record)]
+    known = {run.uid for run in runs}
+    uids = {run: uid for run, uid in postgres.query(UIDS, key=UID) if uid in known}
+    found = Counter((uids[row[0]], *row[1:]) for row in postgres.query(STORED) if row[0] in uids)
+    recorded = {point for run in runs for point in points_of(run)}
     steps = Counter(point[:3] for point in found.elements())
+    doubled_runs = len(uids) - len(set(uids.values()))
     return Tally(
-        points=len(wanted),
-        lost=len(wanted - set(found)),
-        doubled=sum(steps[step] - 1 for step in {point[:3] for point in wanted} if steps[step]),
-        strange=len(set(found) - wanted),
+        points=len(recorded),
+        lost=len(recorded - set(found)),
+        doubled=sum(count - 1 for count in steps.values()) + doubled_runs,
+        unknown=len(set(found) - recorded),
     )
 
 
-def stored_points(postgres: Postgres, runs: Iterable[str]) -> list[Point]:
-    """The points of runs, by MLflow's id."""
-    known = set(runs)
-    found = postgres.query(STORED)
-    return [(run, key, step, at, value) for run, key, step, at, value in found if run in known]
-
-
-def compare_records(postgres: Postgres, records: Iterable[StageRecord]) -> Tally:
-    """The records' points beside those of the runs with their uids."""
-    runs = [run for record in records for run in runs_of(record)]
-    uids: dict[str, str] = {
-        run: uid for run, uid in postgres.query(UIDS, key=UID) if uid in {each.uid for each in runs}
-    }
-    found = stored_points(postgres, uids)
-    stored = [(uids[run], key, step, at, value) for run, key, step, at, value in found]
-    tally = compare([point for run in runs for point in recorded_points(run)], stored)
-    extra = len(uids) - len(set(uids.values()))
-    return Tally(tally.points, tally.lost, tally.doubled, tally.strange, extra)
-
-
 def runs_of(record: StageRecord) -> list[RunRecord]:
-    """The runs that a record speaks of."""
+    """Return the runs of a record."""
     return [record.pipeline, record.stage, *record.stage.children]
 
 
-def recorded_points(run: RunRecord) -> Iterator[Point]:
-    """The points of a run, as it was recorded."""
+def points_of(run: RunRecord) -> Iterator[Point]:
+    """Yield the points of a run as it was recorded."""
     for key, value in run.metrics.items():
         yield run.uid, key, 0, run.end or run.start, value
     for key, values in run.curves.items():

@@ -1,7 +1,5 @@
 """The gateway with a certificate: its port speaks HTTPS and nothing else."""
 
-import socket
-import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,32 +39,16 @@ def gateway(folder: Path) -> Iterator[Gateway]:
         gateway.remove()
 
 
-def test_it_speaks_https_says_so_for_a_year_and_asks_for_a_login(gateway: Gateway) -> None:
+def test_it_speaks_https_alone_and_says_so_for_a_year(gateway: Gateway) -> None:
     reply = requests.get(f"{gateway.uri}/gateway-health", verify=gateway.verify, timeout=30)
     assert reply.status_code == 200
     assert reply.headers["Strict-Transport-Security"] == "max-age=31536000"
     refused = requests.get(f"{gateway.uri}/", verify=gateway.verify, timeout=30)
     assert refused.status_code == 503  # nothing is behind it to check the login
     with pytest.raises(requests.exceptions.SSLError):
-        requests.get(f"{gateway.uri}/", timeout=30)  # who trusts no such certificate
-
-
-def test_plain_http_is_refused(gateway: Gateway) -> None:
+        requests.get(f"{gateway.uri}/", timeout=30)  # a client that does not trust the certificate
     plain = gateway.uri.replace("https:", "http:")
     assert requests.get(f"{plain}/gateway-health", timeout=30).status_code == 400
-
-
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
-def test_older_versions_of_tls_are_refused(gateway: Gateway) -> None:
-    context = ssl.create_default_context(cafile=str(gateway.certificate))
-    context.minimum_version = ssl.TLSVersion.TLSv1
-    context.maximum_version = ssl.TLSVersion.TLSv1_1
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    with (
-        socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as wire,
-        pytest.raises(ssl.SSLError, match="ALERT"),  # the gateway's word, not this side's
-    ):
-        context.wrap_socket(wire, server_hostname="localhost")
 
 
 def test_a_certificate_without_its_key_is_named(folder: Path) -> None:
