@@ -215,15 +215,16 @@ def test_digits_ascend_and_are_named_once(path: Path, tree: Tree, digits: list[i
     assert f"split.digits is {digits}: name each digit once, ascending" in refusal(path, tree)
 
 
-def test_a_whole_number_is_accepted_for_a_fraction(path: Path, tree: Tree) -> None:
-    put(tree, "networks.default.weight_decay", 0)
-    assert isinstance(load(path, tree).networks["default"].weight_decay, float)
-
-
-def test_scientific_notation_is_a_number_as_it_is_for_dvc(path: Path, repository: Path) -> None:
-    text = (repository / "params.yaml").read_text()
-    path.write_text(text.replace("weight_decay: 0.0001", "weight_decay: 1e-4"))
-    assert load_params(path).networks["default"].weight_decay == 1e-4
+@pytest.mark.parametrize(("text", "value"), [("1e-4", 0.0001), ("0", 0.0)])
+def test_other_notations_of_a_fraction_are_accepted(
+    path: Path, repository: Path, text: str, value: float
+) -> None:
+    """Scientific notation is a number as it is for DVC, and a whole number is a fraction."""
+    content = (repository / "params.yaml").read_text()
+    path.write_text(content.replace("weight_decay: 0.0001", f"weight_decay: {text}"))
+    found = load_params(path).networks["default"].weight_decay
+    assert isinstance(found, float)
+    assert found == value
 
 
 # Keys
@@ -256,23 +257,24 @@ def test_all_errors_are_reported_at_once(path: Path, tree: Tree) -> None:
 # Networks
 
 
-def test_a_network_to_train_that_is_not_described_is_named(path: Path, tree: Tree) -> None:
-    tree["train"] = ["default", "h50"]
-    message = refusal(path, tree)
-    assert message.startswith("train names 'h50', which networks lacks (it has default, h25,")
-
-
-def test_a_network_to_classify_with_that_is_not_trained_is_named(path: Path, tree: Tree) -> None:
-    tree["train"], tree["classifier"]["networks"] = ["default", "h25"], ["h100"]
-    assert refusal(path, tree) == (
-        "classifier.networks names 'h100', which train does not list (it lists default, h25)"
-    )
-
-
-@pytest.mark.parametrize("key", ["train", "classifier.networks"])
-def test_a_network_listed_twice_is_refused(path: Path, tree: Tree, key: str) -> None:
-    put(tree, key, ["default", "default"])
-    assert refusal(path, tree) == f"{key} names a network twice"
+@pytest.mark.parametrize(
+    ("train", "chosen", "says"),
+    [
+        (["default", "h50"], ["default"], "train names 'h50', which networks lacks (it has "),
+        (
+            ["default", "h25"],
+            ["h100"],
+            "classifier.networks names 'h100', which train does not list (it lists default, h25)",
+        ),
+        (["default", "default"], ["default"], "train names a network twice"),
+        (["default"], ["default", "default"], "classifier.networks names a network twice"),
+    ],
+)
+def test_networks_that_cannot_be_used_are_named(
+    path: Path, tree: Tree, train: list[str], chosen: list[str], says: str
+) -> None:
+    tree["train"], tree["classifier"]["networks"] = train, chosen
+    assert refusal(path, tree).startswith(says)
 
 
 @pytest.mark.parametrize(

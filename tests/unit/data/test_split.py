@@ -1,7 +1,5 @@
-"""The split: balanced, disjoint, in MNIST's order, and the same bytes from any process."""
+"""The split: balanced, disjoint, in MNIST's order, and kept as it is."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -98,17 +96,12 @@ def test_the_papers_split_is_balanced_and_disjoint(params: Params) -> None:
     assert sorted(tested.tolist()) == list(range(10_000))
 
 
-@pytest.mark.parametrize(("each", "is_enough"), [(7, False), (8, True), (9, True)])
-def test_a_digit_with_too_few_images_is_named_with_what_was_asked(
-    each: int, is_enough: bool
-) -> None:
-    labels = np.concatenate([shuffled(9, digits=4), np.full(each, 4, np.uint8)])
+def test_a_digit_with_too_few_images_is_named_with_what_was_asked() -> None:
+    labels = np.concatenate([shuffled(8, digits=4), np.full(7, 4, np.uint8)])
     cut = split(some_mnist(labels, shuffled(1)), range(5), unsupervised=6, supervised=2, test=10)
-    if is_enough:
-        assert len(list(cut)) == 5
-        return
+    assert [next(cut)[0] for _ in range(4)] == [0, 1, 2, 3]  # exactly enough
     with pytest.raises(DataError, match=r"digit 4 has 7 training images.*asks for 6 \+ 2"):
-        list(cut)
+        next(cut)
 
 
 @pytest.mark.parametrize("tests", [3, 0], ids=["with test images", "without"])
@@ -125,19 +118,6 @@ def test_a_digits_images_come_back_from_its_file_and_are_not_modified(
         assert kept.dtype == saved.dtype
         np.testing.assert_array_equal(kept, saved)
         np.testing.assert_array_equal(saved, before[: len(saved)])
-
-
-def test_the_same_images_give_the_same_bytes_in_any_process(tmp_path: Path) -> None:
-    save_digit(tmp_path / "here", 7, some_digit())
-    code = (
-        "import sys; from pathlib import Path; from hpoe.data.split import load_digit, save_digit;"
-        "save_digit(Path(sys.argv[2]), 7, load_digit(Path(sys.argv[1]), 7))"
-    )
-    for seed in ("0", "1"):
-        arguments = [sys.executable, "-c", code, str(tmp_path / "here"), str(tmp_path / seed)]
-        subprocess.run(arguments, env={"PYTHONHASHSEED": seed}, check=True)
-        written = (tmp_path / seed / "7.safetensors").read_bytes()
-        assert written == (tmp_path / "here" / "7.safetensors").read_bytes()
 
 
 def cut_short(path: Path) -> None:
