@@ -56,121 +56,19 @@ def records(*images: object) -> dict[str, Any]:
     return {"dataframe_records": [{"image": image} for image in images]}
 
 
-BODIES: dict[str, tuple[object, str]] = {
-    "empty body": (b"", "not JSON"),
-    "not JSON": (b"{'image': 1}", "not JSON"),
-    "not UTF-8": (b'{"inputs": ["\xff"]}', "not JSON"),
-    "NaN": (b'{"inputs": [NaN]}', "not JSON"),
-    "a list": ([{"image": GOOD}], "must be an object"),
-    "no form": ({"image": GOOD}, "must be an object with one of"),
-    "two forms": ({"inputs": [GOOD], "instances": [GOOD]}, "must be an object with one of"),
-    "a form for language models": ({"messages": [], "inputs": [GOOD]}, "a field beside `inputs`"),
-    "params": ({"inputs": [GOOD], "params": {"temperature": 1}}, "has params"),
-    "no records": ({"dataframe_records": []}, "has no records"),
-    "no inputs": ({"inputs": {"image": []}}, "has no records"),
-    "records as an object": ({"dataframe_records": {"image": GOOD}}, "is not a list"),
-    "a record that is a text": ({"dataframe_records": [GOOD]}, "record 0 is not an object"),
-    "no image": ({"dataframe_records": [{}]}, "record 0 has no column `image`"),
-    "another name": ({"instances": [{"Image": GOOD}]}, "record 0 has no column `image`"),
-    "an extra column": (
-        {"inputs": [{"image": GOOD}, {"image": GOOD, NO_IMAGE_FILE: 3}]},
-        "record 1 has a column beside `image`",
-    ),
-    "texts and records": ({"inputs": [GOOD, {"image": GOOD}]}, "record 1: `image` is an object"),
-    "columns with another name": ({"inputs": {"img": [GOOD]}}, "column `image` alone"),
-    "null for an image": (records(GOOD, None), "record 1: `image` is null"),
-    "a number": (records(GOOD, GOOD, 5), "record 2: `image` is a number"),
-    "a truth value": ({"inputs": {"image": [True]}}, "record 0: `image` is a truth value"),
-    "a list of numbers": (records([0, 255, 0]), "record 0: `image` is a list"),
-    "no base64": (records(GOOD, "*"), "record 1: `image` is not base64"),
-    "letters beyond base64": (records("é" + GOOD), "record 0: `image` is not base64"),
-    "half of a pair": (b'{"inputs": ["\\ud800"]}', "record 0: `image` is not base64"),
-    "no image file": (records(NO_IMAGE_FILE), "record 0: `image` is no image"),
-    "one bad among good": (records(*[GOOD] * 20, NO_IMAGE_FILE, *[GOOD] * 20), "record 20: "),
-    "a split without columns": ({"dataframe_split": {"data": [[GOOD]]}}, "`columns` and `data`"),
-    "a split with other columns": (
-        {"dataframe_split": {"columns": ["x"], "data": [[GOOD]]}},
-        "only column must be `image`",
-    ),
-    "a split with a wide row": (
-        {"dataframe_split": {"columns": ["image"], "data": [[GOOD], [GOOD, GOOD]]}},
-        "record 1 must have one value",
-    ),
-    "a split with a short index": (
-        {"dataframe_split": {"columns": ["image"], "data": [[GOOD]], "index": []}},
-        "`index` must be",
-    ),
-    "too many records": (records(*["x"] * (MAX_RECORDS + 1)), "too many records"),
-    "far too many texts": ({"inputs": ["x"] * 100_000}, "more values than 50 records need"),
-    "deep nesting": (b'{"inputs":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nests too deeply"),
-    "deep objects": (b'{"inputs":' * 100_000 + b"1" + b"}" * 100_000, "nests too deeply"),
-}
-
-
-@pytest.mark.parametrize("case", BODIES)
-def test_a_bad_body_is_refused_with_a_sentence(server: Server, case: str) -> None:
-    content, part = BODIES[case]
-    if isinstance(content, bytes) and len(content) > MAX_BODY:
-        assert_refused(server.post(content), 413)
-    else:
-        assert part in assert_refused(server.post(content))
-
-
-@pytest.mark.parametrize(
-    ("body", "part"),
-    [
-        (b"", "only column must be `image`"),
-        (b"x\n1\n", "only column must be `image`"),
-        (b"image,x\na,b\n", "only column must be `image`"),
-        (b"image\n", "has no records"),
-        (f"image\n{GOOD}\n{GOOD},{GOOD}\n".encode(), "record 1 must have 1 values"),
-        (f"image\n{GOOD}\n{NO_IMAGE_FILE}\n".encode(), "record 1: "),
-        (b"image\nNaN\n", "record 0: "),
-        (b"image\n\xff\xfe\n", "not CSV in UTF-8"),
-        (b"image\n" + b"x\n" * 1000, "too many records"),
-        (b"," * 900_000, "only column must be `image`"),
-    ],
-)
-def test_bad_csv_is_refused_with_a_sentence(server: Server, body: bytes, part: str) -> None:
-    assert part in assert_refused(server.post(body, headers=CSV))
-
-
 def parquet(**columns: list[object]) -> bytes:
     buffer = io.BytesIO()
     pd.DataFrame(columns).to_parquet(buffer, compression="zstd")
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "part"),
-    [
-        (b"PAR1", 400, "not a Parquet file"),
-        (parquet(image=[GOOD])[:-10], 400, "not a Parquet file"),
-        (parquet(picture=[GOOD]), 400, "only column must be `image`"),
-        (parquet(image=[GOOD, None]), 400, "record 1: `image` is null"),
-        (parquet(image=[GOOD, NO_IMAGE_FILE]), 400, "record 1: "),
-        (parquet(image=["x"] * 1_000_000), 400, "too many records"),
-        (parquet(image=[1, 2]), 400, "not a Parquet file of text"),
-        (parquet(image=["x" * 20_000_000]), 413, "unpacks to far more"),
-        (parquet(image=["x" * 200_000] * MAX_RECORDS), 413, "unpacks to far more"),
-    ],
-    ids=range(9),
-)
-def test_bad_parquet_is_refused_with_a_sentence(
-    server: Server, body: bytes, status: int, part: str
-) -> None:
-    assert part in assert_refused(server.post(body, headers=PARQUET), status)
-
-
-@pytest.mark.parametrize(
-    "content_type",
-    [None, "", "text/plain", "image/png", "multipart/form-data", "application/json; charset=x"],
-)
-def test_other_content_types_are_refused_as_mlflow_does(
-    server: Server, content_type: str | None
-) -> None:
-    headers = {} if content_type is None else {"Content-Type": content_type}
-    assert "Content-Type" in assert_refused(server.post(records(GOOD), headers=headers), 415)
+def test_what_the_model_refuses_is_named_whichever_worker_was_asked(server: Server) -> None:
+    for bad in ("*", NO_IMAGE_FILE):
+        images = [*[GOOD] * 20, bad, *[GOOD] * 20]
+        assert "record 20: `image` is" in assert_refused(server.post(records(*images)))
+        csv = "image\n" + "\n".join(images) + "\n"
+        assert "record 20: " in assert_refused(server.post(csv.encode(), headers=CSV))
+        assert_refused(server.post(parquet(image=[*images]), headers=PARQUET))
 
 
 def test_a_compressed_body_is_refused(server: Server) -> None:
@@ -179,18 +77,10 @@ def test_a_compressed_body_is_refused(server: Server) -> None:
     assert "Content-Encoding" in assert_refused(reply, 415)
 
 
-@pytest.mark.parametrize(
-    ("content", "part"),
-    [
-        (b"", "not JSON"),
-        ({"image": GOOD, "more": 1}, "an object with `image` alone"),
-        ({"image": 5}, "`image` is a number"),
-        ({"image": NO_IMAGE_FILE}, "`image` is no image"),
-        (b"[" * 100_000, "nests too deeply"),
-    ],
-)
-def test_a_bad_image_to_explain_is_refused(server: Server, content: object, part: str) -> None:
-    assert part in assert_refused(server.post(content, "/explain"))
+def test_a_bad_image_to_explain_is_refused(server: Server) -> None:
+    message = assert_refused(server.post({"image": NO_IMAGE_FILE}, "/explain"))
+    assert message.startswith("`image` is no image")
+    assert_refused(server.post(b"[" * 100_000, "/explain"))
     assert_refused(server.post(b"image\nx\n", "/explain", CSV), 415)
 
 

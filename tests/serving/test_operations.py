@@ -242,11 +242,12 @@ def refusal(folder: Path, **environment: str) -> str:
             "PATH": "",
             "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
             "HPOE_SERVE_PORT": str(free_port()),
+            "HPOE_SERVE_WORKERS": "1",
             **environment,
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 1, done.stderr
     assert done.stderr.startswith("error: ")

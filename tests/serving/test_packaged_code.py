@@ -1,5 +1,6 @@
 """A registered version answers with the code it was packaged with, whatever is installed here."""
 
+import base64
 import json
 import os
 import shutil
@@ -15,12 +16,15 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
+from hpoe.registration.registry import Registry
+from hpoe_recognition.pyfunc import data_url
 from tests.serving.running import Server, free_port, wait_until
-from tests.unit.recognition.systems import as_file, images
+from tests.unit.recognition.systems import images
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+IMAGE = data_url(images(1)[0])
 MARK = """
 
 _answer = Recogniser.answer
@@ -107,7 +111,7 @@ def hpoe(uri: str, *arguments: str) -> str:
 
 @both
 def test_predict_asks_the_packaged_code(promoted: str, mark: int, tmp_path: Path) -> None:
-    (tmp_path / "digit.png").write_bytes(as_file(images(1)[0]))
+    (tmp_path / "digit.png").write_bytes(base64.b64decode(IMAGE.partition(",")[2]))
     answer = json.loads(hpoe(promoted, "predict", "--json", str(tmp_path / "digit.png")))
     assert answer["digit"] == mark
 
@@ -115,7 +119,7 @@ def test_predict_asks_the_packaged_code(promoted: str, mark: int, tmp_path: Path
 @both
 def test_score_asks_the_packaged_code(promoted: str, mark: int, tmp_path: Path) -> None:
     source, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
-    pq.write_table(pa.table({"image": [text()] * 3}), source)
+    pq.write_table(pa.table({"image": [IMAGE] * 3}), source)
     hpoe(promoted, "score", str(source), str(target))
     assert pq.read_table(target)["digit"].to_pylist() == [mark] * 3
 
@@ -125,8 +129,8 @@ def test_serve_asks_the_packaged_code_also_after_a_rollback(promoted: str, tmp_p
     server = Server(tmp_path, promoted)
 
     def digit() -> int:
-        (answer,) = server.post({"inputs": [text()]}).json()["predictions"]
-        assert server.post({"image": text()}, "/explain").json()["digit"] == answer["digit"]
+        (answer,) = server.post({"inputs": [IMAGE]}).json()["predictions"]
+        assert server.post({"image": IMAGE}, "/explain").json()["digit"] == answer["digit"]
         return int(answer["digit"])
 
     try:
@@ -144,7 +148,7 @@ def test_serve_asks_the_packaged_code_also_after_a_rollback(promoted: str, tmp_p
 def test_the_check_after_registration_asks_the_packaged_code(store: str) -> None:
     """The installed code would have answered rightly."""
     done = python("-c", CHECK, store, "1")
-    assert "the package of version 1 answers 20 validation images otherwise" in done.stderr
+    assert "the package of version 1 classifies 20 validation images" in done.stderr
 
 
 @pytest.mark.parametrize(("version", "mark"), [(1, 11), (2, 22)])
@@ -154,7 +158,7 @@ def test_mlflow_loads_the_packaged_code_in_a_fresh_process(
     done = python(
         "-c",
         f"import mlflow; mlflow.set_tracking_uri({store!r}); {LOAD}",
-        *[f"models:/hpoe-digits/{version}", text()],
+        *[f"models:/hpoe-digits/{version}", IMAGE],
     )
     assert json.loads(done.stdout)[0]["digit"] == mark, done.stderr[-3000:]
 
@@ -182,7 +186,7 @@ def test_mlflows_own_server_asks_the_packaged_code(store: str, tmp_path: Path) -
 
     try:
         wait_until(answers)
-        reply = requests.post(f"{address}/invocations", json={"inputs": [text()]}, timeout=60)
+        reply = requests.post(f"{address}/invocations", json={"inputs": [IMAGE]}, timeout=60)
         assert reply.json()["predictions"][0]["digit"] == 11
     finally:
         os.killpg(process.pid, 9)
@@ -192,23 +196,13 @@ def test_mlflows_own_server_asks_the_packaged_code(store: str, tmp_path: Path) -
 def test_a_package_answers_where_only_its_requirements_are_installed(
     store: str, tmp_path: Path
 ) -> None:
-    client = MlflowClient(store, store)
-    source = client.get_model_version_download_uri("hpoe-digits", "1")
-    from mlflow.artifacts import download_artifacts
-
-    package = Path(download_artifacts(source, dst_path=str(tmp_path), tracking_uri=store))
+    package = Registry(store).fetch(1, tmp_path)
     venv.create(tmp_path / "venv", with_pip=True)
     interpreter = str(tmp_path / "venv/bin/python")
     install = [interpreter, "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt")]
     subprocess.run([*install, "-r", str(package / "requirements.txt")], check=True, timeout=600)
-    command = [interpreter, "-W", "ignore", "-c", LOAD, str(package), text()]
+    command = [interpreter, "-W", "ignore", "-c", LOAD, str(package), IMAGE]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     answers: list[dict[str, Any]] = json.loads(done.stdout)
     assert answers[0]["digit"] == 11
-
-
-def text() -> str:
-    import base64
-
-    return base64.b64encode(as_file(images(1)[0])).decode()

@@ -1,13 +1,11 @@
 """Small random systems that recognise 28 x 28 images of three digits."""
 
-import io
 import itertools
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
 from hpoe.params import Refusal
 from hpoe.registration.refusal import fit_digit_score, fit_edges
@@ -80,13 +78,6 @@ def recogniser(seed: int = 0, how: Preparation = "as_given") -> Recogniser:
     score = fit_digit_score(REFUSAL, edges(), digits, others, of.evidence(images(50, 3)), seed)
     typical = np.sort(digits.goodness[:, :: len(UNITS) - 1].T, axis=1)
     return Recogniser(of, typical, score)
-
-
-def as_file(image: NDArray[np.uint8]) -> bytes:
-    """An image as a PNG file."""
-    with io.BytesIO() as file:
-        Image.fromarray(image).save(file, "PNG")
-        return file.getvalue()
 
 
 def registered(registry: Registry) -> int:
