@@ -64,7 +64,7 @@ def test_an_answer_is_one_of_the_classes_with_one_probability_for_each(served: S
         assert sum(probabilities) == pytest.approx(1)
         assert answer["digit"] == served.labels[probabilities.index(max(probabilities))]
     right = sum(answer["digit"] == 7 for answer in answers)
-    assert right > 2 * len(answers) / len(served.labels) - 1, "no better than chance"
+    assert right > 1.5 * len(answers) / len(served.labels), "no better than chance"
 
 
 def test_the_page_shows_these_classes_and_no_other(served: Served) -> None:
