@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from hpoe.data.split import load_digit
-from tests.acceptance.test_champion import encoded
+from hpoe_recognition.images import base64_png
 from tests.pipeline.project import SMALL, TINY, Project
 from tests.programs import require
 from tests.serving.running import Server
@@ -51,7 +50,7 @@ def served(
     images = load_digit(project.root / "data/split", 7).test
     registry = f"sqlite:///{project.root}/mlruns/mlflow.db"
     server = Server(tmp_path_factory.mktemp("server"), registry)
-    yield Served(server.start(), labels, [encoded(Image.fromarray(image)) for image in images])
+    yield Served(server.start(), labels, [base64_png(image) for image in images])
     server.kill()
 
 

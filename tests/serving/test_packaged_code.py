@@ -1,5 +1,6 @@
 """A registered version answers with the code it was packaged with, whatever is installed here."""
 
+import base64
 import json
 import os
 import shutil
@@ -15,8 +16,9 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
+from hpoe_recognition.images import base64_png
 from tests.serving.running import Server, free_port, wait_until
-from tests.unit.recognition.systems import as_file, images
+from tests.unit.recognition.systems import images
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -107,7 +109,7 @@ def hpoe(uri: str, *arguments: str) -> str:
 
 @both
 def test_predict_asks_the_packaged_code(promoted: str, mark: int, tmp_path: Path) -> None:
-    (tmp_path / "digit.png").write_bytes(as_file(images(1)[0]))
+    (tmp_path / "digit.png").write_bytes(base64.b64decode(base64_png(images(1)[0])))
     answer = json.loads(hpoe(promoted, "predict", "--json", str(tmp_path / "digit.png")))
     assert answer["digit"] == mark
 
@@ -209,6 +211,5 @@ def test_a_package_answers_where_only_its_requirements_are_installed(
 
 
 def text() -> str:
-    import base64
 
-    return base64.b64encode(as_file(images(1)[0])).decode()
+    return base64_png(images(1)[0])
