@@ -1,14 +1,11 @@
 """Stage register: the system as a registered model; the champion, if it passes the gate."""
 
-import base64
-import io
 import json
 from contextlib import closing
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
 from hpoe.data.split import load_digit
 from hpoe.errors import RegistryError
@@ -23,6 +20,7 @@ from hpoe.registration.packages import Package
 from hpoe.registration.refusal import refused
 from hpoe.registration.registry import NAME, Registry
 from hpoe.tensors import save_tensors
+from hpoe_recognition.images import base64_png
 from hpoe_recognition.recogniser import Recogniser
 
 EVERY = 5
@@ -67,7 +65,7 @@ def _register(
         running.delivery.run_id(running.pipeline.uid),
         recogniser,
         validation,
-        _as_png(images[0]),
+        base64_png(images[0]),
         _tags(running, metrics),
     )
     running.say(f"{NAME} version {version} registered as the candidate")
@@ -96,7 +94,7 @@ def _check_package(
     Raises:
         RegistryError: its predictions differ from the evaluation's.
     """
-    texts = [_as_png(image) for image in images]
+    texts = [base64_png(image) for image in images]
     parts = [texts[at : at + IMAGES_PER_CALL] for at in range(0, len(texts), IMAGES_PER_CALL)]
     recognised = np.concatenate(package.ask("validation_labels", parts))
     few = slice(None, None, max(1, len(images) // IMAGES_TO_ANSWER))
@@ -129,13 +127,6 @@ def _tags(running: Stage, metrics: dict[str, float]) -> dict[str, str]:
         "execution": pipeline.uid,
         "split_md5": split_digest(),
     }
-
-
-def _as_png(image: NDArray[np.uint8]) -> str:
-    """Encode an image as base64 of a PNG file."""
-    with io.BytesIO() as file:
-        Image.fromarray(image).save(file, "PNG")
-        return base64.b64encode(file.getvalue()).decode()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 The input is untrusted: whatever it is, the result is an image or an ImageError.
 """
 
+import base64
 import binascii
 import warnings
 from collections.abc import Iterator
@@ -91,6 +92,13 @@ def decode(text: object, limits: Limits) -> bytes:
     if not content:
         raise ImageError(f"the image is empty: {SEND}")
     return content
+
+
+def base64_png(image: Digit) -> str:
+    """Encode a grey image [rows, columns] as base64 of a PNG file."""
+    with BytesIO() as file:
+        Image.fromarray(image).save(file, "PNG")
+        return base64.b64encode(file.getvalue()).decode()
 
 
 def open_picture(content: bytes, limits: Limits) -> Image.Image:

@@ -1,9 +1,7 @@
 """The registered model: MLflow's pyfunc from code; a table of images in, answers out."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import asdict
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,8 @@ from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from numpy.typing import NDArray
-from PIL import Image
 
-from hpoe_recognition.images import ImageError, Limits, read_image
+from hpoe_recognition.images import ImageError, Limits, base64_png, read_image
 from hpoe_recognition.recogniser import Recogniser
 
 
@@ -97,9 +94,7 @@ class DigitModel(PythonModel):
 
 def data_url(image: NDArray[np.uint8]) -> str:
     """A grey image [rows, columns] as a PNG that a browser shows."""
-    with BytesIO() as file:
-        Image.fromarray(image).save(file, "PNG")
-        return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return f"data:image/png;base64,{base64_png(image)}"
 
 
 set_model(DigitModel())

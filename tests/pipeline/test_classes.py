@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from hpoe.data.split import load_digit
-from tests.acceptance.test_champion import encoded
+from hpoe_recognition.images import base64_png
 from tests.pipeline.project import SMALL, TINY, Project
 from tests.programs import require
 from tests.serving.running import Server
@@ -51,7 +50,7 @@ def served(
     images = load_digit(project.root / "data/split", 7).test
     registry = f"sqlite:///{project.root}/mlruns/mlflow.db"
     server = Server(tmp_path_factory.mktemp("server"), registry)
-    yield Served(server.start(), labels, [encoded(Image.fromarray(image)) for image in images])
+    yield Served(server.start(), labels, [base64_png(image) for image in images])
     server.kill()
 
 
@@ -64,7 +63,7 @@ def test_an_answer_is_one_of_the_classes_with_one_probability_for_each(served: S
         assert sum(probabilities) == pytest.approx(1)
         assert answer["digit"] == served.labels[probabilities.index(max(probabilities))]
     right = sum(answer["digit"] == 7 for answer in answers)
-    assert right > 2 * len(answers) / len(served.labels) - 1, "no better than chance"
+    assert right > 1.5 * len(answers) / len(served.labels), "no better than chance"
 
 
 def test_the_page_shows_these_classes_and_no_other(served: Served) -> None:

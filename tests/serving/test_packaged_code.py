@@ -17,14 +17,14 @@ import requests
 from mlflow import MlflowClient
 
 from hpoe.registration.registry import Registry
-from hpoe_recognition.pyfunc import data_url
+from hpoe_recognition.images import base64_png
 from tests.serving.running import Server, free_port, wait_until
 from tests.unit.recognition.systems import images
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-IMAGE = data_url(images(1)[0])
+IMAGE = base64_png(images(1)[0])
 MARK = """
 
 _answer = Recogniser.answer
@@ -111,7 +111,7 @@ def hpoe(uri: str, *arguments: str) -> str:
 
 @both
 def test_predict_asks_the_packaged_code(promoted: str, mark: int, tmp_path: Path) -> None:
-    (tmp_path / "digit.png").write_bytes(base64.b64decode(IMAGE.partition(",")[2]))
+    (tmp_path / "digit.png").write_bytes(base64.b64decode(IMAGE))
     answer = json.loads(hpoe(promoted, "predict", "--json", str(tmp_path / "digit.png")))
     assert answer["digit"] == mark
 

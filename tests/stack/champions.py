@@ -2,7 +2,6 @@
 
 import base64
 import http.client
-import io
 import json
 import os
 import subprocess
@@ -15,15 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
-from numpy.typing import NDArray
-from PIL import Image
 
 from hpoe.registration.packages import Package
 from hpoe.registration.registry import Registry
 from hpoe.tracking.store import Tracker
+from hpoe_recognition.images import base64_png
 from tests.serving.running import JSON, exchange
 from tests.unit.recognition.systems import images, recogniser
 
@@ -58,19 +55,14 @@ def _register(uri: str) -> dict[str, int]:
     run = client.create_run(experiment.experiment_id, run_name="small model").info.run_id
     validation = pd.DataFrame({"index": [0, 1, 2], "label": [2, 5, 7], "prediction": [2, 5, 7]})
     registry = Registry(uri)
-    version = registry.add(run, recogniser(), validation, as_png(images(1)[0]), {"kind": "test"})
+    version = registry.add(
+        run, recogniser(), validation, base64_png(images(1)[0]), {"kind": "test"}
+    )
     registry.promote(version)
-    texts = [as_png(image) for image in images(IMAGES, seed=7)]
+    texts = [base64_png(image) for image in images(IMAGES, seed=7)]
     with closing(Package(registry, version, workers=1)) as package:
         (answers,) = package.ask("answers", [texts])
     return {text: int(answer["digit"]) for text, answer in zip(texts, answers, strict=True)}
-
-
-def as_png(image: NDArray[np.uint8]) -> str:
-    """Return an image as the base64 of a PNG file."""
-    with io.BytesIO() as file:
-        Image.fromarray(image).save(file, "PNG")
-        return base64.b64encode(file.getvalue()).decode()
 
 
 def login_header(name: str, password: str) -> dict[str, str]:

@@ -10,8 +10,9 @@ import pytest
 from mlflow import MlflowClient
 
 from hpoe.tracking.store import UID
+from hpoe_recognition.images import base64_png
 from tests.pipeline.project import SMALL, Project
-from tests.stack.champions import as_png, register_small_model
+from tests.stack.champions import register_small_model
 from tests.stack.services import Services, running
 from tests.unit.recognition.systems import images
 
@@ -118,7 +119,7 @@ def assert_the_same_model(embedded: Project, services: Services, folder: Path) -
     assert numbers[0] == numbers[1]
     assert json.loads(there.tags["champions"]) == json.loads(here.tags["champions"])
     image = folder / "image.png"
-    image.write_bytes(base64.b64decode(as_png(images(1, seed=3)[0])))
+    image.write_bytes(base64.b64decode(base64_png(images(1, seed=3)[0])))
     login: dict[str, Any] = services.mlflow.login("pipeline")
     predict = ("hpoe", "predict", "--json", str(image))
     answers = embedded.run(*predict, MLFLOW_TRACKING_URI=services.gateway.uri, **login)

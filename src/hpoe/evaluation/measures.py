@@ -59,24 +59,14 @@ def predict(table: pd.DataFrame, fit: Fit) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def error_rate(predictions: pd.DataFrame, name: str) -> float:
-    """Return the fraction of a set's images that are misclassified."""
-    part = predictions[predictions["set"] == name]
-    return float((part["prediction"] != part["label"]).mean())
-
-
-def error_interval(predictions: pd.DataFrame, name: str) -> tuple[float, float]:
-    """Return the 95 % interval of a set's error rate by Wilson's score (Wilson, 1927)."""
-    part = predictions[predictions["set"] == name]
-    return _wilson(int((part["prediction"] != part["label"]).sum()), len(part))
-
-
 def error_rates(predictions: pd.DataFrame) -> dict[str, float]:
-    """Return the error rates that metrics report, fractions."""
-    low, high = error_interval(predictions, "test")
+    """Return error rates, fractions; for test with its 95 % interval by Wilson's score (1927)."""
+    wrong = predictions["prediction"] != predictions["label"]
+    validation, test = (wrong[predictions["set"] == name] for name in ("validation", "test"))
+    low, high = _wilson(int(test.sum()), len(test))
     return {
-        "validation_error_rate": error_rate(predictions, "validation"),
-        "test_error_rate": error_rate(predictions, "test"),
+        "validation_error_rate": float(validation.mean()),
+        "test_error_rate": float(test.mean()),
         "test_error_rate_low": low,
         "test_error_rate_high": high,
     }

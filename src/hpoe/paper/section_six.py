@@ -60,18 +60,18 @@ def train_joint(recipe: Recipe, v: Tensor, labels: Tensor, key: Key) -> RBM:
 def pooled(split: Path, seed: int) -> tuple[Tensor, Tensor]:
     """Return the unsupervised images of all digits [N, V], shuffled, with their class positions."""
     parts = [visible_units(load_digit(split, digit).unsupervised) for digit in digits_in(split)]
-    labels = torch.cat([torch.full((len(part),), place) for place, part in enumerate(parts)])
-    order = generator(seed, "all digits", 0, 0, "order").permutation(len(labels))
-    return torch.cat(parts)[order], labels[order]
+    positions = torch.cat([torch.full((len(part),), at) for at, part in enumerate(parts)])
+    order = generator(seed, "all digits", 0, 0, "order").permutation(len(positions))
+    return torch.cat(parts)[order], positions[order]
 
 
 def joint_predictions(rbm: RBM, images: pd.DataFrame, v: Tensor) -> pd.DataFrame:
     """Classify validation and test images by the label with the highest clamped goodness."""
-    digits = np.array(sorted(images["label"].unique()))
+    labels = np.array(sorted(images["label"].unique()))
     g = torch.cat(
-        [clamped_goodness(rbm, part, len(digits)) for part in torch.split(v, IMAGES_AT_ONCE)]
+        [clamped_goodness(rbm, part, len(labels)) for part in torch.split(v, IMAGES_AT_ONCE)]
     )
-    found = images.assign(prediction=digits[g.argmax(dim=1).numpy()])
+    found = images.assign(prediction=labels[g.argmax(dim=1).numpy()])
     return found[found["set"] != "fit"]
 
 

@@ -129,7 +129,8 @@ class _Copy:
         )
         if not here:
             return
-        self._make_model()
+        if not self._there.search_registered_models(f"name='{NAME}'"):
+            self._there.create_registered_model(NAME)
         there = {
             each.tags[PUSHED]: int(each.version)
             for each in self._there.search_model_versions(f"name='{NAME}'")
@@ -143,15 +144,6 @@ class _Copy:
             if known is None:
                 yield f"version {version.version} pushed as version {number}"
         yield from self._copy_aliases(numbers)
-
-    def _make_model(self) -> None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            self._there.create_registered_model(NAME)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
 
     def _copy_version(self, version: Any) -> int:  # noqa: ANN401 - MLflow's entity
         """Copy a version with its package; return its number on the server."""

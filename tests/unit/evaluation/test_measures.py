@@ -13,8 +13,6 @@ from hpoe.evaluation.measures import (
     calibration,
     calibration_error,
     confusion,
-    error_interval,
-    error_rate,
     error_rates,
     errors_by_digit,
     labels_in,
@@ -69,7 +67,8 @@ def test_the_interval_is_wilsons_closed_form(images: int, data: st.DataObject) -
     wrong = data.draw(st.integers(0, images))
     labels = [1] * images
     found = [0] * wrong + [1] * (images - wrong)
-    low, high = error_interval(predictions_of("test", labels, found), "test")
+    rates = error_rates(predictions_of("test", labels, found))
+    low, high = rates["test_error_rate_low"], rates["test_error_rate_high"]
     z, p = 1.959963984540054, wrong / images  # the normal's 97.5 % point
     centre = (p + z**2 / (2 * images)) / (1 + z**2 / images)
     half = z / (1 + z**2 / images) * np.sqrt(p * (1 - p) / images + z**2 / (4 * images**2))
@@ -85,11 +84,7 @@ def test_rates_are_fractions_of_each_set_by_itself() -> None:
         ]
     )
     rates = error_rates(table)
-    assert rates["validation_error_rate"] == error_rate(table, "validation") == 1 / 4
-    assert rates["test_error_rate"] == error_rate(table, "test") == 3 / 5
-    assert (rates["test_error_rate_low"], rates["test_error_rate_high"]) == error_interval(
-        table, "test"
-    )
+    assert (rates["validation_error_rate"], rates["test_error_rate"]) == (1 / 4, 3 / 5)
 
 
 def test_errors_by_digit_are_counts_of_the_test_images_with_that_label() -> None:

@@ -230,7 +230,7 @@ def test_parameters_are_those_of_the_arrays(a: int, b: int, c: int) -> None:
     recipe = load_params(ROOT / "params.yaml").networks["default"]
     of = Network.model_validate({**recipe.model_dump(), "units": (a, b, c)})
     arrays = [12 * a + 12 + a, a * b + a + b, b * c + b + c]
-    assert parameters(of.recipe, pixels=12, digits=3) == 3 * (sum(arrays) - a - b)
+    assert parameters(of.recipe, pixels=12, n_classes=3) == 3 * (sum(arrays) - a - b)
 
 
 @given(st.integers(0, 12), st.integers(0, 12))

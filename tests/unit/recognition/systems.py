@@ -11,10 +11,10 @@ from hpoe.params import Refusal
 from hpoe.registration.refusal import fit_digit_score, fit_edges
 from hpoe.registration.registry import Registry
 from hpoe_recognition.edge_density import EdgeDensities
+from hpoe_recognition.images import base64_png
 from hpoe_recognition.logistic import LogisticNet
 from hpoe_recognition.networks import stacked
 from hpoe_recognition.normalization import SHIFTS, Preparation
-from hpoe_recognition.pyfunc import data_url
 from hpoe_recognition.recogniser import Recogniser, System
 
 LABELS = (2, 5, 7)
@@ -92,4 +92,4 @@ def registered(registry: Registry) -> int:
     with mlflow.start_run(experiment_id=experiment.experiment_id) as run:
         pass
     nothing = pd.DataFrame({name: [0] for name in ("index", "label", "prediction")})
-    return registry.add(run.info.run_id, recogniser(), nothing, data_url(images(1)[0]), {})
+    return registry.add(run.info.run_id, recogniser(), nothing, base64_png(images(1)[0]), {})

@@ -54,7 +54,7 @@ def markdown(results: Results, params: Params, found: Sequence[Claim]) -> str:
             "claims": found,
             "CLOSE": CLOSE,
             "recipes": params.networks,
-            "counted": measurements.parameters(recipe, pixels=28 * 28, digits=10),
+            "counted": measurements.parameters(recipe, pixels=28 * 28, n_classes=10),
             "between": 10 * sum(recipe.units[:-1]),
             "timed": [each for each in results.seeds if SECONDS in each.files],
             "baselines": [

@@ -64,7 +64,7 @@ def _table_two(seeds: Sequence[Kept], params: Params) -> list[Claim]:
         percentages(seeds, *source) for source in ((largest,), (AVERAGE,), (largest, "one_layer"))
     )
     averaging = "Averaged scores of all networks of 100 units or more: error lower by"
-    count = parameters(params.networks[largest].recipe, pixels=28 * 28, digits=10)
+    count = parameters(params.networks[largest].recipe, pixels=28 * 28, n_classes=10)
     return [
         *(
             _error(

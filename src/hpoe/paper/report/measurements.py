@@ -117,14 +117,14 @@ def chosen_network(seed: Kept) -> str:
     )
 
 
-def parameters(recipe: Recipe, pixels: int, digits: int) -> int:
+def parameters(recipe: Recipe, pixels: int, n_classes: int) -> int:
     """Count parameters as the paper does: biases that two RBMs share count once.
 
     The weights of three layers, and one bias per pixel and hidden unit, for every digit.
     """
     sizes = (pixels, *recipe.units)
     weights = sum(below * above for below, above in zip(sizes, recipe.units, strict=False))
-    return digits * (weights + sum(sizes))
+    return n_classes * (weights + sum(sizes))
 
 
 def layer_minutes(seeds: Sequence[Kept], name: str, layer: int) -> list[float]:
