@@ -53,7 +53,7 @@ def main(layer: Annotated[int, typer.Argument(min=1, max=3)], network: str) -> N
 
 
 def _publish(running: Stage, task: TrainingTask, trained: Trained) -> None:
-    """Write a digit's learning curves; add its run to the stage, or link the run that trained it."""
+    """Write a digit's learning curves; add its run, or link the run that trained it."""
     curves = pd.DataFrame(trained.curves)
     curves.index = pd.RangeIndex(1, len(curves) + 1, name="epoch")
     with replacing(task.weights.with_suffix(".csv")) as path:
