@@ -1,4 +1,4 @@
-"""Stage download: MNIST's four IDX files, verified, under data/raw."""
+"""Stage download: fetch MNIST's four IDX files to data/raw and verify them."""
 
 from hpoe.data import mnist
 from hpoe.execution.pipeline import RAW
@@ -7,10 +7,10 @@ from hpoe.execution.stage import report_errors, stage
 
 @report_errors
 def main() -> None:
-    """Fetch what is not there yet."""
+    """Fetch the files that are missing."""
     with stage("download") as running:
         mnist.fetch(RAW, running.settings.mnist_dir, running.say)
-        running.say("MNIST is complete and its SHA-256 digests are right")
+        running.say("MNIST is complete, and its SHA-256 digests are correct")
 
 
 if __name__ == "__main__":

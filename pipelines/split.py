@@ -1,4 +1,4 @@
-"""Stage split: each digit's images, unsupervised, fit, validation and test, under data/split."""
+"""Stage split: divide MNIST into unsupervised, fit, validation and test images per digit."""
 
 from hpoe.data import mnist
 from hpoe.data.split import save_split
@@ -8,13 +8,13 @@ from hpoe.execution.stage import report_errors, stage
 
 @report_errors
 def main() -> None:
-    """Cut MNIST as section 3 says."""
+    """Split MNIST as described in section 3."""
     with stage("split") as running:
         sizes = running.params.split
         save_split(SPLIT, mnist.load(RAW), sizes)
         running.say(
             f"{sizes.unsupervised_per_digit} unsupervised and {sizes.supervised_per_digit} "
-            f"supervised images a digit, {sizes.test_images} test images"
+            f"supervised images per digit, {sizes.test_images} test images"
         )
 
 

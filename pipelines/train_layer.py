@@ -1,4 +1,4 @@
-"""Stages train_layer1, 2 and 3: one layer of a network, all its digits side by side."""
+"""Stages train_layer1, 2 and 3: train one layer of a network for all digits."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -16,12 +16,12 @@ from hpoe.training.dispatch import find_device, train_all
 from hpoe.training.tasks import Trained, TrainingTask, core_seconds, training_task
 
 INHERITED = ("execution", "stage", "network", "layer", "device")
-"""Tags that a digit's run has from its stage's, so that a search finds it by itself."""
+"""Tags that a digit's run inherits from its stage's run: MLflow's search looks at single runs."""
 
 
 @report_errors
 def main(layer: Annotated[int, typer.Argument(min=1, max=3)], network: str) -> None:
-    """Train a layer of every digit of a network; digits that are trained already are kept."""
+    """Train a layer of a network for every digit, except digits that are trained already."""
     with stage(f"train_layer{layer}", network) as running:
         device = find_device(running.settings)
         board = running.settings.state_dir / "progress"
@@ -53,7 +53,7 @@ def main(layer: Annotated[int, typer.Argument(min=1, max=3)], network: str) -> N
 
 
 def _publish(running: Stage, task: TrainingTask, trained: Trained) -> None:
-    """Write a digit's learning curves; track it under the stage, or link the run it came from."""
+    """Write a digit's learning curves; add its run, or link the run that trained it."""
     curves = pd.DataFrame(trained.curves)
     curves.index = pd.RangeIndex(1, len(curves) + 1, name="epoch")
     with replacing(task.weights.with_suffix(".csv")) as path:

@@ -1,4 +1,4 @@
-"""Stage usps: the USPS digits of section 6, verified and cut, under data/usps."""
+"""Stage usps: fetch, verify and split the USPS digits of section 6."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ RAW = Path("data/usps/raw")
 
 @report_errors
 def main() -> None:
-    """Fetch what is not there yet, and split it."""
+    """Fetch the files that are missing, and split the images."""
     with stage("usps") as running:
         usps.fetch(RAW, running.settings.usps_dir, running.say)
         for digit, images in usps.split(RAW, load_section_six().usps_unsupervised):

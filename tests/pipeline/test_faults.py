@@ -8,6 +8,7 @@ import time
 
 import psutil
 import pytest
+import torch
 
 from hpoe.tensors import load_tensors
 from tests.pipeline.project import SMALL, TINY, Project
@@ -128,6 +129,31 @@ def test_wrong_params_are_one_sentence_before_anything_runs(
     assert sentence in output
     assert output.count("\n") == 1
     project.write_params(before)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "sentence"),
+    [
+        ("HPOE_RAY_ADDRESS", "127.0.0.1:1", "no Ray cluster answers at 127.0.0.1:1 (Connection"),
+        ("HPOE_DEVICE", "cuda", "HPOE_DEVICE is cuda, but PyTorch"),
+        ("MLFLOW_TRACKING_URI", "ftp://nowhere", "ftp://nowhere, which is no address"),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_one_sentence_before_anything_is_trained(
+    project: Project, setting: str, value: str, sentence: str
+) -> None:
+    if setting == "HPOE_DEVICE" and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    if setting == "HPOE_RAY_ADDRESS":
+        pytest.importorskip("ray", reason="Ray is not installed: pip install 'hpoe[ray]'")
+    network = project.params()["train"][0]
+    commands = [("python", "pipelines/train_layer.py", "1", network), ("hpoe", "check")]
+    for command in commands[: 1 if setting == "MLFLOW_TRACKING_URI" else 2]:
+        output = project.run(*command, expect=1, **{setting: value})
+        (error,) = [line for line in output.splitlines() if line.startswith("error: ")]
+        assert sentence in error
+        assert " trained: " not in output
+        assert "Traceback" not in output
 
 
 def wait_for_end_of_group(group: int) -> None:

@@ -121,19 +121,6 @@ def test_delivering_the_same_records_again_adds_nothing(longer: Project, server:
     assert_every_point_is_there_once(server)
 
 
-def test_an_address_that_mlflow_does_not_take_is_refused_before_training(longer: Project) -> None:
-    output = longer.run(
-        "python",
-        "pipelines/train_layer.py",
-        "1",
-        "longer",
-        expect=1,
-        MLFLOW_TRACKING_URI="ftp://nowhere",
-    )
-    assert output.startswith("error: MLFLOW_TRACKING_URI is ftp://nowhere, which is no address")
-    assert output.count("\n") == 1
-
-
 def assert_every_point_is_there_once(server: Server) -> None:
     """One top-level run; a run a stage; ten digits with one point an epoch of five curves."""
     client = MlflowClient(server.uri)

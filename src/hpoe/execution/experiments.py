@@ -1,7 +1,8 @@
 """DVC experiments: the pipeline with other params, run in a copy of the repository.
 
-`dvc exp run --temp` makes such copies too, for one experiment at a time. Trained RBMs and tracked
-runs go to the store of this tree.
+`dvc exp run --temp` makes such copies too, for one experiment at a time. DVC's queue runs several,
+but its workers are detached: they continue when the command that started them is killed, and run
+whatever else the user has queued. Trained RBMs and tracked runs go to the store of this tree.
 """
 
 import os

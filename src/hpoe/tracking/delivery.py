@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hpoe.errors import TrackingError, UnreachableError
 from hpoe.tracking.records import StageRecord, load_record, save_record
-from hpoe.tracking.store import SystemMetrics, Tracker, check_address
+from hpoe.tracking.store import Tracker, check_address
 
 SECONDS_TO_STOP = 1.0
 """How long an interrupted stage waits for its last delivery."""
@@ -36,7 +36,7 @@ class Delivery:
         self._state = state
         self._warn = warn
         self._tracker: Tracker | None = None
-        self._system_metrics: SystemMetrics | None = None
+        self._stop_sampling: Callable[[], None] = lambda: None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="delivery")
         self._under_way: list[Future[None]] = []
 
@@ -89,7 +89,7 @@ class Delivery:
         try:
             self._tracker = Tracker(self._address)
             self._tracker.deliver(record)
-            self._system_metrics = self._tracker.system_metrics(record.stage.uid)
+            self._stop_sampling = self._tracker.sample_system_metrics(record.stage.uid)
         except UnreachableError as error:
             self._give_up(error)
 
@@ -102,8 +102,7 @@ class Delivery:
             self._give_up(error)
 
     def _close(self, record: StageRecord) -> None:
-        if self._system_metrics is not None:
-            self._system_metrics.finish()
+        self._stop_sampling()
         try:
             tracker = self._tracker or Tracker(self._address)
             deliver_kept(self._state, tracker)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import requests
 
@@ -48,16 +48,6 @@ def check_address(configured: str) -> None:
             f"server's (http, https) or a database's ({', '.join(SCHEMES[2:])}), or unset it for "
             "the embedded store"
         )
-
-
-class SystemMetrics(Protocol):
-    """MLflow's monitor of system metrics."""
-
-    def start(self) -> None:
-        """Start to sample."""
-
-    def finish(self) -> None:
-        """Stop sampling."""
 
 
 @dataclass(frozen=True)
@@ -125,13 +115,14 @@ class Tracker:
                     ) from None
                 time.sleep(pause)
 
-    def system_metrics(self, uid: str) -> SystemMetrics:
-        """Sample processor, memory, disk and network into a delivered run."""
+    def sample_system_metrics(self, uid: str) -> Callable[[], None]:
+        """Sample system metrics into a delivered run; return the function that stops it."""
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
-        monitor: SystemMetrics = SystemMetricsMonitor(self._ids[uid], tracking_uri=self._uri)
+        monitor = SystemMetricsMonitor(self._ids[uid], tracking_uri=self._uri)
         monitor.start()
-        return monitor
+        stop: Callable[[], None] = monitor.finish
+        return stop
 
     def top_level_run(self, run: str) -> TopLevelRun:
         """Find the top-level run above a run, or the run itself.

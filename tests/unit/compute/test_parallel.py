@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from hpoe.compute import parallel
-from hpoe.compute.parallel import STARTED_BY, check_memory, end_with_parent, run_in_order, run_tasks
+from hpoe.compute.parallel import STARTED_BY, check_memory, run_in_order, run_tasks
 from hpoe.errors import DownloadError, HpoeError, WeightsError, WorkerError
 
 SECONDS = 30
@@ -59,6 +59,7 @@ def test_one_worker_is_this_process() -> None:
     found = list(run_tasks(surroundings, range(3), 1))
     assert [(task, process) for task, process, *_ in found] == [(t, os.getpid()) for t in range(3)]
     assert signal.getsignal(signal.SIGINT) != signal.SIG_IGN
+    assert "end-with-parent" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_two_workers_have_a_thread_each_leave_ctrl_c_to_their_parent_and_watch_it() -> None:
@@ -211,23 +212,13 @@ def start(
     )
 
 
-def test_a_process_ends_when_its_parent_is_killed(pipe: tuple[Path, int]) -> None:
+@pytest.mark.parametrize("code", [START_CHILD, START_IN_SHELL])
+def test_a_process_ends_when_its_parent_is_killed(pipe: tuple[Path, int], code: str) -> None:
+    """Also a stage when `dvc` is killed and the shell between them lives: it has more to do after
+    the stage, and so cannot replace itself with it."""
     path, reader = pipe
     child = CHILD.format(watch="end_with_parent(seconds=0.01)")
-    with start(START_CHILD, path, child) as parent:
-        assert int(read(reader))
-        parent.kill()
-        parent.wait()
-        assert read(reader) == b""
-
-
-def test_a_stage_ends_when_dvc_is_killed_though_the_shell_between_them_lives(
-    pipe: tuple[Path, int],
-) -> None:
-    """The shell has more to do after the stage, and so cannot replace itself with it."""
-    path, reader = pipe
-    child = CHILD.format(watch="end_with_parent(seconds=0.01)")
-    with start(START_IN_SHELL, path, child) as parent:
+    with start(code, path, child) as parent:
         assert int(read(reader))
         parent.kill()
         parent.wait()
@@ -287,10 +278,3 @@ def test_a_process_that_watches_goes_on_while_its_parent_lives() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
     assert json.loads(done.stdout) == ["MainThread", "end-with-parent"]
-
-
-def test_the_test_process_itself_is_not_watching() -> None:
-    """Running tasks in this process starts nothing that would end it."""
-    list(run_tasks(square, range(2), 1))
-    assert end_with_parent.__module__ == "hpoe.compute.parallel"
-    assert "end-with-parent" not in [thread.name for thread in threading.enumerate()]

@@ -60,7 +60,8 @@ def test_a_server_without_its_database_is_an_outage(
 
 
 @pytest.mark.parametrize(
-    ("status", "sentence"), [(401, "refuses the login of ada: set MLFLOW"), (403, "does not let")]
+    ("status", "sentence"),
+    [(401, "refuses the login of ada: set MLFLOW"), (403, "denies this user access")],
 )
 def test_a_login_that_is_refused_is_no_outage(
     server: str, monkeypatch: pytest.MonkeyPatch, status: int, sentence: str

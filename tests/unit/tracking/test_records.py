@@ -48,20 +48,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("order", [[None, None, ONE, ONE, None, ONE], [ONE, ONE, None]])
 def test_all_stages_with_the_same_params_code_and_data_belong_to_one_execution(
-    tmp_path: Path, params: Params
+    tmp_path: Path, params: Params, order: list[str | None]
 ) -> None:
-    """The first ones run before there is a split; later they may run again."""
-    order = [None, None, ONE, ONE, None, ONE]
-    uids = {execution_uid(tmp_path, params, data) for data in order}
-    assert len(uids) == 1
-
-
-@pytest.mark.usefixtures("project")
-def test_an_execution_may_begin_with_the_data_there(tmp_path: Path, params: Params) -> None:
-    uid = execution_uid(tmp_path, params, ONE)
-    assert execution_uid(tmp_path, params, ONE) == uid
-    assert execution_uid(tmp_path, params, None) == uid
+    """The first stages run before there is a split, unless it is there already."""
+    assert len({execution_uid(tmp_path, params, data) for data in order}) == 1
 
 
 @pytest.mark.usefixtures("project")
@@ -103,12 +95,6 @@ def test_other_code_makes_another_execution_and_the_old_one_comes_back(
     assert execution_uid(tmp_path, params, ONE) != first
     (project / name).write_text(before)
     assert execution_uid(tmp_path, params, ONE) == first
-
-
-def test_a_new_module_makes_another_execution(
-    project: Path, tmp_path: Path, params: Params
-) -> None:
-    first = execution_uid(tmp_path, params, ONE)
     (project / "src/hpoe/new.py").write_text("")
     assert execution_uid(tmp_path, params, ONE) != first
 
@@ -121,13 +107,6 @@ def test_other_files_do_not_matter(
     first = execution_uid(tmp_path, params, ONE)
     (project / name).write_text("changed\n")
     assert execution_uid(tmp_path, params, ONE) == first
-
-
-@pytest.mark.usefixtures("project")
-def test_two_folders_of_state_have_executions_of_their_own(tmp_path: Path, params: Params) -> None:
-    uids = [execution_uid(tmp_path / name, params, ONE) for name in ("one", "other")]
-    assert uids[0] != uids[1]
-    assert execution_key(params) == execution_key(params)
 
 
 def test_code_that_moves_from_one_file_to_another_is_other_code(
@@ -178,44 +157,27 @@ def test_a_record_comes_back(
     assert load_record(path) == record
 
 
-def saved_and_loaded(path: Path, run: RunRecord) -> RunRecord:
-    save_record(path, StageRecord(pipeline=run, stage=run))
-    return load_record(path).stage
-
-
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_values_of_a_training_that_diverged_come_back(tmp_path: Path, value: float) -> None:
     run = RunRecord(uid="u", name="n", metrics={"m": value}, curves={"c": [1.0, value]})
-    found = saved_and_loaded(tmp_path / "record.json", run)
+    save_record(tmp_path / "record.json", StageRecord(pipeline=run, stage=run))
+    found = load_record(tmp_path / "record.json").stage
     assert str(found.metrics["m"]) == str(value)
     assert str(found.curves["c"]) == str([1.0, value])
 
 
-def test_a_record_keeps_its_start_though_it_is_saved_at_once(
+def test_both_runs_of_a_record_keep_their_start_and_end_when_it_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Saved in the very millisecond in which it was made, loaded in another."""
     monkeypatch.setattr(runs, "now", lambda: 1000)
-    run = RunRecord(uid="u", name="n")
-    save_record(tmp_path / "record.json", StageRecord(pipeline=run, stage=run))
+    record = StageRecord(pipeline=RunRecord(uid="p", name="p"), stage=RunRecord(uid="s", name="s"))
+    assert (record.stage.end, record.stage.status) == (None, "RUNNING")
     monkeypatch.setattr(runs, "now", lambda: 2000)
-    assert load_record(tmp_path / "record.json").stage.start == 1000
-
-
-def test_a_run_begins_running_and_ends_when_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "now", lambda: 1000)
-    run = RunRecord(uid="u", name="n")
-    assert (run.start, run.end, run.status) == (1000, None, "RUNNING")
-    monkeypatch.setattr(runs, "now", lambda: 2000)
-    run.finish("FAILED")
-    assert (run.start, run.end, run.status) == (1000, 2000, "FAILED")
-
-
-def test_runs_share_nothing() -> None:
-    one, other = RunRecord(uid="1", name="one"), RunRecord(uid="2", name="other")
-    one.tags["a"] = "b"
-    one.children.append(other)
-    assert (other.tags, other.children, RunRecord(uid="3", name="third").tags) == ({}, [], {})
+    record.finish("FAILED")
+    save_record(tmp_path / "record.json", record)
+    monkeypatch.setattr(runs, "now", lambda: 3000)
+    for run in vars(load_record(tmp_path / "record.json")).values():
+        assert (run.start, run.end, run.status) == (1000, 2000, "FAILED")
 
 
 def test_the_top_level_run_has_params_code_and_versions(

@@ -16,7 +16,7 @@ from hpoe.data.split import DigitImages, load_digit, save_digit
 from hpoe.errors import DataError, WeightsError
 from hpoe.method.hierarchy import activities
 from hpoe.method.randomness import generator
-from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, measure, visible_units
+from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, measure
 from hpoe.method.recipe import Recipe
 from hpoe.params import Params
 from hpoe.training import digit as training
@@ -36,10 +36,6 @@ def train_below(task: TrainingTask) -> None:
     """Train the layers that a task builds on."""
     for layer in range(1, task.layer):
         train(replace(task, layer=layer))
-
-
-def published(task: TrainingTask) -> Path:
-    return task.weights
 
 
 def change_recipe(task: TrainingTask, **changes: Any) -> TrainingTask:
@@ -91,7 +87,7 @@ def test_a_layer_is_trained_on_the_activities_below_with_random_numbers_of_its_o
     train_below(task)
     trained = train(task)
     rbm, curves = by_hand(task)
-    found = load_rbm(published(task))
+    found = load_rbm(task.weights)
     for name in ("weights", "visible_biases", "hidden_biases"):
         assert torch.equal(getattr(found, name), getattr(rbm, name))
     assert list(trained.curves) == curves
@@ -99,19 +95,6 @@ def test_a_layer_is_trained_on_the_activities_below_with_random_numbers_of_its_o
     assert list(trained.timestamps) == sorted(trained.timestamps)
     assert (trained.digit, trained.trained_in) == (digit, "first")
     assert Board(task.board).epochs(digit) == 4
-
-
-def test_images_become_intensities_from_0_to_1_a_row_each() -> None:
-    images = np.array([[[0, 51], [255, 1]], [[2, 3], [4, 5]]], np.uint8)
-    found = visible_units(images)
-    assert found.dtype == torch.float32
-    np.testing.assert_array_equal(found, images.reshape(2, 4) / np.float32(255))
-
-
-def test_trainings_leave_the_split_as_it_was(task: TrainingTask) -> None:
-    before = {path: path.read_bytes() for path in task.split.iterdir()}
-    train(task)
-    assert {path: path.read_bytes() for path in task.split.iterdir()} == before
 
 
 # Interrupted
@@ -148,31 +131,15 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_bytes_and_curves(
         stop(context, after, saved=saved)
         with pytest.raises(Stopped):
             train(cut)
-    assert not published(cut).exists()
+    assert not cut.weights.exists()
     resumed = train(replace(cut, run="second"))
-    assert published(cut).read_bytes() == published(whole).read_bytes()
+    assert cut.weights.read_bytes() == whole.weights.read_bytes()
     assert resumed.curves == expected.curves
     assert len(resumed.timestamps) == 4
     assert resumed.fingerprint == expected.fingerprint
     done = after if saved else after - 1
     assert resumed.epochs_trained == 4 - done
     assert resumed.trained_in == ("first" if done == 4 else "second")
-
-
-def test_a_training_stopped_again_and_again_ends_with_the_same_bytes(
-    task: TrainingTask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole, cut = elsewhere(task, "whole"), elsewhere(task, "cut")
-    expected = train(whole)
-    for after in (1, 2, 3):
-        with monkeypatch.context() as context:
-            stop(context, after, saved=True)
-            with pytest.raises(Stopped):
-                train(cut)
-    resumed = train(cut)
-    assert published(cut).read_bytes() == published(whole).read_bytes()
-    assert resumed.curves == expected.curves
-    assert resumed.epochs_trained == 1
 
 
 @pytest.mark.parametrize(("seconds", "epochs"), [(0, [1, 2, 3, 4]), (1000, [4])])
@@ -203,13 +170,13 @@ def test_a_damaged_checkpoint_is_told_with_what_to_do(task: TrainingTask) -> Non
 
 def test_what_is_trained_already_is_kept_with_the_run_that_trained_it(task: TrainingTask) -> None:
     first = train(task)
-    bytes_before = published(task).read_bytes()
+    bytes_before = task.weights.read_bytes()
     checkpoint = task.store / f"{first.fingerprint}.safetensors"
     written = checkpoint.stat().st_mtime_ns
     again = train(replace(task, run="second"))
     assert again == replace(first, epochs_trained=0)
     assert again.trained_in == "first"
-    assert published(task).read_bytes() == bytes_before
+    assert task.weights.read_bytes() == bytes_before
     assert checkpoint.stat().st_mtime_ns == written
 
 
@@ -218,11 +185,11 @@ def test_a_published_file_that_is_lost_or_damaged_is_written_again_without_train
     task: TrainingTask, harm: Callable[[Path], None]
 ) -> None:
     train(task)
-    before = published(task).read_bytes()
-    harm(published(task))
+    before = task.weights.read_bytes()
+    harm(task.weights)
     Board.create(task.board, [0])
     assert train(task).epochs_trained == 0
-    assert published(task).read_bytes() == before
+    assert task.weights.read_bytes() == before
     assert Board(task.board).epochs(0) == 4
 
 
@@ -237,19 +204,10 @@ def test_what_was_trained_before_a_change_is_kept_when_the_change_is_taken_back(
     assert back.curves == first.curves != other.curves
 
 
-def test_one_digits_change_leaves_the_others_kept(task: TrainingTask) -> None:
-    other = replace(task, digit=1)
-    train(task)
-    train(other)
-    change_images(other, "unsupervised", brighter)
-    assert train(task).epochs_trained == 0
-    assert train(other).epochs_trained == 4
-
-
 # The fingerprint
 
 
-CHANGES: dict[str, object] = {
+RECIPE: dict[str, object] = {
     "images": "deskewed",
     "units": (5, 3, 2),
     "epochs": 5,
@@ -261,10 +219,14 @@ CHANGES: dict[str, object] = {
     "momentum_start": 6,
     "initial_standard_deviation": 0.2,
 }
+MATTER: list[dict[str, Any]] = [{"seed": 2}, {"network": "other"}, {"digit": 1}, {"device": "cuda"}]
+DO_NOT = {"split", "models", "store", "board", "checkpoint_seconds", "run"}
 
 
-def test_every_hyperparameter_is_tried() -> None:
-    assert set(CHANGES) == {field.name for field in fields(Recipe)}
+def test_every_field_of_a_recipe_and_of_a_task_is_tried() -> None:
+    assert set(RECIPE) == {field.name for field in fields(Recipe)}
+    tried = {"recipe", "layer"}.union(*MATTER)
+    assert tried | DO_NOT == {field.name for field in fields(TrainingTask)}
 
 
 def assert_trains_anew(task: TrainingTask, before: Trained) -> None:
@@ -273,27 +235,20 @@ def assert_trains_anew(task: TrainingTask, before: Trained) -> None:
     assert after.epochs_trained == task.recipe.epochs
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", RECIPE)
 def test_a_change_of_a_hyperparameter_trains_anew(task: TrainingTask, name: str) -> None:
     before = train(task)
-    assert_trains_anew(change_recipe(task, **{name: CHANGES[name]}), before)
+    assert_trains_anew(change_recipe(task, **{name: RECIPE[name]}), before)
 
 
-@pytest.mark.parametrize(
-    "change", [{"seed": 2}, {"network": "other"}, {"digit": 1}, {"device": "cuda"}]
-)
+@pytest.mark.parametrize("change", MATTER)
 def test_another_seed_network_digit_or_device_trains_anew(
     task: TrainingTask, change: dict[str, Any]
 ) -> None:
-    before = train(task)
-    assert_trains_anew(replace(task, **change), before)
-
-
-def test_the_same_images_under_another_digit_train_anew(task: TrainingTask) -> None:
-    """Not only the data decides: random numbers are the digit's own."""
+    """Also on the same images: the random numbers are a digit's own."""
     before = train(task)
     save_digit(task.split, 1, load_digit(task.split, 0))
-    assert_trains_anew(replace(task, digit=1), before)
+    assert_trains_anew(replace(task, **change), before)
 
 
 def test_another_layer_trains_anew(task: TrainingTask) -> None:
@@ -310,12 +265,15 @@ def test_another_version_of_the_arithmetic_trains_anew(
 
 
 @pytest.mark.parametrize("name", ["unsupervised", "validation"])
-def test_a_pixel_of_the_images_that_train_or_are_measured_trains_anew(
-    task: TrainingTask, name: str
+@pytest.mark.parametrize("change", [brighter, lambda images: images.reshape(-1, 4, 3)])
+def test_a_pixel_or_the_shape_of_the_images_that_train_or_are_measured_trains_anew(
+    task: TrainingTask, name: str, change: Callable[[NDArray[Any]], NDArray[Any]]
 ) -> None:
-    before = train(task)
-    change_images(task, name, brighter)
+    before, other = train(task), replace(task, digit=1)
+    train(other)
+    change_images(task, name, change)
     assert_trains_anew(task, before)
+    assert train(other).epochs_trained == 0
 
 
 def test_a_move_of_an_image_from_one_set_to_the_other_trains_anew(task: TrainingTask) -> None:
@@ -327,19 +285,12 @@ def test_a_move_of_an_image_from_one_set_to_the_other_trains_anew(task: Training
     assert_trains_anew(task, before)
 
 
-def test_another_shape_of_the_same_pixels_trains_anew(task: TrainingTask) -> None:
-    before = train(task)
-    for name in ("unsupervised", "validation"):
-        change_images(task, name, lambda images: images.reshape(-1, 4, 3))
-    assert_trains_anew(task, before)
-
-
 @pytest.mark.parametrize("lower", [1, 2])
 def test_a_bit_of_a_lower_layer_trains_anew(task: TrainingTask, lower: int) -> None:
     task = replace(task, layer=3)
     train_below(task)
     before = train(task)
-    path = published(replace(task, layer=lower))
+    path = replace(task, layer=lower).weights
     rbm = load_rbm(path)
     rbm.hidden_biases[0] = torch.nextafter(rbm.hidden_biases[0], torch.tensor(9.0))
     save_rbm(path, rbm, "changed by hand")
@@ -372,7 +323,7 @@ def test_folders_runs_and_seconds_between_checkpoints_do_not_matter(
     task: TrainingTask, tmp_path: Path
 ) -> None:
     before = train(task)
-    path = published(task)
+    path = task.weights
     (tmp_path / "moved").mkdir()
     for folder in ("split", "models", "store", "board"):
         (tmp_path / folder).rename(tmp_path / "moved" / folder)
@@ -385,12 +336,6 @@ def test_folders_runs_and_seconds_between_checkpoints_do_not_matter(
     assert (anew.epochs_trained, anew.fingerprint) == (4, before.fingerprint)
     assert anew.curves == before.curves
     assert not path.exists()
-
-
-def test_the_fields_of_a_task_are_those_tried_above() -> None:
-    matter = {"network", "recipe", "layer", "digit", "seed", "device"}
-    do_not = {"split", "models", "store", "board", "checkpoint_seconds", "run"}
-    assert {field.name for field in fields(TrainingTask)} == matter | do_not
 
 
 # The same bytes whatever runs beside

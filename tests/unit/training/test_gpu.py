@@ -312,21 +312,6 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_bytes_and_curves(
         assert published(cut) == published(layer)
 
 
-@pytest.mark.parametrize(("seconds", "files"), [(0, 8), (1000, 2)])
-def test_checkpoints_are_written_when_they_are_due_and_at_the_end(
-    layer: list[TrainingTask], monkeypatch: pytest.MonkeyPatch, seconds: float, files: int
-) -> None:
-    saved: list[Path] = []
-
-    def noted(path: Path, training: Training) -> None:
-        saved.append(path)
-        save_training(path, training)
-
-    monkeypatch.setattr(batched, "save_training", noted)
-    train_here(changed(layer, checkpoint_seconds=seconds))
-    assert len(saved) == files
-
-
 def test_a_gpu_that_is_too_small_is_told_with_what_to_do(
     layer: list[TrainingTask], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -97,20 +96,6 @@ def test_a_checkpoint_can_be_trained_on(tmp_path: Path, recipe: Recipe) -> None:
     assert (tmp_path / "state").read_bytes() == before
 
 
-def test_where_there_is_no_checkpoint_there_is_none(tmp_path: Path) -> None:
-    assert load_training(tmp_path / "gone") is None
-
-
-def test_saving_leaves_a_training_as_it_was(tmp_path: Path, recipe: Recipe) -> None:
-    torch.manual_seed(0)
-    training = some_training(recipe)
-    torch.manual_seed(0)
-    same = some_training(recipe)
-    save_training(tmp_path / "state", training)
-    assert all(map(torch.equal, tensors(training.state.rbm), tensors(same.state.rbm)))
-    assert training.curves == same.curves
-
-
 def test_equal_trainings_give_equal_bytes_in_any_process(tmp_path: Path, recipe: Recipe) -> None:
     save_training(tmp_path / "state", some_training(recipe))
     save_rbm(tmp_path / "rbm", load_rbm(tmp_path / "state"), "ab12")
@@ -127,7 +112,8 @@ def test_equal_trainings_give_equal_bytes_in_any_process(tmp_path: Path, recipe:
         assert (tmp_path / "there" / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
-def test_a_missing_published_rbm_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_missing_file_is_told_with_what_to_do_or_is_no_checkpoint(tmp_path: Path) -> None:
+    assert load_training(tmp_path / "gone") is None
     with pytest.raises(WeightsError, match="gone is missing: run `dvc repro`"):
         load_rbm(tmp_path / "gone")
 
@@ -150,34 +136,35 @@ def a_classifier(path: Path) -> None:
     save_fit(path, Fit(net, net, 1.0, (0.0, 0.0)))
 
 
-@pytest.mark.parametrize("damage", [cut_short, empty, of_another_format, a_classifier])
-def test_a_damaged_published_rbm_is_told_with_what_to_do(
-    tmp_path: Path, recipe: Recipe, damage: Callable[[Path], None]
-) -> None:
-    path = tmp_path / "3.safetensors"
-    save_rbm(path, some_rbm(recipe), "ab12")
-    damage(path)
-    with pytest.raises(WeightsError) as caught:
-        load_rbm(path)
-    assert str(caught.value).startswith(str(path))
-    assert str(caught.value).endswith("delete it and run `dvc repro` to train that digit again")
-
-
 def a_published_rbm(path: Path) -> None:
     """Weights without the increments and curves of a training."""
     save_rbm(path, load_rbm(path), "ab12")
 
 
+DAMAGES: list[Callable[[Path], None]] = [cut_short, empty, of_another_format, a_classifier]
+
+
 @pytest.mark.parametrize(
-    "damage", [cut_short, empty, of_another_format, a_classifier, a_published_rbm]
+    ("load", "damage"),
+    [
+        *((load_rbm, damage) for damage in DAMAGES),
+        *((load_training, damage) for damage in (*DAMAGES, a_published_rbm)),
+    ],
 )
-def test_a_damaged_checkpoint_is_told_with_what_to_do(
-    tmp_path: Path, recipe: Recipe, damage: Callable[[Path], Any]
+def test_a_damaged_file_is_told_with_what_to_do(
+    tmp_path: Path,
+    recipe: Recipe,
+    load: Callable[[Path], object],
+    damage: Callable[[Path], None],
 ) -> None:
-    path = tmp_path / "state.safetensors"
-    save_training(path, some_training(recipe))
+    """A published RBM, or a checkpoint."""
+    path = tmp_path / "3.safetensors"
+    if load is load_rbm:
+        save_rbm(path, some_rbm(recipe), "ab12")
+    else:
+        save_training(path, some_training(recipe))
     damage(path)
     with pytest.raises(WeightsError) as caught:
-        load_training(path)
+        load(path)
     assert str(caught.value).startswith(str(path))
     assert str(caught.value).endswith("delete it and run `dvc repro` to train that digit again")
