@@ -10,9 +10,11 @@ PyTorch) and OpenBLAS (NumPy, SciPy); the floor is the fastest of them.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
+from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.linalg.blas import sgemm
 from threadpoolctl import threadpool_limits
 
@@ -22,6 +24,8 @@ from hpoe.method.products import onednn
 from hpoe.method.rbm import ContrastiveDivergence, initial_state
 from hpoe.method.recipe import Recipe
 
+Array = NDArray[np.float32]
+Matrix = TypeVar("Matrix")
 IMAGES = 4400
 """Images per epoch; the time of a few updates is scaled to that."""
 VISIBLE = 784
@@ -116,11 +120,13 @@ def _measure(task: _Task) -> dict[str, list[float]]:
     weights = state.rbm.weights.clone()
     epoch = task.recipe.epochs // 3  # with momentum, before the rate falls
     v, h = (torch.from_numpy(rng.random((2 * size, n), np.float32)) for n in (task.visible, hidden))
+    factors = _factors(v, h, weights)
+    arrays = [tuple(part.numpy() for part in each) for each in factors]
     works: dict[str, Callable[[], object]] = {
         "training": lambda: divergence.epoch(next(parts), rng, task.recipe, epoch),
-        "oneDNN": _by_onednn(v, h, weights, updates),
-        "MKL": _by_mkl(v, h, weights, updates),
-        "OpenBLAS": _by_openblas(v, h, weights, updates),
+        "oneDNN": lambda: _repeat(lambda a, b, _: onednn(a, b), factors, updates),
+        "MKL": lambda: _repeat(lambda a, b, out: torch.mm(a, b, out=out), factors, updates),
+        "OpenBLAS": lambda: _repeat(_by_openblas, arrays, updates),
     }
     seconds: dict[str, list[float]] = {name: [] for name in works}
     with threadpool_limits(limits=1):
@@ -131,55 +137,36 @@ def _measure(task: _Task) -> dict[str, list[float]]:
     return seconds
 
 
-def _by_onednn(
-    v: torch.Tensor, h: torch.Tensor, weights: torch.Tensor, updates: int
-) -> Callable[[], None]:
-    """Compute the products of some updates of pairs v [2B, V] and h [2B, H] by oneDNN."""
-    v_, h_ = v[: len(v) // 2], h[: len(h) // 2]
-
-    def products() -> None:
-        for _ in range(updates):
-            onednn(v_, weights)
-            onednn(h_, weights.t())
-            onednn(v_, weights)
-            onednn(v.t(), h)
-
-    return products
+def _factors(
+    v: torch.Tensor, h: torch.Tensor, weights: torch.Tensor
+) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """The factors of an update's products, of pairs v [2B, V] and h [2B, H], and their outputs."""
+    v0, h0 = v[: len(v) // 2], h[: len(h) // 2]
+    out_v, out_h, statistics = map(torch.empty_like, (v0, h0, weights))
+    hidden = v0, weights, out_h
+    return [hidden, (h0, weights.t(), out_v), hidden, (v.t(), h, statistics)]
 
 
-def _by_mkl(
-    v: torch.Tensor, h: torch.Tensor, weights: torch.Tensor, updates: int
-) -> Callable[[], None]:
-    """Compute the same by PyTorch's public functions, which call Intel's MKL on x86."""
-    v_, h_ = v[: len(v) // 2], h[: len(h) // 2]
-    out_v, out_h, statistics = map(torch.empty_like, (v_, h_, weights))
-
-    def products() -> None:
-        for _ in range(updates):
-            torch.mm(v_, weights, out=out_h)
-            torch.mm(h_, weights.t(), out=out_v)
-            torch.mm(v_, weights, out=out_h)
-            torch.mm(v.t(), h, out=statistics)
-
-    return products
+def _repeat(
+    multiply: Callable[[Matrix, Matrix, Matrix], object],
+    factors: Sequence[tuple[Matrix, ...]],
+    updates: int,
+) -> None:
+    """Compute the products of some updates."""
+    for _ in range(updates):
+        for left, right, out in factors:
+            multiply(left, right, out)
 
 
-def _by_openblas(
-    v: torch.Tensor, h: torch.Tensor, weights: torch.Tensor, updates: int
-) -> Callable[[], None]:
-    """Compute the same by OpenBLAS, each by the faster of NumPy's and SciPy's functions.
+def _by_openblas(left: Array, right: Array, out: Array) -> None:
+    """Multiply by the faster of NumPy and SciPy: SciPy where a factor is transposed.
 
-    SciPy's function takes arrays in column order, hence the transposes.
+    SciPy's function takes arrays in column order and computes the transposed product.
     """
-    v2, h2, w = v.numpy(), h.numpy(), weights.numpy()
-    v1, h1 = v2[: len(v) // 2], h2[: len(h) // 2]
-    out_v, out_h, statistics = map(np.empty_like, (v1, h1, w))
-
-    def products() -> None:
-        for _ in range(updates):
-            np.matmul(v1, w, out=out_h)
-            sgemm(1, w.T, h1.T, 0, out_v.T, trans_a=True, overwrite_c=True)
-            np.matmul(v1, w, out=out_h)
-            sgemm(1, h2.T, v2.T, 0, statistics.T, trans_b=True, overwrite_c=True)
-
-    return products
+    transposed = [not matrix.flags.c_contiguous for matrix in (right, left)]
+    if not any(transposed):
+        np.matmul(left, right, out=out)
+        return
+    a, b = (m if t else m.T for m, t in zip((right, left), transposed, strict=True))
+    trans_a, trans_b = transposed
+    sgemm(1, a, b, 0, out.T, trans_a=trans_a, trans_b=trans_b, overwrite_c=True)

@@ -1,9 +1,9 @@
-r"""Measure what the gateway costs: the same clients ask the model server through it and directly.
+r"""Measure what the gateway costs: clients ask the model server through it, and directly.
 
     MLFLOW_TRACKING_USERNAME=... MLFLOW_TRACKING_PASSWORD=... \
         python benchmarks/gateway.py http://localhost:8080 http://172.18.0.4:5001
 
-Both ways are asked in turn, in slices, so that what else the machine does meets both alike.
+Both ways are used in turn, in slices, so that other work on the machine affects both alike.
 """
 
 import base64
@@ -27,19 +27,19 @@ REPORT = Path("reports/benchmarks/gateway.json")
 IMAGE = Path(__file__).parents[1] / "docs" / "images" / "seven.png"
 CLIENTS = 32
 SECONDS = 60.0
-"""How long each of the two ways is asked, in all."""
+"""Duration of the measurement, for each of the two ways."""
 SLICES = 6
 
 
 @dataclass
-class Seen:
-    """What clients saw of one way."""
+class Answers:
+    """Answers that clients received in one way."""
 
     seconds: list[float] = field(default_factory=list)
     errors: int = 0
 
     def row(self) -> dict[str, float]:
-        """Errors, answers a second, and milliseconds."""
+        """Summarise: errors, answers per second, and milliseconds."""
         milliseconds = 1000 * np.array(self.seconds)
         return {
             "answers": len(self.seconds),
@@ -51,19 +51,19 @@ class Seen:
 
 
 def main() -> None:
-    """Print and keep a row for each of the two ways."""
+    """Print and keep one row for each of the two ways."""
     gateway, direct = sys.argv[1:]
     name = os.environ["MLFLOW_TRACKING_USERNAME"]
     password = os.environ["MLFLOW_TRACKING_PASSWORD"]
     login = base64.b64encode(f"{name}:{password}".encode()).decode()
     headers = {"Content-Type": "application/json", "Authorization": f"Basic {login}"}
-    ways = {"directly": (direct, Seen()), "through the gateway": (gateway, Seen())}
+    ways = {"directly": (direct, Answers()), "through the gateway": (gateway, Answers())}
     for address, _ in ways.values():
-        ask(address, headers, Seen(), 1.0)  # warm up
+        ask(address, headers, Answers(), 1.0)  # warm up
     for _ in range(SLICES):
         for address, seen in ways.values():
             ask(address, headers, seen, SECONDS / SLICES)
-    table = Table(title=f"{CLIENTS} clients, {SECONDS:g} s each way, one image a request")
+    table = Table(title=f"{CLIENTS} clients, {SECONDS:g} s each way, one image per request")
     for heading in ("", "answers", "errors", "answers/s", "ms, median", "ms, 99 %"):
         table.add_column(heading, justify="right")
     rows = {way: seen.row() for way, (_, seen) in ways.items()}
@@ -76,8 +76,8 @@ def main() -> None:
     write_json(REPORT, {"clients": CLIENTS, "seconds": SECONDS, "rows": rows})
 
 
-def ask(address: str, headers: dict[str, str], seen: Seen, seconds: float) -> None:
-    """Let clients ask without pause for some seconds."""
+def ask(address: str, headers: dict[str, str], seen: Answers, seconds: float) -> None:
+    """Let clients send requests without pause for some seconds."""
     place = urlsplit(address)
     assert place.hostname is not None
     body = json.dumps({"inputs": [base64.b64encode(IMAGE.read_bytes()).decode()]}).encode()

@@ -1,9 +1,9 @@
-"""Make a Parquet file of many images for `hpoe score` and Spark: MNIST's test images, perturbed.
+"""Make a Parquet file of many images for `hpoe score` and Spark: perturbed MNIST test images.
 
     python benchmarks/images.py 1000000 images.parquet
 
-Each image is moved by up to two pixels and dimmed to as little as 70 %: a hundred copies, no two
-alike. Columns: id, label, image (base64 of a PNG file).
+Each image is moved by up to two pixels and dimmed to at least 70 %: a hundred copies, no two alike.
+Columns: id, label, image (base64 of a PNG file).
 """
 
 import base64
@@ -26,13 +26,13 @@ from hpoe_recognition.normalization import shift
 RAW = Path("data/raw")
 ROWS_AT_ONCE = 10_000
 MOVES = sorted(product(range(-2, 3), range(-2, 3)), key=lambda move: sum(map(abs, move)))
-"""By rows and columns, the smallest first."""
+"""Pixels by rows and columns, the smallest first."""
 BRIGHTNESS = (1.0, 0.9, 0.8, 0.7)
 SCHEMA = pa.schema([("id", pa.int64()), ("label", pa.int64()), ("image", pa.string())])
 
 
 def main(rows: int, target: Path) -> None:
-    """Write so many rows."""
+    """Write a number of rows."""
     mnist = load(RAW)
     with replacing(target) as path, pq.ParquetWriter(path, SCHEMA) as writer:
         numbered = zip(count(), perturbed(mnist.test_images, mnist.test_labels), strict=False)
@@ -48,14 +48,14 @@ def main(rows: int, target: Path) -> None:
 def perturbed(
     images: NDArray[np.uint8], labels: NDArray[np.uint8]
 ) -> Iterator[tuple[NDArray[np.uint8], int]]:
-    """The images, each moved and dimmed alike, then otherwise, and so on."""
+    """Yield all images moved and dimmed in one way, then in the next, and so on."""
     for brightness, move in product(BRIGHTNESS, MOVES):
         changed = (shift(images, move) * brightness).astype(np.uint8)
         yield from zip(changed, map(int, labels), strict=True)
 
 
 def encoded(image: NDArray[np.uint8]) -> str:
-    """Base64 of a PNG file."""
+    """Encode an image as PNG in base64."""
     with BytesIO() as file:
         Image.fromarray(image).save(file, "PNG")
         return base64.b64encode(file.getvalue()).decode()

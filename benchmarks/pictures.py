@@ -1,4 +1,4 @@
-"""Pictures of what the benchmarks find, in the style of the others."""
+"""Figures of the benchmarks, in the style of the others."""
 
 from collections.abc import Mapping
 
@@ -24,11 +24,11 @@ from hpoe.evaluation.drawing import (
 
 @styled
 def training(rates: Mapping[int, Mapping[str, float]], floors: Mapping[int, float]) -> Figure:
-    """How fast each library trains: a panel a number of hidden units, a bar a library.
+    """How fast each library trains: one panel per number of hidden units, one bar per library.
 
     Args:
-        rates: by hidden units and library, images a second.
-        floors: by hidden units, images a second of the matrix products alone.
+        rates: by hidden units and library, images per second.
+        floors: by hidden units, images per second of the matrix products alone.
     """
     times = {
         units: found[HPOE] / max(found[name] for name in PEERS) for units, found in rates.items()
@@ -39,7 +39,7 @@ def training(rates: Mapping[int, Mapping[str, float]], floors: Mapping[int, floa
     figure = plain_figure(
         (WIDTH, 2.8),
         f"hpoe trains faster than the fastest peer: {finding}",
-        "Ten digits on all cores, start included; orange: the matrix products by themselves",
+        "Ten digits on all cores, start included; orange: the matrix products alone",
     )
     panels = figure.subplots(1, len(rates), squeeze=False)[0]
     for axes, (units, found) in zip(panels, rates.items(), strict=True):
@@ -48,7 +48,7 @@ def training(rates: Mapping[int, Mapping[str, float]], floors: Mapping[int, floa
         colours = [BLUE if name == HPOE else GREY for name in names]
         axes.bar_label(axes.barh(names, values, color=colours), fmt="{:,.0f}", padding=3)
         axes.axvline(floors[units] / 1000, color=ORANGE)
-        axes.set(xlabel="Thousand images a second", title=f"784 x {units}")
+        axes.set(xlabel="Thousand images per second", title=f"784 x {units}")
         axes.set_xlim(0, 1.15 * max(*values, floors[units] / 1000))
     return figure
 
@@ -62,19 +62,19 @@ STYLES = {
 
 @styled
 def errors(curves: pd.DataFrame) -> Figure:
-    """Test error against seconds of training: a panel a choice, a line a method and its images.
+    """Test error against seconds of training: one panel per choice, one line per method and images.
 
     Args:
-        curves: a row a point: method, images, choice, seconds, test, epochs.
+        curves: one row per point: method, images, choice, seconds, test, epochs.
     """
     error, seconds = min(zip(curves["test"], curves["seconds"], strict=True))
     figure = plain_figure(
         (WIDTH, 3.4),
         f"{100 * error:.2f} % of test images wrong after {seconds:.0f} s of training",
-        "Thirty RBMs, mean over seeds; beside the points: epochs of each layer",
+        "Thirty RBMs, means over seeds; labels: epochs per layer",
     )
     panels = figure.subplots(1, 2, sharey=True)
-    titles = {"as_given": "asked about images as given", "soft_shifts": "soft choice among shifts"}
+    titles = {"as_given": "images as given", "soft_shifts": "soft choice among shifts"}
     for axes, (choice, title) in zip(panels, titles.items(), strict=True):
         chosen = curves[curves["choice"] == choice]
         for (method, images), (colour, marker) in STYLES.items():

@@ -1,9 +1,9 @@
-"""Score a Parquet file of images with the champion on Spark: what `hpoe score` does, on a cluster.
+"""Score a Parquet file of images with the champion on Spark, as `hpoe score` does on one machine.
 
     pip install 'hpoe[spark]'
     python benchmarks/spark.py images.parquet answers.parquet --master 'local[2]'
 
-Needs Java 17. The answers are a folder of Parquet files, in no order: rows need a key of their own.
+Needs Java 17. The answers are a folder of Parquet files in no order: rows need a key.
 """
 
 import os
@@ -21,7 +21,7 @@ from hpoe.settings import load_settings
 from hpoe.tracking.store import tracking_uri
 
 IMAGES_A_BATCH = 1000
-"""Of images that Spark hands to Python at once: few, for memory."""
+"""Images that Spark passes to Python at once: few, to save memory."""
 
 
 def main(
@@ -29,7 +29,7 @@ def main(
     target: Path,
     master: Annotated[str, typer.Option(help="Spark's master.")] = "local[2]",
 ) -> None:
-    """Write the answers to every image, beside the other columns."""
+    """Write the answer to every image, next to the other columns."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # where the model's requirements are
     mlflow.set_tracking_uri(tracking_uri(load_settings().tracking_uri))
     spark = (

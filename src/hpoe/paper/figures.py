@@ -1,4 +1,4 @@
-"""The paper's own figures in the paper's form: figures 1 to 6 (7 is `figures.misclassified`).
+"""The paper's figures 1 to 6 in the paper's form (7 is `evaluation.figures.misclassified`).
 
 As `hpoe.evaluation.figures`: arrays in, a matplotlib Figure out. Shapes: K images, D classes.
 """
@@ -29,10 +29,10 @@ from hpoe.evaluation.drawing import (
 def chains(
     strips: NDArray[np.float32], labels: Sequence[int], steps: Sequence[int], network: str
 ) -> Figure:
-    """Figure 1, the alternating Gibbs chain of each digit's layer-1 model.
+    """Figure 1: the alternating Gibbs chain of each digit's layer-1 model.
 
     Args:
-        strips: the start, then p(v|h), float32 [D, S, rows, columns], after S numbers of steps.
+        strips: the start, then p(v|h) after each number of steps, float32 [D, S, rows, columns].
         labels: the D digits.
         steps: the S numbers of steps, the first 0.
         network: its name.
@@ -70,7 +70,7 @@ def examples(images: NDArray[np.uint8], digit: int) -> Figure:
 
 @styled
 def fields(panels: Mapping[str, NDArray[np.float32]], digit: int) -> Figure:
-    """Figure 3: receptive fields of hidden units of one digit's layer-1 models, a panel a network.
+    """Figure 3: receptive fields of one digit's layer-1 models, one panel per network.
 
     Args:
         panels: by network, weights of 18 hidden units, float32 [18, rows, columns].
@@ -99,7 +99,7 @@ def fields(panels: Mapping[str, NDArray[np.float32]], digit: int) -> Figure:
 def hinton_diagram(goodness: NDArray[np.float64], labels: Sequence[int], network: str) -> Figure:
     """Figure 4: mean goodness of every digit under every digit's model, rows summing to zero.
 
-    A row is a model: its unknown normalising constant is what the shift takes away.
+    Each row is a model; shifting it to a mean of zero removes its unknown normalising constant.
 
     Args:
         goodness: means in nats, float64 [digit of the model, digit of the images].
@@ -124,9 +124,8 @@ def hinton_diagram(goodness: NDArray[np.float64], labels: Sequence[int], network
     ends = (-0.6, len(labels) - 0.4)
     axes.set(xlim=ends, ylim=ends[::-1], aspect="equal", xlabel="Digit")
     axes.set_ylabel(f"Model (layer 1 of {network})")
-    places = range(len(labels))
-    axes.set_xticks(places, [str(digit) for digit in labels])
-    axes.set_yticks(places, [str(digit) for digit in labels])
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(range(len(labels)), [str(digit) for digit in labels])
     return figure
 
 
@@ -134,7 +133,7 @@ def hinton_diagram(goodness: NDArray[np.float64], labels: Sequence[int], network
 def reconstructions(
     blocks: Mapping[str, Mapping[int, NDArray[np.float32]]], models: tuple[int, int]
 ) -> Figure:
-    """Figure 5: two digits as either's layer-1 model reconstructs them, a row of blocks a network.
+    """Figure 5: two digits as reconstructed by both layer-1 models, one row of blocks per network.
 
     Args:
         blocks: by network and digit of the images, float32 [3, K, rows, columns]: reconstructions
@@ -168,7 +167,7 @@ def reconstructions(
 def scatter(
     panels: Mapping[int, NDArray[np.float64]], labels: NDArray[np.int64], pair: tuple[int, int]
 ) -> Figure:
-    """Figure 6: two digits by their goodness under either's model, with the best separating line.
+    """Figure 6: two digits by their goodness under both models, with the best separating line.
 
     Args:
         panels: by layer, goodness in nats under the two models, float64 [K, 2].
@@ -176,13 +175,14 @@ def scatter(
         pair: the two digits.
     """
     lines = {layer: best_line(scores, labels == pair[1]) for layer, scores in panels.items()}
-    wrong = " and ".join(
-        f"{_errors(panels[layer], labels == pair[1], line)} in layer {layer}"
+    wrong = {
+        layer: int(((panels[layer] @ line[:2] + line[2] > 0) != (labels == pair[1])).sum())
         for layer, line in lines.items()
-    )
+    }
+    told = " and ".join(f"{count} in layer {layer}" for layer, count in wrong.items())
     figure = plain_figure(
         (WIDTH, 4.6),
-        f"On the wrong side of a line: {wrong}, of {len(labels):,} {pair[0]}s and {pair[1]}s",
+        f"On the wrong side of a line: {told}, of {len(labels):,} {pair[0]}s and {pair[1]}s",
         "Validation images by their goodness under two models; the line is logistic regression's",
     )
     for axes, (layer, scores) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
@@ -203,20 +203,13 @@ def scatter(
 
 
 def best_line(scores: NDArray[np.float64], second: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """(a, b, c) of the line a x + b y + c = 0 that logistic regression draws, [K, 2] and [K]."""
+    """Fit the line a x + b y + c = 0 by logistic regression on scores [K, 2] and classes [K]."""
     from sklearn.linear_model import LogisticRegression
 
     mean, scale = scores.mean(axis=0), scores.std()
     fitted = LogisticRegression(C=1e3).fit((scores - mean) / scale, second)
     a, b = (float(weight) for weight in fitted.coef_[0] / scale)
     return a, b, float(fitted.intercept_[0] - np.array([a, b]) @ mean)
-
-
-def _errors(
-    scores: NDArray[np.float64], second: NDArray[np.bool_], line: tuple[float, float, float]
-) -> int:
-    side = scores @ np.array(line[:2]) + line[2] > 0
-    return int((side != second).sum())
 
 
 def _listed(steps: Sequence[int]) -> str:

@@ -100,9 +100,10 @@ def replicate(
             from what it trained.
     """
     known = [each.name for each in experiments(params, [])]
-    for name in names:
-        if name not in known:
-            raise ReplicationError(f"there is no experiment {name!r}: choose of {', '.join(known)}")
+    if unknown := [name for name in names if name not in known]:
+        raise ReplicationError(
+            f"there is no experiment {unknown[0]!r}: choose from {', '.join(known)}"
+        )
     if find_device(settings) != "cpu":
         raise ReplicationError(
             "the replication reports how long one core trains, but HPOE_DEVICE selects a GPU: set "

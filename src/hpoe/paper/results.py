@@ -92,9 +92,10 @@ def _read(folder: Path, *needed: str) -> Kept:
         found = {name: files[name] for name in needed}
     except (OSError, ValueError, KeyError) as error:
         raise ReplicationError(f"{folder} is incomplete or damaged ({error}): {remedy}") from None
-    if record["format"] != FORMAT:
+    found_format = record.get("format")
+    if found_format != FORMAT:
         raise ReplicationError(
-            f"{folder} has results of format {record['format']}, this hpoe reads {FORMAT}: {remedy}"
+            f"{folder} has results of format {found_format}, this hpoe reads {FORMAT}: {remedy}"
         )
     networks = (*NETWORKS, averaged(AVERAGED)) if SHIFTS in found else ()
     missing = [name for name in networks if name not in found[METRICS]]

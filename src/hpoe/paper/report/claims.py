@@ -60,36 +60,21 @@ def claims(results: Results, params: Params) -> list[Claim]:
 
 def _table_two(seeds: Sequence[Kept], params: Params) -> list[Claim]:
     largest = NETWORKS[-1]
-    errors, average, one_layer = (
-        percentages(seeds, *source) for source in ((largest,), (AVERAGE,), (largest, "one_layer"))
-    )
-    averaging = "Averaged scores of all networks of 100 units or more: error lower by"
+    errors = {name: percentages(seeds, name) for name in (*NETWORKS, AVERAGE)}
+    averaging = errors[largest] - errors[AVERAGE]
+    gain = percentages(seeds, largest, "one_layer") - errors[largest]
     count = parameters(params.networks[largest].recipe, pixels=28 * 28, n_classes=10)
+    same = count == PARAMETERS
+    units = {name: params.networks[name].units[0] for name in NETWORKS}
+    text = "Averaged scores of all networks of 100 units or more: error lower by"
     return [
         *(
-            _error(
-                f"Table 2: test error, {params.networks[name].units[0]} hidden units per layer",
-                PAPER[name],
-                percentages(seeds, name),
-            )
-            for name in NETWORKS
+            _error(f"Table 2: test error, {n} hidden units per layer", PAPER[name], errors[name])
+            for name, n in units.items()
         ),
-        _gain(averaging, "5", "points", 0.1, errors - average),
-        _gain(
-            "Three layers instead of one, 500 units: error lower by",
-            "5",
-            "points",
-            None,
-            one_layer - errors,
-        ),
-        _claim(
-            "Parameters of the RBMs of 500 units",
-            "5",
-            "parameters",
-            PARAMETERS,
-            [count],
-            count == PARAMETERS,
-        ),
+        _claim(text, "5", "points", 0.1, averaging),
+        _claim("Three layers instead of one, 500 units: error lower by", "5", "points", None, gain),
+        _claim("Parameters of the RBMs of 500 units", "5", "parameters", PARAMETERS, [count], same),
     ]
 
 
@@ -126,21 +111,15 @@ def _training(results: Results) -> list[Claim]:
 def _section_six(others: Mapping[str, Any]) -> list[Claim]:
     """One model for all digits errs more on USPS, a joint model on MNIST."""
     found = []
-    if "shared_model_usps" in others:
-        shared, separate = (
-            others["shared_model_usps"][model]["test_error_rate"]
-            for model in ("shared_layer1", "separate")
-        )
+    if usps := others.get("shared_model_usps"):
+        ratio = usps["shared_layer1"]["test_error_rate"] / usps["separate"]["test_error_rate"]
         claim = "USPS: one model for all digits makes more errors than separate models, by"
-        found.append(_gain(claim, "6", "per cent", 100, [100 * (shared / separate - 1)]))
+        found.append(_claim(claim, "6", "per cent", 100, [100 * (ratio - 1)]))
     for name, title in DATA_SETS.items():
         if f"shared_model_{name}" in others:
             first, *_, last = others[f"shared_model_{name}"]["class_specificity"]
-            claim = (
-                f"{title}: the class explains more of a unit's variance in layer 3 than in "
-                "layer 1, by"
-            )
-            found.append(_gain(claim, "6", "fraction", None, [last - first]))
+            claim = "the class explains more of a unit's variance in layer 3 than in layer 1, by"
+            found.append(_claim(f"{title}: {claim}", "6", "fraction", None, [last - first]))
     if "joint_model_mnist" in others:
         error, best = 100 * others["joint_model_mnist"]["test_error_rate"], PAPER[NETWORKS[-1]]
         claim = "MNIST: test error of a joint model, much greater than"
@@ -150,12 +129,10 @@ def _section_six(others: Mapping[str, Any]) -> list[Claim]:
 
 def _shifts(seeds: Sequence[Kept]) -> Claim:
     """Errors on 7s against 9s: the one figure that section 7 gives."""
-    given, maximum = (
-        shift_percentages(seeds, NETWORKS[-1], choice, pair=True)
-        for choice in ("as_given", "maximum")
-    )
+    given = shift_percentages(seeds, NETWORKS[-1], "as_given", pair=True)
+    maximum = shift_percentages(seeds, NETWORKS[-1], "maximum", pair=True)
     claim = "Maximum over shifts, 7s against 9s, 500 units: fewer test errors"
-    return _gain(claim, "7", "per cent", 30, 100 * (1 - maximum / given))
+    return _claim(claim, "7", "per cent", 30, 100 * (1 - maximum / given))
 
 
 def _error(claim: str, paper: float, values: Values) -> Claim:
@@ -167,21 +144,18 @@ def _error(claim: str, paper: float, values: Values) -> Claim:
     return _claim(claim, "5", "per cent", paper, values, verdict)
 
 
-def _gain(claim: str, section: str, unit: str, paper: float | None, values: Values) -> Claim:
-    """Judge a difference: by half of the paper's figure, or by its sign where there is none."""
-    holds = min(values) > 0 if paper is None else np.mean(values) >= paper / 2
-    return _claim(claim, section, unit, paper, values, bool(holds))
-
-
 def _claim(
     claim: str,
     section: str,
     unit: str,
     paper: float | None,
     values: Values,
-    verdict: Verdict | bool,
+    verdict: Verdict | bool | None = None,
 ) -> Claim:
+    """Judge values, by default as a gain: by half of the paper's figure, or by their sign."""
+    mean, least, most = float(np.mean(values)), float(min(values)), float(max(values))
+    if verdict is None:
+        verdict = least > 0 if paper is None else mean >= paper / 2
     if isinstance(verdict, bool):
         verdict = "reproduced" if verdict else "not reproduced"
-    numbers = float(np.mean(values)), float(min(values)), float(max(values))
-    return Claim(claim, section, unit, paper, *numbers, len(values), verdict)
+    return Claim(claim, section, unit, paper, mean, least, most, len(values), verdict)
