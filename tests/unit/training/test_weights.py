@@ -111,6 +111,7 @@ def test_saving_leaves_a_training_as_it_was(tmp_path: Path, recipe: Recipe) -> N
     assert training.curves == same.curves
 
 
+@pytest.mark.slow
 def test_equal_trainings_give_equal_bytes_in_any_process(tmp_path: Path, recipe: Recipe) -> None:
     save_training(tmp_path / "state", some_training(recipe))
     save_rbm(tmp_path / "rbm", load_rbm(tmp_path / "state"), "ab12")
