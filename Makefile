@@ -37,7 +37,7 @@ ui: $(VENV)/installed ## Open the MLflow UI on the tracked runs (UI_PORT=5000)
 		--backend-store-uri sqlite:///$(CURDIR)/mlruns/mlflow.db \
 		--default-artifact-root $(CURDIR)/mlruns/artifacts
 
-test: $(VENV)/installed-dev ## Run all tests but those of the four targets below
+test: $(VENV)/installed-dev ## Run all tests that need neither Docker nor the results of `make repro`
 	@pytest $(PARALLEL)
 
 test-fast: $(VENV)/installed-dev ## Run the fast tests, which cover the core of every package (a minute)

@@ -1,4 +1,4 @@
-"""What unit tests share: the committed params, tiny RBMs and images, reproducible hypothesis."""
+"""Fixtures of the unit tests: the committed params, tiny RBMs and images."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from hpoe.training.tasks import TrainingTask
 
 REPOSITORY = Path(__file__).parents[2]
 
-# The same examples on every machine; torch's first call is slower than any deadline.
+# The same examples on every machine, without a deadline: the first call of torch takes seconds.
 settings.register_profile("hpoe", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("hpoe")
 
@@ -34,7 +34,7 @@ def params() -> Params:
 
 @pytest.fixture
 def recipe() -> Recipe:
-    """A recipe that trains in milliseconds; momentum starts, and the last minibatch is partial."""
+    """A recipe that trains in milliseconds, with momentum and a partial last minibatch."""
     return Recipe(
         images="as_given",
         units=(4, 3, 2),
@@ -51,9 +51,9 @@ def recipe() -> Recipe:
 
 @pytest.fixture
 def split_folder(tmp_path: Path) -> Path:
-    """A split of two digits, 0 and 1: of each 10 unsupervised, 2 fit, 2 validation, 3 test images.
+    """A split of digits 0 and 1: 10 unsupervised, 2 fit, 2 validation and 3 test images of each.
 
-    Images are 3 rows of 4 random pixels.
+    Images have 3 rows of 4 random pixels.
     """
     rng = np.random.default_rng(0)
     labels, test_labels = (np.arange(count, dtype=np.uint8) % 2 for count in (28, 6))
@@ -66,7 +66,7 @@ def split_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def task(tmp_path: Path, split_folder: Path, recipe: Recipe) -> TrainingTask:
-    """Layer 1 of digit 0 of a tiny network, in a folder of its own."""
+    """The training of layer 1 of digit 0 of a tiny network."""
     Board.create(tmp_path / "board", range(10))
     return TrainingTask(
         network="tiny",

@@ -198,6 +198,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
     return dict(zip(MODULES, found, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", sorted(set(MODULES) - {"hpoe_recognition.pyfunc"}))
 def test_importing_a_module_does_nothing_else(reports: Reports, module: str) -> None:
     """No file, no warning, no variable, no thread, and no library that only others need; but the

@@ -55,6 +55,7 @@ def run(root: Path, name: str, change: str) -> bool:
         )
 
 
+@pytest.mark.slow
 def test_experiments_run_side_by_side_with_what_is_not_committed(root: Path) -> None:
     before = subprocess.check_output(["git", "status", "--porcelain"], cwd=root)
     names = {f"x{number}": f"x={number}" for number in (2, 3, 4)}

@@ -376,6 +376,7 @@ def test_the_reconstruction_comes_from_one_binary_state_of_the_hidden_units(
     assert seen == set(range(8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_hidden_states_are_as_frequent_as_their_probabilities(recipe: Recipe, seed: int) -> None:
     """All 2^4 states against the product of the units' probabilities, by chi-square.
@@ -450,6 +451,7 @@ def test_the_mean_statistics_of_many_samples_are_the_enumerated_expectation(
     assert (np.abs(increments(state) - mean) < 6 * standard_error + 1e-5).all()
 
 
+@pytest.mark.slow
 def test_training_raises_the_exact_log_likelihood_of_its_images(recipe: Recipe) -> None:
     """Four patterns: no model gives them more than log(1/4) each, and this one comes near."""
     patterns = torch.tensor(

@@ -68,6 +68,7 @@ def test_the_same_seed_trains_the_same_net(mnist: Mnist) -> None:
         assert torch.equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", BASELINES)
 def test_every_method_learns_digits_that_need_not_be_called_0_to_9(
     method: str, mnist: Mnist

@@ -65,6 +65,7 @@ def test_the_reconstructions_say_how_far_the_other_model_errs() -> None:
     assert f"{(36 * 0.25 + 36) / 2:.1f} (net)" in title(figure)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [9, 10])
 def test_every_picture_is_drawn_and_equal_inputs_give_equal_bytes(count: int) -> None:
     strips = RNG.random((count, 5, 8, 8), np.float32)

@@ -61,6 +61,7 @@ def assert_alike(found: Bytes, expected: Bytes) -> None:
 # MNIST's own format
 
 
+@pytest.mark.slow
 def test_all_of_mnist_is_in_mnists_format(mnist: Mnist) -> None:
     images = np.concatenate([mnist.train_images, mnist.test_images])
     found = [mnist_digit(Image.fromarray(image)) for image in images]
@@ -350,6 +351,7 @@ def assert_answered_or_refused(text: object) -> None:
     assert re.fullmatch("(the image [^\n]*: send [^\n]*)?", message)
 
 
+@pytest.mark.slow
 @settings(max_examples=1000)
 @given(mutated_files())
 def test_mutated_files_are_answered_or_refused(content: bytes) -> None:

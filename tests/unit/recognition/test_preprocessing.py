@@ -165,6 +165,7 @@ def test_ink_that_touches_the_border_is_kept(digits: Bytes) -> None:
     assert mean_difference([ImageOps.invert(picture) for picture in cuts], digits) < 6
 
 
+@pytest.mark.slow
 def test_thick_strokes_stay_ink(digits: Bytes) -> None:
     """Strokes of about twice the thickness, dark on light."""
     pictures = [ImageOps.invert(drawn(digit).filter(ImageFilter.MaxFilter(17))) for digit in digits]

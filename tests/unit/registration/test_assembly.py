@@ -19,6 +19,7 @@ def assert_the_same(found: Evidence, expected: Evidence) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_is_said_of_arrays_is_in_their_order(workers: int) -> None:
     of, given = system(), [images(count, seed=count) for count in (3, 1, 40, 2, 7, 5)]

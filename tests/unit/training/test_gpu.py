@@ -148,6 +148,7 @@ def assert_near(found: EpochCurves, expected: EpochCurves) -> None:
     )
 
 
+@pytest.mark.slow
 def test_with_its_own_random_numbers_what_is_learned_is_as_good(recipe: Recipe) -> None:
     """80 RBMs trained together against 80 one at a time, on the same images: means of both errors
     and goodnesses, held out too, within 5 standard errors; a right sampler fails once in 10^5."""

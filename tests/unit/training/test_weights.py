@@ -96,6 +96,21 @@ def test_a_checkpoint_can_be_trained_on(tmp_path: Path, recipe: Recipe) -> None:
     assert (tmp_path / "state").read_bytes() == before
 
 
+def test_where_there_is_no_checkpoint_there_is_none(tmp_path: Path) -> None:
+    assert load_training(tmp_path / "gone") is None
+
+
+def test_saving_leaves_a_training_as_it_was(tmp_path: Path, recipe: Recipe) -> None:
+    torch.manual_seed(0)
+    training = some_training(recipe)
+    torch.manual_seed(0)
+    same = some_training(recipe)
+    save_training(tmp_path / "state", training)
+    assert all(map(torch.equal, tensors(training.state.rbm), tensors(same.state.rbm)))
+    assert training.curves == same.curves
+
+
+@pytest.mark.slow
 def test_equal_trainings_give_equal_bytes_in_any_process(tmp_path: Path, recipe: Recipe) -> None:
     save_training(tmp_path / "state", some_training(recipe))
     save_rbm(tmp_path / "rbm", load_rbm(tmp_path / "state"), "ab12")
