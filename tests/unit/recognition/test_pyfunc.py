@@ -61,8 +61,8 @@ def test_a_bad_record_is_named_to_mlflow_and_costs_others_nothing_to_hpoe(weight
     assert set(answers[3]) == {"error"}
     assert answers[3]["error"].startswith("the image is not base64")
     for at in (0, 1, 2, 4):
-        assert answers[at]["digit"] == rightly[at]["digit"]
-        assert answers[at]["probabilities"] == pytest.approx(rightly[at]["probabilities"], abs=1e-6)
+        for name, value in rightly[at].items():
+            assert answers[at][name] == pytest.approx(value, abs=1e-4), name
     assert model.answers([]) == []
     assert model.explain("!") == answers[3]
     with pytest.raises(MlflowException, match="there is no record"):
