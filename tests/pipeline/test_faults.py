@@ -146,6 +146,8 @@ def test_a_place_that_cannot_be_used_is_one_sentence_before_anything_is_trained(
         pytest.skip("there is a GPU")
     if setting == "HPOE_RAY_ADDRESS":
         pytest.importorskip("ray", reason="Ray is not installed: pip install 'hpoe[ray]'")
+    if not (project.root / "data/split").exists():
+        project.repro("split")
     network = project.params()["train"][0]
     commands = [("python", "pipelines/train_layer.py", "1", network), ("hpoe", "check")]
     for command in commands[: 1 if setting == "MLFLOW_TRACKING_URI" else 2]:

@@ -121,5 +121,12 @@ def load_digit(folder: Path, digit: int) -> DigitImages:
 
 
 def digits_in(folder: Path) -> Sequence[int]:
-    """Return the digits of the split, ascending."""
-    return sorted(int(path.stem) for path in folder.glob("[0-9]*.safetensors"))
+    """Return the digits of the split, ascending.
+
+    Raises:
+        DataError: there are none.
+    """
+    found = sorted(int(path.stem) for path in folder.glob("[0-9]*.safetensors"))
+    if not found:
+        raise DataError(f"{folder} has no images: run `dvc repro split`")
+    return found
