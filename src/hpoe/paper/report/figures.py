@@ -22,12 +22,11 @@ PARTS = (("validation", GREY, "s"), ("test", BLUE, "o"))
 @styled
 def errors_by_seed(seeds: Sequence[Kept]) -> Figure:
     """Test errors of every network, one dot per seed with its 95 % interval."""
-    names = (*NETWORKS, AVERAGE)
     errors = {
         name: [
             percentages(seeds, name, rate=f"test_error_rate{end}") for end in ("", "_low", "_high")
         ]
-        for name in names
+        for name in (*NETWORKS, AVERAGE)
     }
     widest = max(np.ptp(rates) for rates, _, _ in errors.values())
     figure = plain_figure(
@@ -42,7 +41,7 @@ def errors_by_seed(seeds: Sequence[Kept]) -> Figure:
         axes.plot(x, rates, "o", color=BLUE, markersize=4)
         if name in PAPER:
             axes.hlines(PAPER[name], place - 0.35, place + 0.35, color=ORANGE, linewidth=1.4)
-    axes.set_xticks(range(len(names)), [label(name).strip("`") for name in names])
+    axes.set_xticks(range(len(errors)), [label(name).strip("`") for name in errors])
     axes.set(ylabel="Test error (%)", ylim=(0, None))
     return figure
 
