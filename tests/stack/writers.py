@@ -7,8 +7,9 @@ from threading import Event
 from hpoe.tracking.delivery import Delivery
 from hpoe.tracking.records import RunRecord, StageRecord, now
 
-DIGITS = 200
+DIGITS = 20
 """Maximum number of digits that a writer records."""
+EPOCHS = 20
 SECONDS_BETWEEN = 0.2
 
 
@@ -45,7 +46,9 @@ class Writer:
     def _digit(self, number: int) -> RunRecord:
         start = now()
         run = RunRecord(uid=f"{self.name}.stage.digit{number}", name=f"digit {number}", start=start)
-        run.curves = {key: [number + step / 7 for step in range(60)] for key in ("error", "gain")}
-        run.timestamps = list(range(start, start + 60))
+        run.curves = {
+            key: [number + step / 7 for step in range(EPOCHS)] for key in ("error", "gain")
+        }
+        run.timestamps = list(range(start, start + EPOCHS))
         run.finish("FINISHED")
         return run

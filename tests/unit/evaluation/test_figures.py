@@ -104,6 +104,7 @@ def plain(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", EXAMPLES)
 def test_a_figure_depends_on_its_inputs_alone_and_leaves_them_as_they_were(
     draw: Callable[..., Figure], tmp_path: Path

@@ -73,6 +73,7 @@ def test_experiments_run_side_by_side_with_what_is_not_committed(root: Path) -> 
     assert list((root.parent / "copies").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_fails_is_said_in_the_output_and_leaves_no_copy(root: Path) -> None:
     (root / "dvc.yaml").write_text(STAGES.replace("cat code.txt", "cat no.txt"))
     assert not run(root, "failing", "x=2")

@@ -74,6 +74,7 @@ def test_the_score_tells_figures_it_was_fitted_on_from_fainter_ones() -> None:
     assert roc_auc_score(targets, np.concatenate([figures, faint])) > 0.95
 
 
+@pytest.mark.slow
 def test_fitting_again_gives_the_same_score() -> None:
     first, second = (to_arrays(recogniser().digit_score, "") for _ in range(2))
     for name, array in first.items():

@@ -1,6 +1,7 @@
 """Edge densities: the descriptor beside a plain loop, the distances beside scipy's."""
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import mahalanobis
 
@@ -36,6 +37,7 @@ def described_slowly(image: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.sqrt(votes / whole if whole else votes).reshape(-1)
 
 
+@pytest.mark.slow
 def test_edges_are_described_as_by_a_plain_loop() -> None:
     for shape in ((28, 28), (16, 16), (20, 12)):
         made = np.random.default_rng(0).random((2, *shape), np.float32)

@@ -259,6 +259,7 @@ def test_the_limits_themselves_are_allowed(format: str, size: tuple[int, int]) -
     assert not read(Image.new("L", size, 77), format).any()
 
 
+@pytest.mark.slow
 def test_the_largest_image_may_be_in_colour_and_incompressible() -> None:
     """No PNG of 4000 x 4000 pixels in RGB is longer: noise cannot be packed."""
     noise = np.random.default_rng(0).integers(0, 256, (4000, 4000, 3), np.uint8)

@@ -8,6 +8,7 @@ from hpoe.errors import RegistryError, UnreachableError
 from hpoe.registration.registry import Registry
 
 
+@pytest.mark.slow
 def test_a_store_without_the_model_says_how_to_register_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
