@@ -14,6 +14,8 @@ from hpoe.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+CURRENT = [each for each in DOCUMENTS if each.name not in ("CHANGELOG.md", "lab-notes.md")]
+"""The documents that are not about the past."""
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -25,6 +27,15 @@ def test_links_lead_to_files(document: Path) -> None:
         if not link.startswith("http") and not (document.parent / link).exists()
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("document", CURRENT, ids=lambda path: path.name)
+def test_files_and_tests_that_are_named_exist(document: Path) -> None:
+    text = document.read_text()
+    files = re.findall(r"`((?:src|tests|pipelines|docker|benchmarks)/[\w/.]+\.\w+)`", text)
+    assert [name for name in files if not (ROOT / name).exists()] == []
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name in re.findall(r"`(test_\w+)`", text) if f"def {name}(" not in tests] == []
 
 
 def committed(name: str) -> Any:
