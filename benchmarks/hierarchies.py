@@ -18,8 +18,8 @@ from hpoe.evaluation.scoring import IMAGES_AT_ONCE, LAYERS, labelled_images
 from hpoe.method.fitting import fit_rbm
 from hpoe.method.hierarchy import activities, layer_goodness
 from hpoe.method.randomness import generator
-from hpoe.method.rbm import RBM, learning_rate, visible_units
-from hpoe.method.recipe import Recipe
+from hpoe.method.rbm import RBM, visible_units
+from hpoe.method.recipe import Recipe, learning_rate
 from hpoe.params import Params
 from hpoe_recognition.normalization import SHIFTS, Preparation, Versions, prepare
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 
+from hpoe_recognition.answer import Answer
 from hpoe_recognition.arrays import from_arrays, to_arrays
 from hpoe_recognition.digit_score import DigitScore, Evidence
 from hpoe_recognition.logistic import LogisticNet
@@ -24,21 +25,6 @@ NO_INK = -30.0
 """The digit score of a blank image."""
 NETS = ("net", "validation_net")
 Arrays = dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The model's answer for one image."""
-
-    digit: int
-    probability: float
-    probabilities: list[float]
-    """One per class, in ascending order of the labels."""
-    typicality: float
-    """Percentile, 0..100, of the image's goodness among held-out images of that digit."""
-    looks_like_digit: bool
-    digit_score: float
-    """How much the image looks like a digit; `looks_like_digit` compares it with a threshold."""
 
 
 @dataclass(frozen=True)

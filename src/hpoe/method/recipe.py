@@ -26,3 +26,11 @@ class Recipe:
     momentum: float
     momentum_start: int
     initial_standard_deviation: float
+
+
+def learning_rate(recipe: Recipe, update: int, updates: int) -> float:
+    """Return the learning rate of update number `update` (from 0) out of `updates`."""
+    half = updates / 2
+    if recipe.learning_rate_schedule == "constant" or update < half:
+        return recipe.learning_rate
+    return recipe.learning_rate * (updates - update) / (updates - half)

@@ -24,14 +24,9 @@ from hpoe.method.hierarchy import activities
 from hpoe.method.randomness import generator
 from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, measure, visible_units
 from hpoe.method.recipe import Recipe
+from hpoe.training.checkpoints import Training, load_training, save_training
 from hpoe.training.tasks import Trained, TrainingTask, weights_path
-from hpoe.training.weights import (
-    Training,
-    load_rbm,
-    load_training,
-    save_rbm,
-    save_training,
-)
+from hpoe.training.weights import load_rbm, save_rbm
 from hpoe_recognition.normalization import prepare
 
 VERSION = 4

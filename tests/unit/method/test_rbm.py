@@ -25,11 +25,10 @@ from hpoe.method.rbm import (
     hidden_probabilities,
     hidden_probabilities_and_goodness,
     initial_state,
-    learning_rate,
     measure,
     visible_probabilities,
 )
-from hpoe.method.recipe import Recipe, Schedule
+from hpoe.method.recipe import Recipe, Schedule, learning_rate
 from hpoe.params import Params
 
 tiny_sizes = pytest.mark.parametrize(("visible", "hidden"), [(1, 1), (3, 5), (6, 4), (2, 9)])

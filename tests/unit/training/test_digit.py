@@ -20,9 +20,10 @@ from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, measure
 from hpoe.method.recipe import Recipe
 from hpoe.params import Params
 from hpoe.training import digit as training
+from hpoe.training.checkpoints import Training, save_training
 from hpoe.training.dispatch import train
 from hpoe.training.tasks import Trained, TrainingTask
-from hpoe.training.weights import Training, load_rbm, save_rbm, save_training
+from hpoe.training.weights import load_rbm, save_rbm
 
 
 def elsewhere(task: TrainingTask, name: str) -> TrainingTask:

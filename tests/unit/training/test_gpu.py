@@ -20,16 +20,16 @@ from hpoe.method.rbm import (
     TrainingState,
     hidden_probabilities,
     initial_state,
-    learning_rate,
     measure,
 )
-from hpoe.method.recipe import Recipe, Schedule
+from hpoe.method.recipe import Recipe, Schedule, learning_rate
 from hpoe.settings import Settings
 from hpoe.training import gpu as batched
+from hpoe.training.checkpoints import Training, save_training
 from hpoe.training.dispatch import find_device, train, train_all
 from hpoe.training.gpu import BatchedDivergence, train_together
 from hpoe.training.tasks import Trained, TrainingTask, weights_path
-from hpoe.training.weights import Training, load_rbm, save_training
+from hpoe.training.weights import load_rbm
 
 DIGITS, IMAGES, VISIBLE, HIDDEN = 3, 23, 12, 8
 PARTS = ("weights", "visible_biases", "hidden_biases")

@@ -16,14 +16,9 @@ from hpoe.method.classifier import Fit
 from hpoe.method.rbm import RBM, EpochCurves, TrainingState, initial_state
 from hpoe.method.recipe import Recipe
 from hpoe.tensors import load_tensors
+from hpoe.training.checkpoints import Training, load_training, save_training
 from hpoe.training.tasks import weights_path
-from hpoe.training.weights import (
-    Training,
-    load_rbm,
-    load_training,
-    save_rbm,
-    save_training,
-)
+from hpoe.training.weights import load_rbm, save_rbm
 from hpoe_recognition.logistic import LogisticNet
 
 
@@ -116,7 +111,8 @@ def test_equal_trainings_give_equal_bytes_in_any_process(tmp_path: Path, recipe:
     save_rbm(tmp_path / "rbm", load_rbm(tmp_path / "state"), "ab12")
     code = (
         "import sys; from pathlib import Path\n"
-        "from hpoe.training.weights import load_rbm, load_training, save_rbm, save_training\n"
+        "from hpoe.training.checkpoints import load_training, save_training\n"
+        "from hpoe.training.weights import load_rbm, save_rbm\n"
         "here, there = map(Path, sys.argv[1:])\n"
         "save_training(there / 'state', load_training(here / 'state'))\n"
         "save_rbm(there / 'rbm', load_rbm(here / 'rbm'), 'ab12')\n"

@@ -18,7 +18,7 @@ from threading import Thread
 import pytest
 
 from hpoe.data import mnist, usps
-from hpoe.data.sources import Collection, Source, fetch
+from hpoe.data.mirrors import Collection, Source, fetch
 from hpoe.errors import DataError, DownloadError
 
 Content = dict[str, bytes]

@@ -16,6 +16,14 @@ import requests
 from hpoe.errors import DataError, DownloadError
 from hpoe.files import digest, write_bytes
 
+MNIST_MIRRORS = (
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+)
+USPS_MIRRORS = (
+    "https://hastie.su.domains/ElemStatLearn/datasets/",
+    "https://web.stanford.edu/~hastie/ElemStatLearn/datasets/",
+)
 SECONDS_TO_CONNECT = 10
 FAULTS = (
     OSError,
