@@ -4,7 +4,7 @@ HpoeError
 ├── ParamsError           params.yaml: an unknown key, a wrong type, a value out of range
 ├── SettingsError         an HPOE_* variable or .env: an unknown key, a value out of range,
 │                         a device that is not there
-├── DataError             a data file that is missing, damaged or another one
+├── DataError             a data file that is missing, damaged or not the expected one
 │   └── DownloadError     no source could deliver the data
 ├── WeightsError          a weights file or checkpoint that is damaged or of another format
 ├── StorageError          the disk is full, or a file cannot be written
@@ -36,7 +36,7 @@ class SettingsError(HpoeError):
 
 
 class DataError(HpoeError):
-    """A data file is missing, damaged or another one."""
+    """A data file is missing, damaged or not the expected one."""
 
 
 class DownloadError(DataError):
@@ -64,7 +64,7 @@ class GitError(HpoeError):
 
 
 class RegistryError(HpoeError):
-    """The registered model, or a version of it, is not there or cannot be compared."""
+    """The registered model, or a version of it, does not exist or cannot be compared."""
 
 
 class PackageError(RegistryError):

@@ -182,7 +182,7 @@ class Params(Block):
             ("classifier.networks", self.classifier.networks),
         ):
             if len(set(names)) != len(names):
-                raise ValueError(f"{field} names a network twice")
+                raise ValueError(f"{field} lists a network twice: list each once")
         return self
 
 

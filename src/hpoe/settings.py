@@ -92,7 +92,8 @@ def load_settings() -> Settings:
     unknown = sorted(name for name in given - known if name.startswith(PREFIX))
     if unknown:
         raise SettingsError(
-            f"{', '.join(unknown)} is not a known setting: there are {', '.join(sorted(known))}"
+            f"{', '.join(unknown)} is not a known setting; the settings are "
+            f"{', '.join(sorted(known))}"
         )
     try:
         return Settings()

@@ -33,7 +33,7 @@ def save_tensors(path: Path, arrays: Arrays, record: dict[str, Any]) -> None:
 def load_tensors(
     path: Path, remedy: str, *, needed: Collection[str] = ()
 ) -> tuple[Arrays, dict[str, Any]]:
-    """Read arrays and record.
+    """Read arrays and a record of JSON values.
 
     Raises:
         WeightsError: the file is missing, damaged, of another format version, or lacks an array

@@ -93,7 +93,7 @@ def test_a_server_that_is_down_at_the_start_is_one_warning_and_costs_nothing(
 ) -> None:
     output = longer.run("dvc", "repro", "split")
     assert output.count("does not answer") == 2  # once a stage
-    assert "`hpoe sync` delivers them" in output
+    assert "until `hpoe sync` or a later stage delivers them" in output
     assert "Traceback" not in output
 
 
@@ -107,7 +107,7 @@ def test_a_server_killed_in_mid_training_gets_every_point_once_it_is_back(
         time.sleep(0.05)
     server.kill()
     assert running.wait(timeout=120) == 0, longer.log()
-    assert "the work goes on" in longer.log()
+    assert "the stage continues" in longer.log()
     assert "Traceback" not in longer.log()
     server.start()
     assert "delivered" in longer.run("hpoe", "sync")

@@ -140,7 +140,7 @@ def test_a_combination_whose_pipeline_fails_is_told_with_where_to_look(swept: Pr
     said = swept.run("hpoe", "sweep", "-S", "split.unsupervised_per_digit=6000", expect=1)
     errors = [line for line in said.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
-    assert "asks for 6000 + 60: ask for fewer" in errors[0]
+    assert "needs 6000 + 60: reduce them" in errors[0]
     script = swept.root / "pipelines/split.py"
     text = script.read_text()
     script.write_text("raise SystemExit('no split today')\n")

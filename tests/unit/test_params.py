@@ -266,8 +266,8 @@ def test_all_errors_are_reported_at_once(path: Path, tree: Tree) -> None:
             ["h100"],
             "classifier.networks names 'h100', which train does not list (it lists default, h25)",
         ),
-        (["default", "default"], ["default"], "train names a network twice"),
-        (["default"], ["default", "default"], "classifier.networks names a network twice"),
+        (["default", "default"], ["default"], "train lists a network twice"),
+        (["default"], ["default", "default"], "classifier.networks lists a network twice"),
     ],
 )
 def test_networks_that_cannot_be_used_are_named(

@@ -132,7 +132,9 @@ def test_a_gpu_and_a_cluster_cannot_be_used_at_once(
 def test_an_unknown_setting_is_refused(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """Nobody would notice before the end of a run that a misspelt variable did nothing."""
     put(monkeypatch, place, "HPOE_WORKER", "2")
-    with pytest.raises(SettingsError, match="HPOE_WORKER is not a known setting: there are HPOE_"):
+    with pytest.raises(
+        SettingsError, match="HPOE_WORKER is not a known setting; the settings are HPOE_"
+    ):
         load_settings()
 
 

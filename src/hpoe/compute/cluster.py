@@ -19,7 +19,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 SECONDS = 5
-"""In which the head of a cluster must answer; Ray itself would try for two minutes."""
+"""Timeout for the head of a cluster to answer; Ray itself would try for two minutes."""
 ATTEMPTS = 4
 """Attempts at a task whose worker or machine is lost."""
 
@@ -89,7 +89,7 @@ def import_ray(address: str) -> Any:  # noqa: ANN401 - Ray, an optional module
 
 
 def _hear(address: str) -> None:
-    """Connect, and wait for the head to speak, which it does first, other than a web server.
+    """Connect and wait for the head's greeting; unlike a web server, it speaks first.
 
     Raises:
         OSError: nobody answers, or something else does.

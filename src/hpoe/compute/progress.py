@@ -37,11 +37,11 @@ class Board:
         return cls(path)
 
     def show(self, label: int, epochs: int) -> None:
-        """Write how many epochs a class has completed."""
+        """Write the number of epochs a class has completed."""
         self._epochs[label] = epochs
 
     def epochs(self, label: int) -> int:
-        """How many epochs a class has completed."""
+        """Return the number of epochs a class has completed."""
         return int(self._epochs[label])
 
 

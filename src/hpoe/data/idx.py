@@ -30,14 +30,16 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
             f"with {content[:4].hex(' ') or 'nothing'}, not {magic.hex(' ')}"
         )
     if len(content) < header:
-        raise DataError(f"{path} is cut short: {len(content)} bytes, its header alone has {header}")
+        raise DataError(
+            f"{path} is truncated: it has {len(content)} bytes, and its header alone needs {header}"
+        )
     shape = struct.unpack(f">{dimensions}I", content[4:header])
     if 0 in shape:
         raise DataError(f"{path} has an empty dimension: {shape}")
     surplus = len(content) - header - prod(shape)
     if surplus:
         what = (
-            f"has {surplus} bytes too many" if surplus > 0 else f"is cut short by {-surplus} bytes"
+            f"has {surplus} bytes too many" if surplus > 0 else f"is truncated by {-surplus} bytes"
         )
         raise DataError(f"{path} {what}: its header announces an array of {shape}")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

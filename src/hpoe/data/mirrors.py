@@ -35,9 +35,9 @@ FAULTS = (
     subprocess.SubprocessError,
     DataError,
 )
-"""What a source raises that is out of reach, damaged, or has other files."""
+"""Exceptions of a source that is unreachable, damaged or has other files."""
 Source = Callable[[str, Path], bytes]
-"""Returns the content of a file by its name; a scratch folder is shared by all calls."""
+"""Callable(name, scratch folder) that returns a file's content; all calls share the folder."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ def _keep(files: Collection, path: Path, content: bytes, source: object) -> None
     found, expected = hashlib.sha256(content).hexdigest(), files.sha256[path.name]
     if found != expected:
         raise DataError(
-            f"{path.name} from {source} is not that of {files.title}: its SHA-256 is {found}, not "
-            f"{expected}; replace that file or use another source"
+            f"{path.name} from {source} is not the file of {files.title}: its SHA-256 is {found}, "
+            f"not {expected}; replace that file or use another source"
         )
     write_bytes(path, content)
 

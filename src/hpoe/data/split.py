@@ -61,9 +61,10 @@ def cut(digit: int, train: Labelled, test: Labelled, sizes: tuple[int, int, int]
 def split(
     mnist: Mnist, digits: Sequence[int], *, unsupervised: int, supervised: int, test: int
 ) -> Iterator[tuple[int, DigitImages]]:
-    """Yield each digit's images: the first ones unsupervised, the next halved into fit, validation.
+    """Yield each digit's images, cut into consecutive sets of the training images.
 
-    Its test images are those among the first `test` official ones.
+    The first are unsupervised, the next are halved into fit and validation. The test images are
+    those among the first `test` official ones.
 
     Raises:
         DataError: a digit has fewer training images than asked for.
@@ -73,8 +74,8 @@ def split(
         count = int(np.sum(mnist.train_labels == digit))
         if count < unsupervised + supervised:
             raise DataError(
-                f"digit {digit} has {count} training images, split in params.yaml asks for "
-                f"{unsupervised} + {supervised}: ask for fewer"
+                f"digit {digit} has {count} training images, but split in params.yaml needs "
+                f"{unsupervised} + {supervised}: reduce them"
             )
         sizes = (unsupervised, supervised // 2, supervised - supervised // 2)
         yield digit, cut(digit, (mnist.train_images, mnist.train_labels), tests, sizes)

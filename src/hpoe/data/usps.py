@@ -41,9 +41,10 @@ fetch = partial(mirrors.fetch, USPS)
 
 
 def split(folder: Path, unsupervised_share: float) -> Iterator[tuple[int, DigitImages]]:
-    """Yield each digit's images: a first share unsupervised, the rest halved into fit, validation.
+    """Yield each digit's images, cut into consecutive sets.
 
-    USPS has no supervised set of its own, and section 6 does not say how the paper cut it.
+    The first share is unsupervised, the rest is halved into fit and validation. USPS has no
+    supervised set of its own, and section 6 does not say how the paper cut it.
 
     Raises:
         DataError: a file is missing or damaged.

@@ -46,7 +46,9 @@ def restore(run: str, settings: Settings, report: Callable[[str], None]) -> None
     done = subprocess.run(["dvc", "repro"], env={**os.environ, "HPOE_RESTORE_ONLY": "true"})
     if done.returncode:
         raise CheckoutError("code and params are restored, but not all outputs (see above)")
-    report(f"outputs restored; `git switch --discard-changes {here}` and then `dvc repro` go back")
+    report(
+        f"outputs restored; to return, run `git switch --discard-changes {here}`, then `dvc repro`"
+    )
 
 
 def _refuse_to_lose_work(settings: Settings) -> None:

@@ -25,7 +25,7 @@ from hpoe.tracking.git import git
 from hpoe.tracking.store import Tracker, tracking_uri
 
 _DVC = Lock()
-"""Held while DVC's functions run, which are not thread-safe."""
+"""Lock for DVC's functions, which are not thread-safe."""
 FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
 
 
@@ -40,7 +40,7 @@ def experiment_environment(settings: Settings) -> dict[str, str]:
         **os.environ,
         "HPOE_STATE_DIR": str(settings.state_dir.resolve()),
         "MLFLOW_TRACKING_URI": tracking_uri(settings.tracking_uri),
-        "PYTHONPATH": "src",  # of the experiment's own copy, whatever is edited here meanwhile
+        "PYTHONPATH": "src",  # import its own copy, whatever is edited here meanwhile
         STARTED_BY: str(os.getpid()),
     }
 

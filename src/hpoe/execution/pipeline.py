@@ -24,7 +24,7 @@ def stage_label(stage: str, variant: str | None = None) -> str:
 
 
 def stage_labels(networks: Sequence[str]) -> list[str]:
-    """The labels of all stages of dvc.yaml in its order, of some once per network."""
+    """Return the labels of all stages, in the order of dvc.yaml; those of variants, per network."""
     labels = []
     for stage, description in _stages().items():
         variants = networks if "matrix" in description else (None,)
@@ -33,7 +33,7 @@ def stage_labels(networks: Sequence[str]) -> list[str]:
 
 
 def exists_per_network(stage: str) -> bool:
-    """Whether a stage's variants are networks."""
+    """Whether a stage exists once per network."""
     return "network" in _stages().get(stage, {}).get("matrix", ())
 
 

@@ -1,8 +1,8 @@
 """Results that DVC did not compute again, in the MLflow run of the execution that reuses them.
 
 DVC skips a stage whose inputs are unchanged, and restores one that it has run before; no code of
-hpoe runs then. So the last stage, which depends on the records of all others, compares whose they
-are. Where all belong to this execution, or DVC restores its own output, it costs nothing.
+hpoe runs then. The last stage therefore depends on the records of all others and checks which
+execution each belongs to. It does nothing if all belong to this one, or if DVC restores its output.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from hpoe.tracking.records import RunRecord, StageRecord, load_record
 
 
 def publish_reused(params: Params, settings: Settings, say: Callable[[str], None]) -> None:
-    """Add what the stages of earlier executions found to the run of this one, marked as reused."""
+    """Add the results of earlier executions' stages to this execution's run, marked as reused."""
     record = open_record("publish", params, settings)
     reused = _reused(params, record.pipeline.uid)
     # `hpoe checkout` restores an execution whose run is complete.

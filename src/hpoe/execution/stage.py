@@ -56,7 +56,7 @@ class Stage:
         return self.record.pipeline
 
     def add_run(self, run: RunRecord) -> None:
-        """Add a finished run below the stage's, and show it in MLflow at once."""
+        """Add a finished child run to the stage's run, and deliver it at once."""
         self.run.children.append(run)
         self.delivery.deliver(self.record)
 
@@ -131,7 +131,7 @@ def report_errors(main: Callable[Arguments, None]) -> Callable[Arguments, None]:
             stderr.print(f"[red]error:[/] {escape(str(error))}")
             sys.exit(1)
         except BrokenPipeError as error:  # Typer would end the program without a message
-            raise RuntimeError("a pipe to a process of this stage broke") from error
+            raise RuntimeError("the connection to a worker process of this stage broke") from error
         except KeyboardInterrupt:
             stderr.print("stopped: run the same command again to continue from the last checkpoint")
             os._exit(130)  # at once: the workers are gone, and what is on disk is whole

@@ -15,13 +15,13 @@ from hpoe_recognition.logistic import LogisticNet
 Scores = NDArray[np.float64]
 Labels = NDArray[np.int64]
 ROUNDING = 1e-12
-"""A standard deviation below this part of the mean is rounding: the score is constant."""
+"""Relative standard deviation below which a score counts as constant; the rest is rounding."""
 MAX_ITERATIONS = 10_000  # of scikit-learn's solver; it converges in some fifty
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted net, and what was chosen for it on the validation half."""
+    """A fitted net, and the hyperparameter chosen for it on the validation half."""
 
     net: LogisticNet
     """Trained on the whole supervised set with the chosen value."""
@@ -34,7 +34,7 @@ class Fit:
 
 
 FitMethod = Callable[[Scores, Labels, Sequence[float]], Iterator[tuple[float, LogisticNet]]]
-"""Yields one net per value of the method's free number; the values ascend."""
+"""Yields one net per value of the method's hyperparameter; the values ascend."""
 
 
 def fit(
@@ -43,7 +43,7 @@ def fit(
     fit_half: tuple[Scores, Labels],
     validation_half: tuple[Scores, Labels],
 ) -> Fit:
-    """Fit the logistic net, its free number chosen on the validation half (section 3).
+    """Fit the logistic net, with its hyperparameter chosen on the validation half (section 3).
 
     Each candidate value is fitted on the first half; they are compared on the validation half by
     errors, then by log loss; the chosen one is fitted again on both halves.

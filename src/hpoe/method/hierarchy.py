@@ -14,7 +14,7 @@ from hpoe.method.rbm import RBM, hidden_probabilities, hidden_probabilities_and_
 def activities(below: Sequence[RBM], v: Tensor) -> Tensor:
     """Expected hidden activities of the topmost of `below` for images v [N, V] (section 3).
 
-    With no layer below, the images themselves: the data of layer 1.
+    Without layers below, these are the images, the data of layer 1.
     """
     for rbm in below:
         v = hidden_probabilities(rbm, v)

@@ -1,4 +1,4 @@
-"""The processor of this machine, whose matrix products decide the last digits of weights."""
+"""Name and vendor of this machine's processor: rounding in matrix products depends on it."""
 
 import os
 import platform
@@ -31,7 +31,7 @@ def processor() -> Processor:
 
 
 def _run(program: str, *arguments: str) -> str:
-    """What a program of the system prints; nothing where it is missing or fails."""
+    """Return the output of a system program; empty if it is missing or fails."""
     path = shutil.which(program, path=f"{os.defpath}:/usr/sbin:/sbin")  # whatever PATH is
     if path is None:
         return ""

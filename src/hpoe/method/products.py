@@ -1,9 +1,8 @@
-"""The matrix product that training and scoring consist of, by the faster library at its size.
+"""Matrix products by whichever library is faster for their size: MKL or oneDNN.
 
-PyTorch brings two along. What `addmm` calls on x86, Intel's MKL, is the faster on Intel's
-processors, and leaves AVX-512 unused on other makers', which is half their speed. oneDNN uses what
-the processor has, whoever made it; PyTorch's compiler and fused modules call it by the operation
-below, plain functions do not.
+PyTorch ships both. `addmm` calls MKL on x86, which is faster on Intel processors but does not use
+AVX-512 on others, at the cost of half their speed. oneDNN does. PyTorch's compiler calls it through
+the operation below; its ordinary functions do not.
 """
 
 from functools import cache
@@ -14,7 +13,7 @@ from torch import Tensor
 from hpoe.method.processor import processor
 
 LARGE = 1_500_000
-"""Multiplications from which oneDNN is worth the 5 us more that a call of it takes."""
+"""Number of multiplications above which oneDNN pays off: one call costs 5 us more."""
 
 
 @cache
@@ -26,8 +25,8 @@ def _prefers_onednn() -> bool:
 def affine(x: Tensor, weights: Tensor, biases: Tensor | None = None) -> Tensor:
     """x.weights + biases, [N, V] by [V, H] and [H] to a new [N, H].
 
-    Both libraries are exact to float32's rounding. Of numbers that need a gradient, or of float64,
-    products are `addmm`'s whatever their size.
+    Both libraries are accurate to float32 rounding. Inputs that need a gradient or are float64
+    always use `addmm`.
     """
     if len(x) * weights.numel() >= LARGE and _prefers_onednn() and _plain(x) and _plain(weights):
         return onednn(x, weights, biases)
@@ -35,7 +34,7 @@ def affine(x: Tensor, weights: Tensor, biases: Tensor | None = None) -> Tensor:
 
 
 def onednn(x: Tensor, weights: Tensor, biases: Tensor | None = None) -> Tensor:
-    """The same by oneDNN whatever the size; float32 on a CPU."""
+    """Compute `affine` with oneDNN regardless of size; float32 on a CPU only."""
     product: Tensor = torch.ops.mkldnn._linear_pointwise.default(
         x, weights.t(), biases, "none", [], ""
     )

@@ -34,11 +34,11 @@ def uniform_minibatches(
 ) -> Iterator[Tensor]:
     """Yield uniform numbers in [0, 1), multiples of 2^-24 like NumPy's float32, per minibatch.
 
-    Of a number's 24 bits, 16 are its own and the last 8 are shared by the minibatch, so that 64
-    random bits make four numbers, in 0.4 of NumPy's time. Each number is uniform. The probability
-    that two lie below any two thresholds is the product of the two to within 2^-34, and exactly
-    so given the shared bits. All bits are drawn at once: drawing them between updates takes three
-    times as long.
+    To draw in 0.4 of NumPy's time, 64 random bits make four numbers: of the 24 bits of each, 16 are
+    its own and the last 8 are shared by the minibatch. Each number is uniform. The probability that
+    two lie below any two thresholds is the product of the two to within 2^-34, and exactly so given
+    the shared bits. All bits are drawn at once: drawing them between updates takes three times as
+    long.
 
     Args:
         rng: a generator with raw numbers of 64 bits, such as SFC64 or PCG64.

@@ -113,7 +113,7 @@ def initial_state(
 
 
 class ContrastiveDivergence:
-    """CD-1 updates in place: five matrix products each, and as little else as possible.
+    """CD-1 updates in place, dominated by five matrix products each.
 
     The two products of the statistics, v0'p_h0 and -v1'p_h1, are computed as one product of the
     stacked pairs. Eq. 7 takes one pass over weights and increments, one block of rows at a time.

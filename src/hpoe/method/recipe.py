@@ -1,4 +1,4 @@
-"""What decides how a network's RBMs are trained, in plain values."""
+"""The recipe of a network: hyperparameters of its RBMs, as a plain dataclass."""
 
 from dataclasses import dataclass
 from typing import Literal

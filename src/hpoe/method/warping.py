@@ -54,8 +54,8 @@ def preference(hierarchy: Sequence[RBM], images: Tensor) -> Tensor:
 def warp(images: Tensor, sizes: Tensor) -> Tensor:
     """Warp images [N, R, C] by `sizes` [N, 6], in pixels at the digit's edge; bilinear.
 
-    Each pixel takes its value from where the sum of the warps carries it from, to first order;
-    outside the image is background.
+    Each pixel is sampled at the position that the warps displace it from, to first order; positions
+    outside the image are background.
     """
     rows, columns = images.shape[1:]
     grid = affine_grid(

@@ -66,8 +66,8 @@ class Delivery:
         found = self._tracker.run_id(uid) if self._tracker else None
         if found is None:
             raise UnreachableError(
-                "the tracking server does not answer, and a model is registered there: start it "
-                "and run the same command again, trained digits are kept"
+                "the model cannot be registered because the tracking server does not answer: start "
+                "the server and run the same command again; trained RBMs are kept"
             )
         return found
 
@@ -114,8 +114,8 @@ class Delivery:
     def _give_up(self, error: TrackingError) -> None:
         self._tracker = None
         self._warn(
-            f"warning: {error}; the work goes on, its runs are kept in {self._state}/undelivered, "
-            "and `hpoe sync` delivers them"
+            f"warning: {error}; the stage continues, its runs are kept in {self._state}/undelivered"
+            " until `hpoe sync` or a later stage delivers them"
         )
         self._warn = lambda _: None  # only once
 

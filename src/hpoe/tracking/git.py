@@ -9,7 +9,7 @@ from pathlib import Path
 from hpoe.errors import GitError
 
 CODE = ("src", "pipelines", "dvc.yaml")
-"""What decides results, apart from params.yaml, which each run has whole."""
+"""Paths that determine results, besides params.yaml, which each run stores in full."""
 
 
 def git(
@@ -32,7 +32,9 @@ def git(
             capture_output=True,
         )
     except OSError:
-        raise GitError("git is not installed: install it, runs are made from commits") from None
+        raise GitError(
+            "git is not installed: install it, because each run records its commit"
+        ) from None
     if done.returncode:
         reason = " ".join(done.stderr.decode(errors="replace").split())[:300]
         raise GitError(f"`git {' '.join(arguments)}` failed: {reason}")
@@ -51,7 +53,7 @@ def git_tags() -> dict[str, str]:
 def code_patch() -> bytes:
     """The difference between the code and the commit, for `git apply`; empty without a commit."""
     try:
-        with tempfile.TemporaryDirectory() as scratch:  # an index of its own, to see new files too
+        with tempfile.TemporaryDirectory() as scratch:  # for an index that has new files too
             index = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
             git("read-tree", "HEAD", environment=index)
             code = [path for path in CODE if Path(path).exists()]

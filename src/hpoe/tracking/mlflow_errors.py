@@ -57,7 +57,7 @@ def is_outage(error: Exception) -> bool:
 
 def outage(uri: str) -> UnreachableError:
     """The error of a server that is down for now, or whose database is."""
-    return UnreachableError(f"the tracking server {uri} fails: its log says why")
+    return UnreachableError(f"the tracking server {uri} failed; its log says why")
 
 
 def first_line(error: Exception) -> str:

@@ -44,9 +44,9 @@ def check_address(configured: str) -> None:
     scheme = tracking_uri(configured).partition(":")[0].partition("+")[0]
     if scheme not in SCHEMES:
         raise TrackingError(
-            f"MLFLOW_TRACKING_URI is {configured}, which is no address of a tracking store: give a "
-            f"server's (http, https) or a database's ({', '.join(SCHEMES[2:])}), or unset it for "
-            "the embedded store"
+            f"MLFLOW_TRACKING_URI is {configured}, which is not the address of a tracking store: "
+            "use the address of a server (http, https) or of a database "
+            f"({', '.join(SCHEMES[2:])}), or unset it for the embedded store"
         )
 
 
@@ -207,7 +207,7 @@ class Tracker:
         log_values(self._client, run_id, points, record.params, tags)
 
     def _linked(self, value: str) -> str:
-        """A tag's value; a link to another run becomes that run's id in MLflow, if it is known."""
+        """Return a tag's value, with a link to another run replaced by its MLflow id if known."""
         if not value.startswith("uid:"):
             return value
         return self.run_id(value.removeprefix("uid:")) or value

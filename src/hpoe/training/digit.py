@@ -32,7 +32,7 @@ from hpoe_recognition.normalization import prepare
 VERSION = 4
 """Version of the arithmetic of training: raised whenever the same params give other bytes."""
 CURVE_SAMPLE = 250
-"""Images per set on which learning curves are measured; 1,000 would cost 5 % of an epoch."""
+"""Images of each set used to measure the learning curves; 1,000 would cost 5 % of it."""
 
 
 @dataclass(frozen=True)

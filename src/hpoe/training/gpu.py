@@ -45,8 +45,8 @@ def train_together(tasks: Sequence[TrainingTask], device: str = "cuda") -> Itera
             _run_epochs(group, device)
         except torch.OutOfMemoryError:
             raise WorkerError(
-                f"the GPU's memory does not hold {len(group)} digits of "
-                f"{len(group[0].unsupervised)} images: set HPOE_DEVICE to cpu"
+                f"{len(group)} digits of {len(group[0].unsupervised)} images do not fit into the "
+                "GPU's memory: set HPOE_DEVICE to cpu"
             ) from None
         yield from map(publish, group)
 

@@ -38,9 +38,9 @@ class TrainingTask:
     board: Path
     checkpoint_seconds: float
     run: str
-    """The uid of the run in which the training is tracked, unless it is done already."""
+    """Uid of the run that tracks this training, unless an earlier result is reused."""
     device: Device = "cpu"
-    """Decides the random numbers and the rounding of sums."""
+    """Device to train on; random numbers and rounding depend on it."""
 
     @property
     def weights(self) -> Path:

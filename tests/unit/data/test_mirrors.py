@@ -184,7 +184,7 @@ def test_where_no_source_answers_each_is_named_with_its_reason_and_what_to_do(ra
         )
     message = str(caught.value)
     assert "mirror (ConnectionError: no route to host)" in message
-    assert "package (images from package is not that of TINY" in message
+    assert "package (images from package is not the file of TINY" in message
     assert message.endswith("or set HPOE_TINY_DIR to a folder with images, labels, tests")
     assert "\n" not in message
     assert content_of(raw) == {}

@@ -100,7 +100,7 @@ def test_a_digit_with_too_few_images_is_named_with_what_was_asked() -> None:
     labels = np.concatenate([shuffled(8, digits=4), np.full(7, 4, np.uint8)])
     cut = split(some_mnist(labels, shuffled(1)), range(5), unsupervised=6, supervised=2, test=10)
     assert [next(cut)[0] for _ in range(4)] == [0, 1, 2, 3]  # exactly enough
-    with pytest.raises(DataError, match=r"digit 4 has 7 training images.*asks for 6 \+ 2"):
+    with pytest.raises(DataError, match=r"digit 4 has 7 training images.*needs 6 \+ 2"):
         next(cut)
 
 

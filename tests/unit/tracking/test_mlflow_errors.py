@@ -53,9 +53,9 @@ def test_a_server_without_its_database_is_an_outage(
     server: str, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     monkeypatch.setattr(Handler, "status", status)
-    with pytest.raises(UnreachableError, match=r"fails: its log says why$"):
+    with pytest.raises(UnreachableError, match=r"failed; its log says why$"):
         Tracker(server)
-    with pytest.raises(UnreachableError, match=r"fails: its log says why$"):
+    with pytest.raises(UnreachableError, match=r"failed; its log says why$"):
         Registry(server).champion()
 
 

@@ -320,7 +320,7 @@ def test_a_gpu_that_is_too_small_is_told_with_what_to_do(
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate ...")
 
     monkeypatch.setattr(batched, "_run_epochs", full)
-    with pytest.raises(WorkerError, match="does not hold 2 digits of 10 images: set HPOE_DEVICE"):
+    with pytest.raises(WorkerError, match="2 digits of 10 images do not fit into the GPU"):
         train_here(layer)
 
 
