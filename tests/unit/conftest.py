@@ -8,9 +8,9 @@ from hypothesis import settings
 
 from hpoe.compute.progress import Board
 from hpoe.data.mnist import Mnist
-from hpoe.data.split import save_digit, split
+from hpoe.data.split import save_split
 from hpoe.method.recipe import Recipe
-from hpoe.params import Params, load_params
+from hpoe.params import Params, Split, load_params
 from hpoe.training.tasks import TrainingTask
 
 REPOSITORY = Path(__file__).parents[2]
@@ -59,8 +59,8 @@ def split_folder(tmp_path: Path) -> Path:
     labels, test_labels = (np.arange(count, dtype=np.uint8) % 2 for count in (28, 6))
     images, test_images = (rng.integers(0, 256, (count, 3, 4), dtype=np.uint8) for count in (28, 6))
     mnist = Mnist(images, labels, test_images, test_labels)
-    for digit, part in split(mnist, (0, 1), unsupervised=10, supervised=4, test=6):
-        save_digit(tmp_path / "split", digit, part)
+    sizes = Split(digits=(0, 1), unsupervised_per_digit=10, supervised_per_digit=4, test_images=6)
+    save_split(tmp_path / "split", mnist, sizes)
     return tmp_path / "split"
 
 

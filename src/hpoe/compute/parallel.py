@@ -44,19 +44,8 @@ def run_tasks(
         ClusterError: the Ray cluster cannot be used.
     """
     if ray_address is not None:
-        yield from run_on_cluster(function, tasks, ray_address)
-        return
-    check_memory(workers)
-    try:
-        with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
-            yield from Parallel(return_as="generator_unordered")(
-                delayed(_run_in_worker)(function, task, os.getpid()) for task in tasks
-            )
-    except TerminatedWorkerError:
-        raise WorkerError(
-            "a worker process was killed, most often for lack of memory: set HPOE_WORKERS to fewer "
-            "and run the same command again, finished tasks are kept"
-        ) from None
+        return run_on_cluster(function, tasks, ray_address)
+    return _run_here(function, tasks, workers, "generator_unordered")
 
 
 def run_in_order(
@@ -67,14 +56,23 @@ def run_in_order(
     Raises:
         WorkerError: as by `run_tasks`.
     """
-    numbered = ((function, number, task) for number, task in enumerate(tasks))
-    found = dict(run_tasks(_numbered, numbered, workers))
-    return [found[number] for number in range(len(found))]
+    return list(_run_here(function, tasks, workers, "generator"))
 
 
-def _numbered(job: tuple[Callable[[Task], Result], int, Task]) -> tuple[int, Result]:
-    function, number, task = job
-    return number, function(task)
+def _run_here(
+    function: Callable[[Task], Result], tasks: Iterable[Task], workers: int, return_as: str
+) -> Iterator[Result]:
+    check_memory(workers)
+    try:
+        with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
+            yield from Parallel(return_as=return_as)(
+                delayed(_run_in_worker)(function, task, os.getpid()) for task in tasks
+            )
+    except TerminatedWorkerError:
+        raise WorkerError(
+            "a worker process was killed, most often for lack of memory: set HPOE_WORKERS to fewer "
+            "and run the same command again, finished tasks are kept"
+        ) from None
 
 
 @cache  # once workers have started, they occupy the memory that was free

@@ -1,7 +1,7 @@
 """The balanced three-way split of section 3, one file per digit."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,72 +36,55 @@ class DigitImages:
     test_index: NDArray[np.int64]
 
 
-def cut(digit: int, train: Labelled, test: Labelled, sizes: tuple[int, int, int]) -> DigitImages:
-    """Cut a digit's first training images into sets of these sizes, in order.
+def cut(
+    digit: int, train: Labelled, test: Labelled, unsupervised: int, supervised: int
+) -> DigitImages:
+    """Cut a digit's first training images, in order, into an unsupervised and a supervised set.
 
-    The sizes are those of the unsupervised, fit and validation sets. All test images are kept.
+    The supervised set is halved into fit and validation. All test images are kept.
     """
     (images, labels), (test_images, test_labels) = train, test
-    ends = np.cumsum(sizes)
-    index = np.flatnonzero(labels == digit)[: ends[2]]
-    unsupervised, fit, validation = np.split(index, ends[:2])
+    index = np.flatnonzero(labels == digit)[: unsupervised + supervised]
+    first, fit, validation = np.split(index, [unsupervised, unsupervised + supervised // 2])
     tests = np.flatnonzero(test_labels == digit)
-    return DigitImages(
-        unsupervised=images[unsupervised],
-        fit=images[fit],
-        validation=images[validation],
-        test=test_images[tests],
-        unsupervised_index=unsupervised,
-        fit_index=fit,
-        validation_index=validation,
-        test_index=tests,
-    )
+    cut_images = images[first], images[fit], images[validation], test_images[tests]
+    return DigitImages(*cut_images, first, fit, validation, tests)
 
 
-def split(
-    mnist: Mnist, digits: Sequence[int], *, unsupervised: int, supervised: int, test: int
-) -> Iterator[tuple[int, DigitImages]]:
-    """Yield each digit's images, cut into consecutive sets of the training images.
+def split(mnist: Mnist, sizes: Split) -> Iterator[tuple[int, DigitImages]]:
+    """Yield each digit's images, cut as section 3 says.
 
-    The first are unsupervised, the next are halved into fit and validation. The test images are
-    those among the first `test` official ones.
+    Its test images are those among the first `sizes.test_images` official ones.
 
     Raises:
         DataError: a digit has fewer training images than asked for.
     """
-    tests = (mnist.test_images[:test], mnist.test_labels[:test])
-    for digit in digits:
+    unsupervised, supervised = sizes.unsupervised_per_digit, sizes.supervised_per_digit
+    train = mnist.train_images, mnist.train_labels
+    test = mnist.test_images[: sizes.test_images], mnist.test_labels[: sizes.test_images]
+    for digit in sizes.digits:
         count = int(np.sum(mnist.train_labels == digit))
         if count < unsupervised + supervised:
             raise DataError(
                 f"digit {digit} has {count} training images, but split in params.yaml needs "
                 f"{unsupervised} + {supervised}: reduce them"
             )
-        sizes = (unsupervised, supervised // 2, supervised - supervised // 2)
-        yield digit, cut(digit, (mnist.train_images, mnist.train_labels), tests, sizes)
+        yield digit, cut(digit, train, test, unsupervised, supervised)
 
 
 def save_split(folder: Path, mnist: Mnist, sizes: Split) -> None:
-    """Cut MNIST as section 3 says, and write one file per digit.
+    """Split MNIST and write one file per digit.
 
     Raises:
         DataError: a digit has fewer training images than asked for.
     """
-    for digit, images in split(
-        mnist,
-        sizes.digits,
-        unsupervised=sizes.unsupervised_per_digit,
-        supervised=sizes.supervised_per_digit,
-        test=sizes.test_images,
-    ):
+    for digit, images in split(mnist, sizes):
         save_digit(folder, digit, images)
 
 
 def save_digit(folder: Path, digit: int, images: DigitImages) -> None:
     """Write one digit's images as `folder`/DIGIT.safetensors."""
-    arrays = {
-        field.name: np.ascontiguousarray(getattr(images, field.name)) for field in fields(images)
-    }
+    arrays = {name: np.ascontiguousarray(array) for name, array in vars(images).items()}
     write_bytes(folder / f"{digit}.safetensors", save(arrays))
 
 

@@ -53,8 +53,7 @@ def split(folder: Path, unsupervised_share: float) -> Iterator[tuple[int, DigitI
     for digit in np.unique(train[1]):
         count = int(np.sum(train[1] == digit))
         first = round(unsupervised_share * count)
-        sizes = (first, (count - first) // 2, count - first - (count - first) // 2)
-        yield int(digit), cut(int(digit), train, test, sizes)
+        yield int(digit), cut(int(digit), train, test, first, count - first)
 
 
 def _read(path: Path) -> Labelled:

@@ -30,15 +30,14 @@ def restore(run: str, settings: Settings, report: Callable[[str], None]) -> None
         GitError: the commit is not in this repository.
         TrackingError: the run is not in the tracking store.
     """
-    found = Tracker(settings.tracking_uri).top_level_run(run)
-    _refuse_to_lose_work(settings)
     with tempfile.TemporaryDirectory() as scratch:
-        files = found.download(Path(scratch))
+        found = Tracker(settings.tracking_uri).top_level_run(run, Path(scratch))
+        _refuse_to_lose_work(settings)
         here = git("rev-parse", "--abbrev-ref", "HEAD").decode().strip()
         git("switch", "--detach", "--quiet", "--discard-changes", found.commit)
-        if (files / "code.patch").exists():
-            git("apply", str(files / "code.patch"))
-        write_bytes(Path("params.yaml"), (files / "params.yaml").read_bytes())
+        if (found.files / "code.patch").exists():
+            git("apply", str(found.files / "code.patch"))
+        write_bytes(Path("params.yaml"), (found.files / "params.yaml").read_bytes())
     report(f"commit {found.commit[:12]} and params of run {found.name} restored")
     # The committed lock may name outputs of another execution, made elsewhere. Without a lock DVC
     # looks up each stage's outputs by its inputs.

@@ -3,16 +3,20 @@
 The functions of `dvc.utils.hydra` are those that `dvc exp run` calls; DVC has no public ones.
 """
 
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from hpoe.errors import ParamsError
 from hpoe.params import Params, load_params
 from hpoe.tracking.mlflow_errors import first_line
 from hpoe.tracking.records import execution_key
+
+ONE_NETWORK = ("train", "classifier.networks")
+"""Params that are set to a network to train and classify with it alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,22 +44,28 @@ def combinations(networks: Sequence[str], overrides: Sequence[str]) -> list[Comb
     Raises:
         ParamsError: an override is malformed, or a value is not allowed.
     """
+    from dvc.exceptions import DvcException
     from dvc.utils.hydra import get_hydra_sweeps
+    from hydra.errors import HydraException
 
     load_params()
-    with _translate_errors(overrides):
-        grid = get_hydra_sweeps({"": list(overrides)})
     found: dict[str, Combination] = {}
-    for network in networks or (None,):
-        alone = (
-            () if network is None else (f"train=[{network}]", f"classifier.networks=[{network}]")
-        )
-        for point in grid:
+    try:
+        grid = [point[""] for point in get_hydra_sweeps({"": list(overrides)})]
+        for network, point in product(networks or (None,), grid):
+            alone = [] if network is None else [f"{key}=[{network}]" for key in ONE_NETWORK]
             values = {} if network is None else {"network": network}
-            values |= dict(change.split("=", 1) for change in point[""])
-            changes = (*alone, *point[""])
-            params = _apply(changes)
-            found.setdefault(params.model_dump_json(), Combination(values, changes, params))
+            values |= dict(change.split("=", 1) for change in point)
+            params = _apply([*alone, *point])
+            combination = Combination(values, (*alone, *point), params)
+            found.setdefault(params.model_dump_json(), combination)
+    except (DvcException, HydraException) as error:
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        reason = first_line(cause).partition(" expecting ")[0].removesuffix(".")
+        raise ParamsError(
+            f"{' '.join([*networks, *overrides])} cannot be set ({reason}): give PARAM=VALUE,VALUE "
+            "with a param that params.yaml has, as seed=1,2,3"
+        ) from None
     return list(found.values())
 
 
@@ -63,34 +73,16 @@ def _apply(changes: Sequence[str]) -> Params:
     """Load params.yaml with changes.
 
     Raises:
-        ParamsError: a param does not exist, or its value is not allowed.
+        ParamsError: the value of a param is not allowed.
     """
     from dvc.utils.hydra import apply_overrides
 
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "params.yaml"
-        path.write_bytes(Path("params.yaml").read_bytes())
-        with _translate_errors(changes):
-            apply_overrides(path, list(changes))
+        shutil.copy("params.yaml", path)
+        apply_overrides(path, list(changes))
         try:
             return load_params(path)
         except ParamsError as error:
             reason = str(error).removeprefix(f"{path}: ")
             raise ParamsError(f"params.yaml with {' '.join(changes)}: {reason}") from None
-
-
-@contextmanager
-def _translate_errors(changes: Sequence[str]) -> Iterator[None]:
-    """Report changes that DVC refuses in one sentence."""
-    from dvc.exceptions import DvcException
-    from hydra.errors import HydraException
-
-    try:
-        yield
-    except (DvcException, HydraException) as error:
-        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-        reason = first_line(cause).partition(" expecting ")[0].removesuffix(".")
-        raise ParamsError(
-            f"{' '.join(changes)} cannot be set ({reason}): give PARAM=VALUE,VALUE with a param "
-            "that params.yaml has, as seed=1,2,3"
-        ) from None

@@ -11,10 +11,11 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel
+from rich.console import JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
@@ -31,14 +32,14 @@ from hpoe.execution.stage import say, split_digest
 from hpoe.files import write_bytes
 from hpoe.params import Params, Split
 from hpoe.settings import Settings
-from hpoe.tracking.records import (
-    StageRecord,
-    execution_uid,
-    stage_uid,
-)
+from hpoe.tracking.records import StageRecord, execution_uid, stage_uid
 from hpoe.training.dispatch import find_device, train
 from hpoe.training.tasks import TrainingTask, training_task
 
+Key = tuple[object, ...]
+"""Everything that decides the training of a digit: network, recipe, digit, seed and split."""
+Chain = tuple[Key, tuple[TrainingTask, ...]]
+"""The layers of one digit: one task. Combinations with equal keys share it."""
 TARGET = "evaluate"
 """The stage that computes a combination's errors; later stages only draw or register."""
 
@@ -52,18 +53,8 @@ class CombinationResult(BaseModel):
     """The name of its run in MLflow."""
 
 
-@dataclass(frozen=True)
-class Chain:
-    """The layers of one digit, for one recipe, seed and split: one task."""
-
-    number: int
-    layers: tuple[TrainingTask, ...]
-
-
 def sweep(
-    networks: Sequence[str],
-    overrides: Sequence[str],
-    settings: Settings,
+    networks: Sequence[str], overrides: Sequence[str], settings: Settings
 ) -> dict[Combination, CombinationResult]:
     """Run the pipeline for all combinations except those that an interrupted sweep has finished.
 
@@ -111,12 +102,9 @@ def result_table(results: Mapping[Combination, CombinationResult]) -> Table:
     """A table of all combinations, sorted by validation error."""
     table = Table(title="Sweep")
     names = list(next(iter(results)).values)
-    for heading in names:
-        table.add_column(escape(heading), overflow="fold")
-    for heading in ("validation", "test"):
-        table.add_column(heading, justify="right")
-    for heading in ("run", "experiment"):
-        table.add_column(heading, overflow="fold")
+    for heading in (*names, "validation", "test", "run", "experiment"):
+        justify: JustifyMethod = "right" if heading in ("validation", "test") else "left"
+        table.add_column(escape(heading), justify=justify, overflow="fold")
     by_validation = sorted(results.items(), key=lambda item: item[1].validation_error_rate)
     for each, result in by_validation:
         rates = (result.validation_error_rate, result.test_error_rate)
@@ -125,16 +113,17 @@ def result_table(results: Mapping[Combination, CombinationResult]) -> Table:
     return table
 
 
-def train_chain(chain: Chain) -> int:
-    """Train a digit's layers one after another; return the chain's number.
+def train_chain(chain: Chain) -> Key:
+    """Train a digit's layers one after another; return the chain's key.
 
     Weights are published in a temporary folder, for the chain's own upper layers; the store keeps
     the trained RBMs.
     """
+    key, layers = chain
     with tempfile.TemporaryDirectory() as models:
-        for task in chain.layers:
+        for task in layers:
             train(replace(task, models=Path(models)))
-    return chain.number
+    return key
 
 
 def _source(settings: Settings) -> Path | None:
@@ -148,20 +137,18 @@ def _train(left: Sequence[Combination], settings: Settings, folder: Path) -> Ite
     board = folder / "progress"
     Board.create(board, {label for each in left for label in each.params.split.digits})
     splits = {sizes: _cut(sizes, folder) for sizes in dict.fromkeys(c.params.split for c in left)}
-    chains: dict[tuple[object, ...], Chain] = {}
-    missing: dict[Combination, set[int]] = {}
+    chains: dict[Key, tuple[TrainingTask, ...]] = {}
+    missing: dict[Combination, set[Key]] = {}
     for each in left:
-        of_this = _chains(each.params, splits[each.params.split], settings, board)
-        for key, layers in of_this.items():  # combinations of one training share its chain
-            chains.setdefault(key, Chain(len(chains), layers))
-        missing[each] = {chains[key].number for key in of_this}
+        own = chains_of(each.params, splits[each.params.split], settings, board)
+        chains = own | chains  # the first combination that needs a chain trains it
+        missing[each] = set(own)
     say(f"{len(chains)} digits to train, of {len(LAYERS)} layers each")
-    longest_first = sorted(chains.values(), key=_work, reverse=True)
-    for number in run_tasks(train_chain, longest_first, settings.workers, settings.ray_address):
-        for each in list(missing):
-            missing[each].discard(number)
+    longest_first = sorted(chains.items(), key=_work, reverse=True)
+    for key in run_tasks(train_chain, longest_first, settings.workers, settings.ray_address):
+        for each in [each for each, keys in missing.items() if key in keys]:
+            missing[each].remove(key)
             if not missing[each]:
-                del missing[each]
                 yield each
 
 
@@ -172,36 +159,35 @@ def _cut(sizes: Split, folder: Path) -> Path:
     return folder / "split" / name
 
 
-def _chains(
+def chains_of(
     params: Params, images: Path, settings: Settings, board: Path
-) -> dict[tuple[object, ...], tuple[TrainingTask, ...]]:
-    """The layers of every digit of a pipeline, keyed by everything that decides their training."""
+) -> dict[Key, tuple[TrainingTask, ...]]:
+    """Return the layers of every digit of a pipeline, by their keys."""
     uid = execution_uid(settings.state_dir, params, split_digest(images))
-    found: dict[tuple[object, ...], tuple[TrainingTask, ...]] = {}
-    for network in params.train:
-        recipe = params.networks[network]
-        for digit in params.split.digits:
-            found[network, recipe, digit, params.seed, images] = tuple(
-                training_task(
-                    params,
-                    settings,
-                    network,
-                    layer,
-                    digit,
-                    split=images,
-                    models=Path(),  # a chain's own
-                    board=board,
-                    # The run of the stage that will find the digit trained and track it as its own.
-                    stage=stage_uid(uid, stage_label(f"train_layer{layer}", network)),
-                )
-                for layer in LAYERS
+    return {
+        (network, params.networks[network], digit, params.seed, images): tuple(
+            training_task(
+                params,
+                settings,
+                network,
+                layer,
+                digit,
+                split=images,
+                models=Path(),  # a chain's own
+                board=board,
+                # The run of the stage that will find the digit trained and track it as its own.
+                stage=stage_uid(uid, stage_label(f"train_layer{layer}", network)),
             )
-    return found
+            for layer in LAYERS
+        )
+        for network in params.train
+        for digit in params.split.digits
+    }
 
 
 def _work(chain: Chain) -> int:
     """The relative duration of a chain: epochs times units."""
-    recipe = chain.layers[0].recipe
+    recipe = chain[1][0].recipe
     return recipe.epochs * sum(recipe.units)
 
 

@@ -26,6 +26,11 @@ from hpoe.tracking.git import git_tags
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 
+def now() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
 class Dataset(BaseModel):
     """Data that a run used, with DVC's digest."""
 
@@ -43,7 +48,7 @@ class RunRecord(BaseModel):
     uid: str
     """Identifies the run in every store; MLflow's run id is different in each."""
     name: str
-    start: int = Field(default_factory=lambda: now())
+    start: int = Field(default_factory=now)
     """Milliseconds since 1970, as all times here."""
     end: int | None = None
     status: Status = "RUNNING"
@@ -75,11 +80,6 @@ class StageRecord(BaseModel):
         """Close both runs."""
         self.pipeline.finish(status)
         self.stage.finish(status)
-
-
-def now() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def save_record(path: Path, record: StageRecord) -> None:

@@ -56,8 +56,8 @@ class TopLevelRun:
 
     name: str
     commit: str
-    download: Callable[[Path], Path]
-    """Downloads the run's artifacts into a folder; returns the folder that holds them."""
+    files: Path
+    """The folder with its artifacts."""
 
 
 class Tracker:
@@ -83,7 +83,7 @@ class Tracker:
         try:
             with translate_errors(self._uri):
                 self._client = MlflowClient(self._uri)
-                self._experiment = self._experiment_id(local=self._uri.startswith("sqlite"))
+                self.experiment = self._find_or_create_experiment()
         except (MlflowException, OSError) as error:
             raise TrackingError(
                 f"MLflow cannot use the tracking store {self._uri} ({first_line(error)}): set "
@@ -107,13 +107,14 @@ class Tracker:
             except (MlflowException, requests.RequestException) as error:
                 if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
                     raise  # a bug of hpoe, which a retry cannot repair
-                if pause is None and self._uri.startswith("http") and is_outage(error):
+                if is_outage(error) and pause is not None:
+                    time.sleep(pause)
+                    continue
+                if is_outage(error) and self._uri.startswith("http"):
                     raise outage(self._uri) from None
-                if pause is None or not is_outage(error):
-                    raise UnreachableError(
-                        f"the tracking store {self._uri} failed ({first_line(error)})"
-                    ) from None
-                time.sleep(pause)
+                raise UnreachableError(
+                    f"the tracking store {self._uri} failed ({first_line(error)})"
+                ) from None
 
     def sample_system_metrics(self, uid: str) -> Callable[[], None]:
         """Sample system metrics into a delivered run; return the function that stops it."""
@@ -124,8 +125,8 @@ class Tracker:
         stop: Callable[[], None] = monitor.finish
         return stop
 
-    def top_level_run(self, run: str) -> TopLevelRun:
-        """Find the top-level run above a run, or the run itself.
+    def top_level_run(self, run: str, folder: Path) -> TopLevelRun:
+        """Find the top-level run above a run, or the run itself; download its files to a folder.
 
         Raises:
             TrackingError: the store has no such run, or the run has no commit.
@@ -145,23 +146,14 @@ class Tracker:
             raise TrackingError(
                 f"run {run} was made outside a git repository: no commit to restore"
             )
-
-        def download(folder: Path) -> Path:
-            run_id = found.info.run_id
-            return Path(self._client.download_artifacts(run_id, "", str(folder)))
-
-        return TopLevelRun(str(found.info.run_name), commit, download)
-
-    @property
-    def experiment(self) -> str:
-        """MLflow's id of the experiment."""
-        return self._experiment
+        files = self._client.download_artifacts(found.info.run_id, "", str(folder))
+        return TopLevelRun(str(found.info.run_name), commit, Path(files))
 
     def run_id(self, uid: str) -> str | None:
         """MLflow's id of a delivered run."""
         if uid not in self._ids:
             found = self._client.search_runs(
-                [self._experiment], f"tags.`{UID}` = '{uid}'", max_results=1
+                [self.experiment], f"tags.`{UID}` = '{uid}'", max_results=1
             )
             if not found:
                 return None
@@ -179,8 +171,7 @@ class Tracker:
     def _deliver(self, record: RunRecord, parent: str | None) -> str:
         run_id = self.run_id(record.uid) or self._create(record, parent)
         self._log_values(run_id, record)
-        if record.datasets:
-            self._log_datasets(run_id, record)
+        self._log_datasets(run_id, record)
         for path, folder in record.artifacts.items():
             self._client.log_artifact(run_id, path, folder or None)
         if record.status == "RUNNING":
@@ -191,7 +182,7 @@ class Tracker:
 
     def _create(self, record: RunRecord, parent: str | None) -> str:
         tags = {UID: record.uid, **({"mlflow.parentRunId": parent} if parent else {})}
-        run = self._client.create_run(self._experiment, record.start, tags, record.name)
+        run = self._client.create_run(self.experiment, record.start, tags, record.name)
         self._ids[record.uid] = run.info.run_id
         return self._ids[record.uid]
 
@@ -222,23 +213,26 @@ class Tracker:
             )
             for data in record.datasets
         ]
-        self._client.log_inputs(run_id, inputs)
+        if inputs:
+            self._client.log_inputs(run_id, inputs)
 
-    def _experiment_id(self, *, local: bool) -> str:
+    def _find_or_create_experiment(self) -> str:
+        """Return MLflow's id of the experiment."""
         from mlflow.exceptions import MlflowException
 
-        if local:
+        location = None
+        if self._uri.startswith("sqlite"):
             STORE.mkdir(exist_ok=True)
+            location = (STORE / "artifacts").resolve().as_uri()
         experiment = self._client.get_experiment_by_name(EXPERIMENT)
         if experiment is not None:
             return str(experiment.experiment_id)
-        location = (STORE / "artifacts").resolve().as_uri() if local else None
         try:
             return str(self._client.create_experiment(EXPERIMENT, artifact_location=location))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            return self._experiment_id(local=local)  # another stage has just created it
+            return self._find_or_create_experiment()  # another stage has just created it
 
 
 def log_values(

@@ -1,6 +1,6 @@
 """The split: balanced, disjoint, in MNIST's order, and kept as it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -14,7 +14,16 @@ from safetensors.numpy import save_file
 from hpoe.data.mnist import Mnist
 from hpoe.data.split import DigitImages, digits_in, load_digit, save_digit, split
 from hpoe.errors import DataError
-from hpoe.params import Params
+from hpoe.params import Params, Split
+
+
+def sizes(digits: Sequence[int], unsupervised: int, supervised: int, test: int) -> Split:
+    return Split(
+        digits=tuple(digits),
+        unsupervised_per_digit=unsupervised,
+        supervised_per_digit=supervised,
+        test_images=test,
+    )
 
 
 def some_mnist(labels: NDArray[np.uint8], test_labels: NDArray[np.uint8]) -> Mnist:
@@ -39,7 +48,7 @@ def places(images: NDArray[np.uint8]) -> list[int]:
 
 def some_digit() -> DigitImages:
     mnist = some_mnist(shuffled(9), shuffled(3))
-    return dict(split(mnist, range(10), unsupervised=5, supervised=4, test=30))[7]
+    return dict(split(mnist, sizes(range(10), 5, 4, test=30)))[7]
 
 
 @given(st.data(), st.integers(1, 5), st.integers(1, 3))
@@ -52,15 +61,9 @@ def test_each_digits_first_images_are_cut_in_order_into_three_sets(
     test_labels = np.array(data.draw(st.lists(st.sampled_from([0, 3, 8]), max_size=9)), np.uint8)
     first = data.draw(st.integers(1, 9))
     digits = data.draw(st.sampled_from([[0, 3, 8], [3, 8]]))
-    cut = split(
-        some_mnist(labels, test_labels),
-        digits,
-        unsupervised=unsupervised,
-        supervised=2 * half,
-        test=first,
-    )
+    mnist = some_mnist(labels, test_labels)
     seen = []
-    for digit, images in cut:
+    for digit, images in split(mnist, sizes(digits, unsupervised, 2 * half, test=first)):
         seen.append(digit)
         of_digit = [place for place, label in enumerate(labels) if label == digit]
         tests = [place for place, label in enumerate(test_labels[:first]) if label == digit]
@@ -75,16 +78,7 @@ def test_each_digits_first_images_are_cut_in_order_into_three_sets(
 
 
 def test_the_papers_split_is_balanced_and_disjoint(params: Params) -> None:
-    sizes = params.split
-    cut = dict(
-        split(
-            some_mnist(shuffled(5421), shuffled(1000)),
-            sizes.digits,
-            unsupervised=sizes.unsupervised_per_digit,
-            supervised=sizes.supervised_per_digit,
-            test=sizes.test_images,
-        )
-    )
+    cut = dict(split(some_mnist(shuffled(5421), shuffled(1000)), params.split))
     assert list(cut) == list(range(10))
     for images in cut.values():
         sizes_found = [len(part) for part in (images.unsupervised, images.fit, images.validation)]
@@ -98,7 +92,7 @@ def test_the_papers_split_is_balanced_and_disjoint(params: Params) -> None:
 
 def test_a_digit_with_too_few_images_is_named_with_what_was_asked() -> None:
     labels = np.concatenate([shuffled(8, digits=4), np.full(7, 4, np.uint8)])
-    cut = split(some_mnist(labels, shuffled(1)), range(5), unsupervised=6, supervised=2, test=10)
+    cut = split(some_mnist(labels, shuffled(1)), sizes(range(5), 6, 2, test=10))
     assert [next(cut)[0] for _ in range(4)] == [0, 1, 2, 3]  # exactly enough
     with pytest.raises(DataError, match=r"digit 4 has 7 training images.*needs 6 \+ 2"):
         next(cut)

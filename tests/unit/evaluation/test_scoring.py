@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from hpoe.data.mnist import Mnist
-from hpoe.data.split import load_digit, save_digit, split
+from hpoe.data.split import load_digit, save_digit, save_split
 from hpoe.errors import WeightsError
 from hpoe.evaluation import scoring
 from hpoe.evaluation.scoring import LAYERS, SETS, labelled_images, score_names, score_network
 from hpoe.method.hierarchy import layer_goodness
 from hpoe.method.rbm import RBM, initial_state, visible_units
 from hpoe.method.recipe import Recipe
+from hpoe.params import Split
 from hpoe.training.tasks import weights_path
 from hpoe.training.weights import save_rbm
 from hpoe_recognition.normalization import SHIFTS, Versions, deskew, shear, shift
@@ -107,10 +108,13 @@ def test_neither_batches_nor_workers_change_the_scores(
 
 def test_ten_digits_of_three_layers_have_30_scores_by_name(tmp_path: Path) -> None:
     labels, blank = np.arange(30, dtype=np.uint8) % 10, np.zeros((30, 1, 1), np.uint8)
-    for digit, part in split(
-        Mnist(blank, labels, blank, labels), range(10), unsupervised=1, supervised=2, test=30
-    ):
-        save_digit(tmp_path, digit, part)
+    sizes = Split(
+        digits=tuple(range(10)),
+        unsupervised_per_digit=1,
+        supervised_per_digit=2,
+        test_images=30,
+    )
+    save_split(tmp_path, Mnist(blank, labels, blank, labels), sizes)
     names = score_names(tmp_path)
     assert len(set(names)) == len(names) == 30
     assert names[:4] == ["digit0_layer1", "digit0_layer2", "digit0_layer3", "digit1_layer1"]

@@ -11,7 +11,7 @@ from hpoe.compute.progress import Board
 from hpoe.errors import HpoeError, ParamsError
 from hpoe.execution import sweep as sweeping
 from hpoe.execution.grid import combinations
-from hpoe.execution.sweep import Chain, CombinationResult, result_table, train_chain
+from hpoe.execution.sweep import CombinationResult, result_table, train_chain
 from hpoe.method.recipe import Recipe
 from hpoe.params import Network, Params, load_params
 from hpoe.settings import Settings
@@ -101,9 +101,9 @@ def test_nothing_is_started_when_a_combination_is_refused(
     assert not (tmp_path / "state").exists()
 
 
-def chains_of(params: Params, images: Path, tmp_path: Path) -> dict[tuple[object, ...], object]:
+def chains_of(params: Params, images: Path, tmp_path: Path) -> list[sweeping.Chain]:
     settings = Settings.model_construct(state_dir=tmp_path / "state", checkpoint_seconds=0)
-    return dict(sweeping._chains(params, images, settings, tmp_path / "board"))
+    return list(sweeping.chains_of(params, images, settings, tmp_path / "board").items())
 
 
 def test_combinations_share_the_digits_that_are_trained_alike(
@@ -111,18 +111,22 @@ def test_combinations_share_the_digits_that_are_trained_alike(
 ) -> None:
     """Another classifier shares all, another seed none, another network is added."""
     base = load_params()
-    all_of = chains_of(base, split_folder, tmp_path)
+
+    def keys_of(params: Params, images: Path) -> set[sweeping.Key]:
+        return {key for key, _ in chains_of(params, images, tmp_path)}
+
+    all_of = keys_of(base, split_folder)
     assert len(all_of) == 10
 
     def shared(*changes: str) -> int:
         (other,) = combinations([], list(changes))
-        return len(set(all_of) & set(chains_of(other.params, split_folder, tmp_path)))
+        return len(all_of & keys_of(other.params, split_folder))
 
     assert shared("classifier.method=gradient_ascent") == 10
     assert shared("seed=2") == shared(f"{EPOCHS}=1") == 0
     assert shared("train=[default,h25]") == 10
     assert shared("split.digits=[1,2,3]") == 3
-    assert not set(all_of) & set(chains_of(base, tmp_path, tmp_path))
+    assert not all_of & keys_of(base, tmp_path)
 
 
 def test_a_chain_trains_three_layers_into_the_store_and_leaves_nothing_else(
@@ -131,10 +135,9 @@ def test_a_chain_trains_three_layers_into_the_store_and_leaves_nothing_else(
     params = load_params()
     small = params.model_copy(update={"networks": {"default": Network(**asdict(recipe))}})
     Board.create(tmp_path / "board", range(10))
-    layers = next(iter(chains_of(small, split_folder, tmp_path).values()))
-    assert isinstance(layers, tuple)
+    chain = chains_of(small, split_folder, tmp_path)[0]
     before = set(Path.cwd().iterdir())
-    assert train_chain(Chain(7, layers)) == 7
+    assert train_chain(chain) == chain[0]
     assert len(list((tmp_path / "state/digits").glob("*.safetensors"))) == 3
     assert set(Path.cwd().iterdir()) == before
 

@@ -1,6 +1,7 @@
 """Records of runs: which execution a stage belongs to, and records that come back as they were."""
 
 import math
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -169,13 +170,13 @@ def test_values_of_a_training_that_diverged_come_back(tmp_path: Path, value: flo
 def test_both_runs_of_a_record_keep_their_start_and_end_when_it_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "now", lambda: 1000)
+    monkeypatch.setattr(time, "time_ns", lambda: 1_000_000_000)
     record = StageRecord(pipeline=RunRecord(uid="p", name="p"), stage=RunRecord(uid="s", name="s"))
     assert (record.stage.end, record.stage.status) == (None, "RUNNING")
-    monkeypatch.setattr(runs, "now", lambda: 2000)
+    monkeypatch.setattr(time, "time_ns", lambda: 2_000_000_000)
     record.finish("FAILED")
     save_record(tmp_path / "record.json", record)
-    monkeypatch.setattr(runs, "now", lambda: 3000)
+    monkeypatch.setattr(time, "time_ns", lambda: 3_000_000_000)
     for run in vars(load_record(tmp_path / "record.json")).values():
         assert (run.start, run.end, run.status) == (1000, 2000, "FAILED")
 
