@@ -12,7 +12,6 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
-    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -66,13 +65,11 @@ class _DigitProgress(Progress):
 
     def get_renderables(self) -> Iterator[Table]:
         for digit, bar in getattr(self, "_bars", {}).items():
-            self._draw(bar, self._board.epochs(digit))
+            epochs = self._board.epochs(digit)
+            if epochs:
+                self.start_task(bar)  # once; later calls change nothing
+            self.update(bar, completed=epochs)
         yield self.make_tasks_table(self.tasks)
-
-    def _draw(self, bar: TaskID, epochs: int) -> None:
-        if epochs and not self._tasks[bar].started:
-            self.start_task(bar)
-        self.update(bar, completed=epochs)
 
 
 @contextmanager

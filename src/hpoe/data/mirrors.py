@@ -66,7 +66,9 @@ def fetch(
         DownloadError: no source could deliver all files.
     """
     missing = [
-        name for name, sha256 in files.sha256.items() if not _is_whole(folder / name, sha256)
+        name
+        for name, sha256 in files.sha256.items()
+        if not (folder / name).exists() or digest(folder / name) != sha256
     ]
     if not missing:
         return
@@ -122,10 +124,6 @@ def _keep(files: Collection, path: Path, content: bytes, source: object) -> None
             f"not {expected}; replace that file or use another source"
         )
     write_bytes(path, content)
-
-
-def _is_whole(path: Path, sha256: str) -> bool:
-    return path.exists() and digest(path) == sha256
 
 
 def _cause(error: Exception) -> str:

@@ -26,7 +26,6 @@ from hpoe.tracking.store import Tracker, tracking_uri
 
 _DVC = Lock()
 """Lock for DVC's functions, which are not thread-safe."""
-FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
 
 
 def experiment_environment(settings: Settings) -> dict[str, str]:
@@ -71,15 +70,14 @@ def run_experiment(
     copy = folder / name
     shutil.rmtree(copy, ignore_errors=True)  # of a run that was killed
     command = ["dvc", "exp", "run", "--force", "--name", name]
-    for change in changes:
-        command += ["--set-param", change]
+    command += [*(f"--set-param={change}" for change in changes), *targets]
     try:
         head = git("rev-parse", "HEAD", folder=root).decode().strip()
         _copy(root, copy, head)
-        command += targets
         subprocess.run(command, cwd=copy, env=environment, stdout=output, stderr=output, check=True)
         reference = f"refs/exps/{head[:2]}/{head[2:]}/{name}"  # as DVC names it
-        git(*FETCH, str(copy), f"+{reference}:{reference}", folder=root)
+        quietly = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+        git("fetch", *quietly, str(copy), f"+{reference}:{reference}", folder=root)
     except GitError as error:
         print(error, file=output or sys.stderr)
         return False

@@ -25,9 +25,8 @@ def error_table() -> Table:
     table.add_column("classifier")
     for heading in ("validation", "test", "95 % interval"):
         table.add_column(heading, justify="right")
-    compared = {name: methods for name, methods in metrics.items() if isinstance(methods, dict)}
-    for networks, methods in compared.items():
-        for method, rates in methods.items():
+    for networks, methods in metrics.items():
+        for method, rates in methods.items() if isinstance(methods, dict) else ():
             table.add_row(f"{networks}, {method.replace('_', ' ')}", *_percentages(rates))
     table.add_section()
     table.add_row("chosen, no shifts", *_percentages(shifts["as_given"]))

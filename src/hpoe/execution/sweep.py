@@ -27,7 +27,7 @@ from hpoe.errors import SweepError
 from hpoe.evaluation.scoring import LAYERS
 from hpoe.execution.experiments import experiment_environment, read_result, run_experiment
 from hpoe.execution.grid import Combination, combinations
-from hpoe.execution.pipeline import RAW, record_path, stage_label
+from hpoe.execution.pipeline import RAW, REPORTS, record_path, stage_label
 from hpoe.execution.stage import say, split_digest
 from hpoe.files import write_bytes
 from hpoe.params import Params, Split
@@ -84,7 +84,8 @@ def sweep(
         "HPOE_DEVICE": device,
     }
     environment.pop("HPOE_RAY_ADDRESS", None)  # the pipelines find their digits trained
-    mnist.fetch(folder / "raw", _source(settings), say)
+    raw = RAW if all((RAW / name).exists() for name in mnist.SHA256) else settings.mnist_dir
+    mnist.fetch(folder / "raw", raw, say)
     trained = _train(left, settings, folder) if device == "cpu" else iter(left)
     pool = ThreadPoolExecutor(settings.workers if device == "cpu" else 1)
     running: dict[Combination, Future[CombinationResult]] = {}
@@ -126,12 +127,6 @@ def train_chain(chain: Chain) -> Key:
     return key
 
 
-def _source(settings: Settings) -> Path | None:
-    """The folder with MNIST on this machine, if there is one."""
-    here = all((RAW / name).exists() for name in mnist.SHA256)
-    return RAW if here else settings.mnist_dir
-
-
 def _train(left: Sequence[Combination], settings: Settings, folder: Path) -> Iterator[Combination]:
     """Train the digits of all combinations, longest first; yield each combination when complete."""
     board = folder / "progress"
@@ -141,7 +136,7 @@ def _train(left: Sequence[Combination], settings: Settings, folder: Path) -> Ite
     missing: dict[Combination, set[Key]] = {}
     for each in left:
         own = chains_of(each.params, splits[each.params.split], settings, board)
-        chains = own | chains  # the first combination that needs a chain trains it
+        chains = {**own, **chains}  # the first combination that needs a chain tracks it
         missing[each] = set(own)
     say(f"{len(chains)} digits to train, of {len(LAYERS)} layers each")
     longest_first = sorted(chains.items(), key=_work, reverse=True)
@@ -215,12 +210,9 @@ def _run(
             f"the pipeline of {combination} failed: {log} says why; run the same command again to "
             "continue, finished combinations are kept"
         )
-    metrics, record = (
-        read_result(path, name, Path.cwd())
-        for path in ("reports/metrics.json", record_path(TARGET))
-    )
-    run = StageRecord.model_validate_json(record).pipeline.name
-    result = CombinationResult.model_validate({**json.loads(metrics), "run": run})
+    metrics = json.loads(read_result(REPORTS / "metrics.json", name, Path.cwd()))
+    record = StageRecord.model_validate_json(read_result(record_path(TARGET), name, Path.cwd()))
+    result = CombinationResult.model_validate({**metrics, "run": record.pipeline.name})
     write_bytes(folder / f"{name}.json", result.model_dump_json().encode())
     say(
         f"{combination}: validation error {result.validation_error_rate:.2%}, "

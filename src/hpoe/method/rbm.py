@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hpoe.method.products import affine
 from hpoe.method.randomness import uniform_minibatches
-from hpoe.method.recipe import Recipe, learning_rate
+from hpoe.method.recipe import Recipe, epoch_rates
 from hpoe_recognition.normalization import unit_interval
 
 BLOCK = 200_000
@@ -175,18 +175,12 @@ class ContrastiveDivergence:
     def epoch(self, data: Tensor, rng: np.random.Generator, recipe: Recipe, epoch: int) -> float:
         """Pass over data [N, V] once, in fixed order; return the mean squared error per image."""
         minibatches = torch.split(data, recipe.minibatch_size)
-        updates = recipe.epochs * len(minibatches)
-        numbered = enumerate(minibatches, start=epoch * len(minibatches))
+        rates = epoch_rates(recipe, epoch, len(minibatches))
         shape = recipe.minibatch_size, self._rbm.weights.shape[1]
         drawn = uniform_minibatches(rng, len(minibatches), shape)
         error = torch.zeros(())
-        for (number, v0), uniform in zip(numbered, drawn, strict=True):
-            error += self.update(
-                v0,
-                uniform[: len(v0)],
-                learning_rate=learning_rate(recipe, number, updates),
-                momentum=recipe.momentum if number >= recipe.momentum_start else 0.0,
-            )
+        for v0, uniform, (rate, momentum) in zip(minibatches, drawn, rates, strict=True):
+            error += self.update(v0, uniform[: len(v0)], learning_rate=rate, momentum=momentum)
         return float(error) / len(data)
 
 

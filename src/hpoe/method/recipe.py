@@ -1,5 +1,6 @@
 """The recipe of a network: hyperparameters of its RBMs, as a plain dataclass."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,3 +35,10 @@ def learning_rate(recipe: Recipe, update: int, updates: int) -> float:
     if recipe.learning_rate_schedule == "constant" or update < half:
         return recipe.learning_rate
     return recipe.learning_rate * (updates - update) / (updates - half)
+
+
+def epoch_rates(recipe: Recipe, epoch: int, minibatches: int) -> Iterator[tuple[float, float]]:
+    """Yield learning rate and momentum of each update of an epoch, one per minibatch."""
+    for update in range(epoch * minibatches, (epoch + 1) * minibatches):
+        rate = learning_rate(recipe, update, recipe.epochs * minibatches)
+        yield rate, recipe.momentum if update >= recipe.momentum_start else 0.0

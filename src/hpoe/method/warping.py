@@ -40,15 +40,8 @@ def preference(hierarchy: Sequence[RBM], images: Tensor) -> Tensor:
     v = images.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(_goodness(hierarchy, v).sum(), v)
     down, right = torch.gradient(images, dim=(1, 2))
-    fields = _fields(images)
-    moved_right, moved_down = fields[:, 0], fields[:, 1]
-    return -torch.stack(
-        [
-            (gradient * (right * x + down * y)).sum(dim=(1, 2))
-            for x, y in zip(moved_right, moved_down, strict=True)
-        ],
-        dim=1,
-    )
+    slopes = gradient[:, None] * torch.stack([right, down], dim=1)
+    return -torch.einsum("ndrc,kdrc->nk", slopes, _fields(images))
 
 
 def warp(images: Tensor, sizes: Tensor) -> Tensor:

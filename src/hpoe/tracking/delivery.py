@@ -83,23 +83,24 @@ class Delivery:
         wait(self._under_way, SECONDS_TO_STOP)
 
     def _submit(self, work: Callable[[StageRecord], None], record: StageRecord) -> None:
-        self._under_way.append(self._thread.submit(work, record.model_copy(deep=True)))
+        self._under_way.append(
+            self._thread.submit(self._attempt, work, record.model_copy(deep=True))
+        )
+
+    def _attempt(self, work: Callable[[StageRecord], None], record: StageRecord) -> None:
+        try:
+            work(record)
+        except UnreachableError as error:
+            self._give_up(error)
 
     def _open(self, record: StageRecord) -> None:
-        try:
-            self._tracker = Tracker(self._address)
-            self._tracker.deliver(record)
-            self._stop_sampling = self._tracker.sample_system_metrics(record.stage.uid)
-        except UnreachableError as error:
-            self._give_up(error)
+        self._tracker = Tracker(self._address)
+        self._tracker.deliver(record)
+        self._stop_sampling = self._tracker.sample_system_metrics(record.stage.uid)
 
     def _deliver(self, record: StageRecord) -> None:
-        if self._tracker is None:
-            return
-        try:
+        if self._tracker is not None:
             self._tracker.deliver(record)
-        except UnreachableError as error:
-            self._give_up(error)
 
     def _close(self, record: StageRecord) -> None:
         self._stop_sampling()

@@ -23,7 +23,6 @@ from hpoe.method.fitting import Generators, train_epochs
 from hpoe.method.hierarchy import activities
 from hpoe.method.randomness import generator
 from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, measure, visible_units
-from hpoe.method.recipe import Recipe
 from hpoe.training.checkpoints import Training, load_training, save_training
 from hpoe.training.tasks import Trained, TrainingTask, weights_path
 from hpoe.training.weights import load_rbm, save_rbm
@@ -94,7 +93,9 @@ def load_task(task: TrainingTask) -> LoadedTask:
     fingerprint = _fingerprint(task, [unsupervised, heldout], lower)
     checkpoint = task.store / f"{fingerprint}.safetensors"
     visible = below[-1].weights.shape[1] if below else unsupervised[0].size
-    training = load_training(checkpoint) or _start(task, visible)
+    training = load_training(checkpoint) or Training(
+        initial_state(task.recipe, task.layer, visible, _generators(task)("weights"))
+    )
     epochs = training.state.epochs
     if epochs < task.recipe.epochs:
         training.trained_in = task.run
@@ -114,10 +115,6 @@ def publish(loaded: LoadedTask) -> Trained:
         tuple(asdict(point) for point in training.curves),
         tuple(training.timestamps),
     )
-
-
-def _start(task: TrainingTask, visible: int) -> Training:
-    return Training(initial_state(task.recipe, task.layer, visible, _generators(task)("weights")))
 
 
 def _generators(task: TrainingTask) -> Generators:
@@ -143,7 +140,8 @@ def _run_epochs(loaded: LoadedTask) -> None:
 
 def _fingerprint(task: TrainingTask, images: list[NDArray[np.uint8]], lower: list[Path]) -> str:
     """SHA-256 of everything that determines the trained bytes and their curves."""
-    recipe = _recipe_upto(task.recipe, task.layer)
+    # The sizes of the layers above do not affect this one.
+    recipe = {**asdict(task.recipe), "units": task.recipe.units[: task.layer]}
     key = [VERSION, task.seed, task.network, task.layer, task.digit, recipe]
     key += [digest(path) for path in lower]
     if task.device != "cpu":  # a GPU's bytes differ from a CPU's
@@ -153,8 +151,3 @@ def _fingerprint(task: TrainingTask, images: list[NDArray[np.uint8]], lower: lis
         sha256.update(str(array.shape).encode())
         sha256.update(array.tobytes())
     return sha256.hexdigest()
-
-
-def _recipe_upto(recipe: Recipe, layer: int) -> dict[str, object]:
-    """The recipe without the sizes of the layers above, which do not affect this one."""
-    return {**asdict(recipe), "units": recipe.units[:layer]}

@@ -17,7 +17,7 @@ from hpoe.compute.progress import Board
 from hpoe.errors import WorkerError
 from hpoe.method.randomness import entropy
 from hpoe.method.rbm import RBM, EpochCurves, TrainingState
-from hpoe.method.recipe import Recipe, learning_rate
+from hpoe.method.recipe import Recipe, epoch_rates
 from hpoe.training.checkpoints import save_training
 from hpoe.training.digit import CURVE_SAMPLE, LoadedTask, load_task, publish
 from hpoe.training.tasks import Trained, TrainingTask
@@ -134,17 +134,11 @@ class BatchedDivergence:
         """
         recipe = self._recipe
         minibatches = torch.split(data, recipe.minibatch_size, dim=1)
-        updates = recipe.epochs * len(minibatches)
         errors = data.new_zeros(len(data))
-        numbered = enumerate(minibatches, start=epoch * len(minibatches))
         drawn = torch.split(uniform, recipe.minibatch_size, dim=1)
-        for (number, v0), u in zip(numbered, drawn, strict=True):
-            errors += self.update(
-                v0,
-                u,
-                learning_rate=learning_rate(recipe, number, updates),
-                momentum=recipe.momentum if number >= recipe.momentum_start else 0.0,
-            )
+        rates = epoch_rates(recipe, epoch, len(minibatches))
+        for v0, u, (rate, momentum) in zip(minibatches, drawn, rates, strict=True):
+            errors += self.update(v0, u, learning_rate=rate, momentum=momentum)
         return errors / data.shape[1]
 
     def measure(self, errors: Tensor, sample: Tensor, heldout: Tensor) -> list[EpochCurves]:
@@ -175,11 +169,8 @@ class BatchedDivergence:
 
 def _stacked(rbms: Sequence[RBM], device: str) -> RBM:
     """Stack the RBMs of many digits."""
-    return RBM(
-        torch.stack([rbm.weights for rbm in rbms]).to(device),
-        torch.stack([rbm.visible_biases[None] for rbm in rbms]).to(device),
-        torch.stack([rbm.hidden_biases[None] for rbm in rbms]).to(device),
-    )
+    parts = ((rbm.weights, rbm.visible_biases[None], rbm.hidden_biases[None]) for rbm in rbms)
+    return RBM(*(torch.stack(each).to(device) for each in zip(*parts, strict=True)))
 
 
 def _unstacked(rbms: RBM) -> list[RBM]:
