@@ -6,7 +6,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from hpoe.compute.progress import Board, digit_progress
+from hpoe.compute.progress import Board, DigitProgress
 from hpoe.data.split import digits_in
 from hpoe.execution.pipeline import MODELS, SPLIT
 from hpoe.execution.stage import Stage, console, report_errors, split_datasets, stage
@@ -44,7 +44,7 @@ def main(layer: Annotated[int, typer.Argument(min=1, max=3)], network: str) -> N
         running.run.tags |= {"network": network, "layer": str(layer), "device": device}
         running.say(f"layer {layer} of {network}: {len(tasks)} digits, {epochs} epochs each")
         seconds = {}
-        with digit_progress(console, Board.create(board, tasks), tasks, epochs):
+        with DigitProgress(console, Board.create(board, tasks), tasks, epochs):
             for trained in train_all(list(tasks.values()), running.settings):
                 _publish(running, tasks[trained.digit], trained)
                 seconds[trained.digit] = core_seconds(trained.timestamps)

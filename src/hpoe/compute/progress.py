@@ -52,36 +52,26 @@ class _RateColumn(ProgressColumn):
         return Text(f"{speed:.1f} epochs/s" if speed else "", style="progress.data.speed")
 
 
-class _DigitProgress(Progress):
-    """One progress bar per digit, read from the board whenever it is drawn."""
+class DigitProgress(Progress):
+    """One progress bar per digit, read from the board whenever it is drawn on a terminal."""
 
     def __init__(self, console: Console, board: Board, digits: Iterable[int], epochs: int) -> None:
         columns = [TextColumn("digit {task.description}"), BarColumn(), MofNCompleteColumn()]
-        super().__init__(*columns, _RateColumn(), TimeRemainingColumn(), console=console)
+        columns += [_RateColumn(), TimeRemainingColumn()]
+        super().__init__(*columns, console=console, disable=not console.is_terminal)
         self._board = board
         self._bars = {
             digit: self.add_task(str(digit), start=False, total=epochs) for digit in digits
         }
 
     def get_renderables(self) -> Iterator[Table]:
+        """Yield the bars at the epochs that the board has now."""
         for digit, bar in getattr(self, "_bars", {}).items():
             epochs = self._board.epochs(digit)
             if epochs:
                 self.start_task(bar)  # once; later calls change nothing
             self.update(bar, completed=epochs)
         yield self.make_tasks_table(self.tasks)
-
-
-@contextmanager
-def digit_progress(
-    console: Console, board: Board, digits: Iterable[int], epochs: int
-) -> Iterator[None]:
-    """Show the epochs of each digit while the block runs, if the console is a terminal."""
-    if not console.is_terminal:
-        yield
-        return
-    with _DigitProgress(console, board, digits, epochs):
-        yield
 
 
 @contextmanager

@@ -30,8 +30,7 @@ class RBM:
 
     def to(self, device: str) -> "RBM":
         """Return the RBM on a device; itself if it is there already."""
-        parts = (self.weights, self.visible_biases, self.hidden_biases)
-        return RBM(*(part.to(device) for part in parts))
+        return RBM(*(part.to(device) for part in vars(self).values()))
 
 
 def visible_units(images: NDArray[np.uint8]) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hpoe.compute.progress import Board, digit_progress
+from hpoe.compute.progress import Board, DigitProgress
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_what_a_process_writes_another_reads(board: Board, tmp_path: Path) -> No
 def test_a_terminal_shows_the_epochs_of_each_digit_as_they_are_written(board: Board) -> None:
     console = terminal()
     board.show(0, 30)
-    with digit_progress(console, board, [0, 7, 8], 30):
+    with DigitProgress(console, board, [0, 7, 8], 30):
         board.show(7, 12)
     lines = shown(console).splitlines()
     for digit, epochs in ((0, "30/30"), (7, "12/30"), (8, "0/30")):
@@ -58,7 +58,7 @@ def test_a_terminal_shows_the_epochs_of_each_digit_as_they_are_written(board: Bo
 def test_where_there_is_no_terminal_nothing_is_shown(board: Board) -> None:
     console = Console(file=io.StringIO(), force_terminal=False, _environ={})
     ran = False
-    with digit_progress(console, board, [0, 1], 30):
+    with DigitProgress(console, board, [0, 1], 30):
         ran = True
     assert ran
     assert shown(console) == ""
@@ -68,6 +68,6 @@ def test_where_there_is_no_terminal_nothing_is_shown(board: Board) -> None:
 def test_errors_pass_through(board: Board, is_terminal: bool) -> None:
     console = Console(file=io.StringIO(), force_terminal=is_terminal, _environ={})
     error = ValueError("x")
-    with pytest.raises(ValueError, match="x") as caught, digit_progress(console, board, [0], 30):
+    with pytest.raises(ValueError, match="x") as caught, DigitProgress(console, board, [0], 30):
         raise error
     assert caught.value is error
