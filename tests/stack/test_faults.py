@@ -156,7 +156,7 @@ def test_a_service_killed_costs_no_training(
         finish_training(pipeline, running)
     finally:
         service.start()
-    assert "until `hpoe sync`" in pipeline.log()
+    assert "`hpoe sync` delivers them" in pipeline.log()
     check_delivered(services, pipeline, fault)
 
 
@@ -209,7 +209,7 @@ def test_a_full_volume_of_artifacts_costs_no_training(
         filler.write_bytes(bytes(2 * 2**20))
     longer(pipeline, 5)
     finish_training(pipeline, pipeline.start("dvc", "repro", "--single-item", STAGE))
-    assert "until `hpoe sync`" in pipeline.log()
+    assert "`hpoe sync` delivers them" in pipeline.log()
     filler.unlink()
     check_delivered(services, pipeline, "the volume of artifacts full")
     (stored,) = small_volume.rglob("params.yaml")

@@ -116,7 +116,7 @@ class Delivery:
         self._tracker = None
         self._warn(
             f"warning: {error}; the stage continues, its runs are kept in {self._state}/undelivered"
-            " until `hpoe sync` or a later stage delivers them"
+            " until the next stage or `hpoe sync` delivers them"
         )
         self._warn = lambda _: None  # only once
 
