@@ -125,24 +125,15 @@ def test_a_full_disk_is_reported_with_the_file_and_what_to_do(path: Path) -> Non
     assert listing(path.parent) == {"file.bin": b"old"}
 
 
-@pytest.mark.parametrize(
-    ("number", "says"),
-    [
-        (errno.ENOSPC, "the disk is full"),
-        (errno.EDQUOT, "the disk is full"),
-        (errno.EIO, "could not be written: Input/output error"),
-    ],
-)
 def test_a_fault_found_only_when_flushing_changes_nothing(
-    path: Path, monkeypatch: pytest.MonkeyPatch, number: int, says: str
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(_: int) -> None:
-        raise OSError(number, os.strerror(number))
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, "fsync", failing)
-    with pytest.raises(StorageError, match=says) as caught:
+    with pytest.raises(StorageError, match=r"file\.bin could not be written: Input/output error"):
         write_bytes(path, b"new")
-    assert str(path) in str(caught.value)
     assert listing(path.parent) == {"file.bin": b"old"}
 
 
@@ -170,13 +161,12 @@ def test_a_limit_on_the_size_of_files_is_reported_and_changes_nothing(path: Path
     assert listing(path.parent) == {"file.bin": b"old"}
 
 
-@pytest.mark.parametrize("mode", [0o555, 0o444], ids=["read-only", "not to be entered"])
-def test_a_folder_without_permission_to_write_is_reported(tmp_path: Path, mode: int) -> None:
+def test_a_folder_without_permission_to_write_is_reported(tmp_path: Path) -> None:
     """As the user nobody where the tests run as root, whom no mode keeps out."""
     folder = tmp_path / "folder"
     folder.mkdir()
     tmp_path.chmod(0o755)
-    folder.chmod(mode)
+    folder.chmod(0o555)
     drop = "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)"
     try:
         found = report(drop, "folder/file.bin", tmp_path)

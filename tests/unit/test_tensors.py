@@ -1,6 +1,5 @@
 """Tensor files: everything comes back, equal content gives equal bytes, damage is reported."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -72,40 +71,23 @@ def test_slices_and_transposes_come_back_as_they_look(tmp_path: Path) -> None:
         np.testing.assert_array_equal(load_tensors(tmp_path / "views", REMEDY)[0][name], view)
 
 
-def test_the_order_of_arrays_and_record_does_not_change_the_bytes(tmp_path: Path) -> None:
-    save_tensors(tmp_path / "one", arrays(), RECORD)
-    backwards = dict(reversed(arrays().items())), dict(reversed(RECORD.items()))
-    save_tensors(tmp_path / "other", *backwards)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
-
-
-def test_equal_content_gives_equal_bytes_in_any_process(tmp_path: Path) -> None:
+def test_equal_content_gives_equal_bytes_in_any_order_and_process(tmp_path: Path) -> None:
     """Of four processes with metadata in the order of a hash table, few would agree."""
     save_tensors(tmp_path / "here", arrays(), RECORD)
+    backwards = dict(reversed(arrays().items())), dict(reversed(RECORD.items()))
+    save_tensors(tmp_path / "backwards", *backwards)
+    assert (tmp_path / "backwards").read_bytes() == (tmp_path / "here").read_bytes()
     code = (
         "import sys; from pathlib import Path\n"
         "from hpoe.tensors import load_tensors, save_tensors\n"
         "arrays, record = load_tensors(Path(sys.argv[1]), '')\n"
         "save_tensors(Path(sys.argv[2]), arrays, record)\n"
     )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path / "here"), str(tmp_path / f"there{seed}")],
-            env={"PYTHONHASHSEED": str(seed)},
-        )
-        for seed in range(4)
-    ]
-    assert [process.wait(timeout=60) for process in processes] == [0] * 4
     for seed in range(4):
-        assert (tmp_path / f"there{seed}").read_bytes() == (tmp_path / "here").read_bytes()
-
-
-def test_a_file_is_a_plain_safetensors_file_with_one_entry_of_metadata(tmp_path: Path) -> None:
-    save_tensors(tmp_path / "file", arrays(), RECORD)
-    content = (tmp_path / "file").read_bytes()
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    assert list(header["__metadata__"]) == ["hpoe"]
-    assert json.loads(header["__metadata__"]["hpoe"]) == {**RECORD, "format": FORMAT}
+        there = tmp_path / f"there{seed}"
+        command = [sys.executable, "-c", code, str(tmp_path / "here"), str(there)]
+        subprocess.run(command, env={"PYTHONHASHSEED": str(seed)}, check=True, timeout=60)
+        assert there.read_bytes() == (tmp_path / "here").read_bytes()
 
 
 # Damage
@@ -136,12 +118,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        *(lambda content, length=length: content[:length] for length in (0, 1, 8, 40, -1)),
+        lambda _: b"",
         lambda _: b"text\n" * 100,
-        lambda content: content + b"x",
+        lambda content: content[:-1],
         lambda content: b"\xff" * 8 + content[8:],
-        lambda content: content[:8] + b"x" + content[9:],
         lambda content: content.replace(b"F64", b"X64"),
+        lambda _: save(arrays(), {"hpoe": "{"}),
     ],
 )
 def test_a_damaged_file_is_named(path: Path, damage: Callable[[bytes], bytes]) -> None:
@@ -149,25 +131,13 @@ def test_a_damaged_file_is_named(path: Path, damage: Callable[[bytes], bytes]) -
     assert "is damaged" in refusal(path)
 
 
-def test_a_folder_in_a_files_place_is_named(tmp_path: Path) -> None:
-    assert "is damaged" in refusal(tmp_path)
-
-
-@pytest.mark.parametrize("number", [FORMAT + 1, "1", None])
-def test_another_format_is_named_with_both_numbers(path: Path, number: object) -> None:
-    path.write_bytes(save(arrays(), {"hpoe": json.dumps({"format": number})}))
-    assert f"has format {number}, this hpoe reads format {FORMAT}" in refusal(path)
-
-
-@pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"hpoe": "[1]"}])
-def test_a_safetensors_file_of_another_program_is_refused(
-    path: Path, metadata: dict[str, str] | None
+@pytest.mark.parametrize(
+    ("metadata", "number"),
+    [({"hpoe": f'{{"format": {FORMAT + 1}}}'}, str(FORMAT + 1)), (None, "unknown")],
+    ids=["another version", "another program"],
+)
+def test_another_format_is_named_with_both_numbers(
+    path: Path, metadata: dict[str, str] | None, number: str
 ) -> None:
     path.write_bytes(save(arrays(), metadata))
-    assert "has format unknown" in refusal(path)
-
-
-@pytest.mark.parametrize("entry", ["{", ""])
-def test_a_record_that_is_not_json_is_damage(path: Path, entry: str) -> None:
-    path.write_bytes(save(arrays(), {"hpoe": entry}))
-    assert "is damaged" in refusal(path)
+    assert f"has format {number}, this hpoe reads format {FORMAT}" in refusal(path)

@@ -63,22 +63,6 @@ def test_every_task_has_its_result_on_either_node_with_one_thread(cluster: Any) 
     assert not any(watching for *_, watching in found)
 
 
-def wait_for(path: Path | None) -> Path | None:
-    deadline = time.monotonic() + SECONDS
-    while path is not None and not path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return path
-
-
-def test_results_come_while_others_are_still_worked_on(cluster: Any, tmp_path: Path) -> None:
-    signal_file = tmp_path / "first is here"
-    results = run_tasks(wait_for, [signal_file, None], 2, cluster.address)
-    assert next(results) is None
-    signal_file.touch()
-    assert list(results) == [signal_file]
-
-
 def test_workers_have_the_folder_of_the_process_that_hands_out_tasks(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

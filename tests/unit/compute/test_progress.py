@@ -62,12 +62,3 @@ def test_where_there_is_no_terminal_nothing_is_shown(board: Board) -> None:
         ran = True
     assert ran
     assert shown(console) == ""
-
-
-@pytest.mark.parametrize("is_terminal", [True, False])
-def test_errors_pass_through(board: Board, is_terminal: bool) -> None:
-    console = Console(file=io.StringIO(), force_terminal=is_terminal, _environ={})
-    error = ValueError("x")
-    with pytest.raises(ValueError, match="x") as caught, digit_progress(console, board, [0], 30):
-        raise error
-    assert caught.value is error

@@ -81,9 +81,3 @@ def test_any_bytes_are_an_array_or_refused(
         assert str(path) in str(error)  # noqa: PT017 - either outcome is right
     else:
         assert idx(found) == content
-
-
-@pytest.mark.parametrize(("name", "says"), [("gone", "No such file"), ("", "Is a directory")])
-def test_what_cannot_be_read_is_named(tmp_path: Path, name: str, says: str) -> None:
-    with pytest.raises(DataError, match=f"cannot be read: {says}"):
-        read_idx(tmp_path / name, 1)

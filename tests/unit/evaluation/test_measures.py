@@ -15,12 +15,10 @@ from hpoe.evaluation.measures import (
     confusion,
     error_rates,
     errors_by_digit,
-    labels_in,
     mean_curves,
     predict,
     read_curves,
     read_goodness,
-    scores_and_positions,
 )
 from hpoe.method.classifier import Fit
 from hpoe_recognition.logistic import LogisticNet
@@ -133,15 +131,6 @@ def test_calibration_counts_every_test_image_in_the_bin_of_its_highest_probabili
 
 
 # Predictions
-
-
-def test_labels_are_positions_among_the_digits_that_occur() -> None:
-    table = some_goodness(digits=(7, 3, 9))
-    assert labels_in(table) == [3, 7, 9]
-    scores, labels = scores_and_positions(table, "validation")
-    part = table[table["set"] == "validation"]
-    np.testing.assert_array_equal(scores, part[[f"score{n}" for n in range(4)]])
-    assert [[3, 7, 9][position] for position in labels] == part["label"].tolist()
 
 
 def opposite_fit() -> Fit:

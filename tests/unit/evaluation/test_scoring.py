@@ -6,11 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpoe.data.mnist import Mnist
-from hpoe.data.split import load_digit, save_digit, split
-from hpoe.errors import WeightsError
+from hpoe.data.split import load_digit, save_digit
 from hpoe.evaluation import scoring
-from hpoe.evaluation.scoring import LAYERS, SETS, labelled_images, score_names, score_network
+from hpoe.evaluation.scoring import LAYERS, SETS, labelled_images, score_network
 from hpoe.method.hierarchy import layer_goodness
 from hpoe.method.rbm import RBM, initial_state, visible_units
 from hpoe.method.recipe import Recipe
@@ -103,21 +101,3 @@ def test_neither_batches_nor_workers_change_the_scores(
     parts = score_network("tiny", split_folder, tmp_path / "models", 1, Versions())
     at = SHIFTS.index((0, 0))
     np.testing.assert_allclose(parts[0], whole[at], rtol=1e-6, atol=1e-6)
-
-
-def test_ten_digits_of_three_layers_have_30_scores_by_name(tmp_path: Path) -> None:
-    labels, blank = np.arange(30, dtype=np.uint8) % 10, np.zeros((30, 1, 1), np.uint8)
-    for digit, part in split(
-        Mnist(blank, labels, blank, labels), range(10), unsupervised=1, supervised=2, test=30
-    ):
-        save_digit(tmp_path, digit, part)
-    names = score_names(tmp_path)
-    assert len(set(names)) == len(names) == 30
-    assert names[:4] == ["digit0_layer1", "digit0_layer2", "digit0_layer3", "digit1_layer1"]
-
-
-@pytest.mark.usefixtures("hierarchies")
-def test_a_missing_model_is_told(split_folder: Path, tmp_path: Path) -> None:
-    weights_path(tmp_path / "models", "tiny", 2, 1).unlink()
-    with pytest.raises(WeightsError, match=r"layer2/1\.safetensors is missing"):
-        score_network("tiny", split_folder, tmp_path / "models", 1, Versions())

@@ -56,12 +56,6 @@ def test_the_same_params_are_one_combination() -> None:
     assert len(combinations([], [])) == 1
 
 
-def test_the_file_of_params_stays_as_it_was() -> None:
-    before = Path("params.yaml").read_bytes()
-    combinations(["h25"], ["seed=5,6"])
-    assert Path("params.yaml").read_bytes() == before
-
-
 @pytest.mark.parametrize(
     ("networks", "overrides", "message"),
     [

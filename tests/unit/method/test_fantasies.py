@@ -36,10 +36,3 @@ def test_after_no_step_a_chain_is_where_it_started() -> None:
     assert len(seen) == 3
     torch.testing.assert_close(seen[0], start)
     assert not torch.equal(seen[1], seen[2])
-
-
-def test_steps_asked_for_change_nothing_about_the_chain() -> None:
-    start = torch.rand(5, 4)
-    every = gibbs_chain(small(), start, [1, 2, 3], np.random.default_rng(7))
-    (last,) = gibbs_chain(small(), start, [3], np.random.default_rng(7))
-    torch.testing.assert_close(every[-1], last)

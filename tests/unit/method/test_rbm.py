@@ -23,7 +23,6 @@ from hpoe.method.rbm import (
     TrainingState,
     goodness,
     hidden_probabilities,
-    hidden_probabilities_and_goodness,
     initial_state,
     measure,
     visible_probabilities,
@@ -135,12 +134,6 @@ def test_goodness_of_real_size_is_within_a_millionth_of_float64() -> None:
     torch.testing.assert_close(goodness(rbm, v), goodness(double, v.double()), rtol=1e-6, atol=0)
 
 
-def test_goodness_of_a_batch_is_that_of_each_image_alone() -> None:
-    rbm, v = some_rbm(12, 7), some_images(30, 12)
-    alone = torch.cat([goodness(rbm, image[None]) for image in v])
-    torch.testing.assert_close(goodness(rbm, v), alone, rtol=1e-13, atol=1e-13)
-
-
 def test_the_gradient_of_goodness_is_the_statistics_of_the_positive_phase() -> None:
     rbm, v = some_rbm(5, 4), some_images(6, 5)
     tensors = rbm.weights, rbm.visible_biases, rbm.hidden_biases
@@ -167,17 +160,6 @@ def test_conditionals_are_ratios_of_enumerated_joint_probabilities(
     given_h = joint.T @ v / joint.sum(dim=0)[:, None]
     torch.testing.assert_close(hidden_probabilities(rbm, v), given_v, rtol=1e-10, atol=1e-13)
     torch.testing.assert_close(visible_probabilities(rbm, h), given_h, rtol=1e-10, atol=1e-13)
-
-
-def test_both_at_once_are_what_each_is_alone_and_change_nothing() -> None:
-    rbm, v = some_rbm(9, 5, dtype=torch.float32), some_images(8, 9).float()
-    before = [part.copy() for part in parts(rbm)], v.clone()
-    activity, good = hidden_probabilities_and_goodness(rbm, v)
-    assert torch.equal(activity, hidden_probabilities(rbm, v))
-    assert torch.equal(good, goodness(rbm, v))
-    assert torch.equal(v, before[1])
-    for part, old in zip(parts(rbm), before[0], strict=True):
-        np.testing.assert_array_equal(part, old)
 
 
 def test_scikit_learns_bernoulli_rbm_agrees() -> None:
@@ -290,38 +272,6 @@ def test_epochs_are_those_of_the_reference_in_fixed_order(
     assert state.epochs == 5
 
 
-class Witness(ContrastiveDivergence):
-    """Notes what each update is given."""
-
-    def __init__(self, state: TrainingState, recipe: Recipe) -> None:
-        super().__init__(state, recipe)
-        self.minibatches: list[Tensor] = []
-        self.momenta: list[float] = []
-        self.rates: list[float] = []
-
-    def update(
-        self, v0: Tensor, uniform: Tensor, *, learning_rate: float, momentum: float
-    ) -> Tensor:
-        self.minibatches.append(v0.clone())
-        self.momenta.append(momentum)
-        self.rates.append(learning_rate)
-        return super().update(v0, uniform, learning_rate=learning_rate, momentum=momentum)
-
-
-def test_the_papers_epoch_is_44_minibatches_of_100_and_momentum_starts_after_50_updates(
-    params: Params,
-) -> None:
-    h500 = params.networks["h500"].recipe
-    data = some_images(params.split.unsupervised_per_digit, 2).float()
-    witness = Witness(fresh(some_rbm(2, 1)), h500)
-    for epoch in range(2):
-        witness.epoch(data, np.random.default_rng(epoch), h500, epoch)
-    assert [len(minibatch) for minibatch in witness.minibatches] == [100] * 88
-    assert torch.equal(torch.cat(witness.minibatches), torch.cat([data, data]))
-    assert witness.momenta == [0.0] * 50 + [0.9] * 38
-    assert witness.rates == [0.1] * 88
-
-
 @pytest.mark.parametrize("sign", [-1e4, 1e4])
 def test_an_update_of_a_saturated_rbm_stays_finite_and_leaves_its_arguments_alone(
     recipe: Recipe, sign: float
@@ -427,27 +377,6 @@ def test_the_expected_statistics_are_those_of_all_hidden_states_by_their_probabi
         divergence.update(v0[None].float(), forced, learning_rate=1.0, momentum=0.0)
         found += share * increments(state)
     np.testing.assert_allclose(found, weight @ cd1_statistics(rbm, v0, h), rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_the_mean_statistics_of_many_samples_are_the_enumerated_expectation(
-    recipe: Recipe, seed: int
-) -> None:
-    """19 numbers, each within 6 standard errors: with another seed one fails in 10^7 runs."""
-    draws = 40_000
-    rbm, v0, h = some_rbm(4, 3, seed, scale=0.8), some_images(1, 4, seed)[0], all_states(3)
-    recipe = replace(recipe, weight_decay=0.0, minibatch_size=draws)
-    p_h0 = hidden_probabilities(rbm, v0[None])
-    weight = torch.where(h > 0, p_h0, 1 - p_h0).prod(dim=1).numpy()
-    statistics = cd1_statistics(rbm, v0, h)
-    mean = weight @ statistics
-    standard_error = np.sqrt(weight @ (statistics - mean) ** 2 / draws)
-    state = fresh(rbm)
-    uniform = torch.from_numpy(np.random.default_rng(seed).random((draws, 3), np.float32))
-    ContrastiveDivergence(state, recipe).update(
-        v0.float().expand(draws, -1), uniform, learning_rate=1.0, momentum=0.0
-    )
-    assert (np.abs(increments(state) - mean) < 6 * standard_error + 1e-5).all()
 
 
 @pytest.mark.slow

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from hpoe.registration.refusal import TrainedDigitNet, fit_digit_score, refused, usual_for
-from hpoe_recognition.arrays import from_arrays, to_arrays
-from hpoe_recognition.digit_score import CLIP, STRIDE, DigitScore, convolved, features
-from tests.unit.recognition.systems import LABELS, REFUSAL, edges, images, recogniser, system
+from hpoe_recognition.arrays import to_arrays
+from hpoe_recognition.digit_score import CLIP, STRIDE, convolved, features
+from tests.unit.recognition.systems import REFUSAL, edges, images, recogniser, system
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.sampled_from((1, 3, 5)))
@@ -79,11 +79,3 @@ def test_fitting_again_gives_the_same_score() -> None:
     first, second = (to_arrays(recogniser().digit_score, "") for _ in range(2))
     for name, array in first.items():
         np.testing.assert_array_equal(array, second[name])
-
-
-def test_a_score_comes_back_from_its_arrays() -> None:
-    score = recogniser().digit_score
-    back = from_arrays(DigitScore, to_arrays(score, "x/"), "x/")
-    of = system().evidence(images(5))
-    np.testing.assert_array_equal(back(of), score(of))
-    assert score.usual.goodness.shape == (len(LABELS), 3 * len(LABELS))

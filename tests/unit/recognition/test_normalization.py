@@ -76,25 +76,6 @@ def test_the_soft_choice_is_t_log_mean_exp(goodness: Scores, temperature: float)
     np.testing.assert_array_equal(goodness, before)
 
 
-@given(scores, temperatures, temperatures)
-def test_the_soft_choice_falls_as_the_temperature_rises(
-    goodness: Scores, one: float, other: float
-) -> None:
-    cold, hot = sorted((one, other))
-    rounding = slack(goodness, hot)
-    assert (soft_choice(goodness, hot) <= soft_choice(goodness, cold) + rounding).all()
-
-
-@given(scores, temperatures, st.integers(0, 5), st.floats(0, 1e5))
-def test_the_soft_choice_rises_with_the_goodness_of_any_version(
-    goodness: Scores, temperature: float, version: int, gain: float
-) -> None:
-    raised = goodness.copy()
-    raised[version % len(goodness)] += gain
-    rounding = slack(raised, temperature) + slack(goodness, temperature)
-    assert (soft_choice(raised, temperature) >= soft_choice(goodness, temperature) - rounding).all()
-
-
 @given(scores)
 def test_the_soft_choice_becomes_the_maximum_as_the_temperature_falls_to_zero(
     goodness: Scores,

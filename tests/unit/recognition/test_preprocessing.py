@@ -17,12 +17,10 @@ from hpoe.data.mnist import Mnist
 from hpoe_recognition.preprocessing import (
     as_mnist,
     centred,
-    darkness,
     ink_box,
     ink_is_light,
     stroke_thickness,
     with_usual_strokes,
-    working,
 )
 
 Bytes = NDArray[np.uint8]
@@ -275,26 +273,3 @@ def test_any_picture_gives_a_digit_and_no_warning(levels: Bytes) -> None:
         found = as_mnist(Image.fromarray(levels))
     assert found.shape == (28, 28)
     assert found.dtype == np.uint8
-
-
-@pytest.mark.parametrize("size", [(8, 4000), (4000, 8), (8, 8)])
-def test_pictures_of_extreme_shapes_give_a_digit(size: tuple[int, int]) -> None:
-    picture = Image.new("L", size, 255)
-    middle, thickness = (side // 2 for side in size), -(-max(size) // 40)
-    x, y = middle
-    picture.paste(0, (x, y, x + thickness, y + thickness))
-    assert as_mnist(picture).any()
-
-
-def test_inputs_are_not_modified(digits: Bytes) -> None:
-    picture = ImageOps.invert(drawn(digits[0]))
-    before = picture.tobytes()
-    as_mnist(picture)
-    assert picture.tobytes() == before
-    grey = working(picture)
-    dark = darkness(grey)
-    copies = grey.copy(), dark.copy()
-    ink_box(dark)
-    darkness(grey)
-    np.testing.assert_array_equal(grey, copies[0])
-    np.testing.assert_array_equal(dark, copies[1])

@@ -29,16 +29,6 @@ def test_scores_are_the_soft_choices_of_every_model_among_the_shifted_images() -
     np.testing.assert_allclose(of.scores(made), expected, atol=1e-4)
 
 
-def test_scores_of_several_networks_are_averaged() -> None:
-    one, two = system(0), system(1)
-    (a,), (b,) = one.networks.values(), two.networks.values()
-    both = type(one)(LABELS, {"a": a, "b": b}, ((0, 0),), 2.0, one.net, one.net)
-    v = unit_interval(images(4))
-    np.testing.assert_allclose(
-        both.scores(images(4)), (a.goodness(v) + b.goodness(v)) / 2, atol=1e-4
-    )
-
-
 def test_networks_of_deskewed_images_are_asked_about_deskewed_ones() -> None:
     plain, made = system(), images(7)
     (network,) = plain.networks.values()

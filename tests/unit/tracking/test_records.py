@@ -16,7 +16,6 @@ from hpoe.tracking.records import (
     Dataset,
     RunRecord,
     StageRecord,
-    execution_key,
     execution_uid,
     load_record,
     pipeline_record,
@@ -107,18 +106,6 @@ def test_other_files_do_not_matter(
     first = execution_uid(tmp_path, params, ONE)
     (project / name).write_text("changed\n")
     assert execution_uid(tmp_path, params, ONE) == first
-
-
-def test_code_that_moves_from_one_file_to_another_is_other_code(
-    project: Path, params: Params
-) -> None:
-    """Two modules that exchange their contents."""
-    before = execution_key(params)
-    one, other = project / "src/hpoe/method/rbm.py", project / "src/hpoe/data/idx.py"
-    texts = one.read_text(), other.read_text()
-    other.write_text(texts[0])
-    one.write_text(texts[1])
-    assert execution_key(params) != before
 
 
 # Records

@@ -18,11 +18,10 @@ from hpoe.method.rbm import (
     ContrastiveDivergence,
     EpochCurves,
     TrainingState,
-    hidden_probabilities,
     initial_state,
     measure,
 )
-from hpoe.method.recipe import Recipe, Schedule, learning_rate
+from hpoe.method.recipe import Recipe, Schedule
 from hpoe.settings import Settings
 from hpoe.training import gpu as batched
 from hpoe.training.checkpoints import Training, save_training
@@ -59,52 +58,7 @@ def some(rng: np.random.Generator, *shape: int) -> Tensor:
     return torch.from_numpy(rng.random(shape, np.float32))
 
 
-def undecided(uniform: Tensor, probabilities: Tensor) -> Tensor:
-    """Random numbers so near their probability that rounding might decide the state."""
-    return (uniform - probabilities).abs() < 1e-3
-
-
 # The reference, one digit at a time
-
-
-@pytest.mark.parametrize("schedule", ["constant", "constant_then_linear"])
-def test_with_the_same_random_numbers_hundreds_of_updates_are_the_references(
-    recipe: Recipe, schedule: Schedule
-) -> None:
-    """40 epochs of minibatches of 5, 5, 5, 5 and 3, momentum from the seventh update on.
-
-    A random number within 0.001 of its probability is 1, so that rounding decides no state.
-    """
-    recipe = replace(
-        recipe,
-        units=(HIDDEN, 1, 1),
-        epochs=40,
-        minibatch_size=5,
-        learning_rate_schedule=schedule,
-        momentum=0.9,
-        momentum_start=6,
-    )
-    rng, references = np.random.default_rng(0), states(recipe)
-    each = [ContrastiveDivergence(state, recipe) for state in references]
-    together = BatchedDivergence(states(recipe), recipe, "cpu")
-    data = some(rng, DIGITS, IMAGES, VISIBLE).round()
-    minibatches = torch.split(data, 5, dim=1)
-    updates = recipe.epochs * len(minibatches)
-    for number in range(updates):
-        v0 = minibatches[number % len(minibatches)]
-        uniform = some(rng, DIGITS, v0.shape[1], HIDDEN)
-        for u, v, state in zip(uniform, v0, references, strict=True):
-            u[undecided(u, hidden_probabilities(state.rbm, v))] = 1
-        rate, momentum = learning_rate(recipe, number, updates), 0.9 if number >= 6 else 0.0
-        errors = together.update(v0, uniform, learning_rate=rate, momentum=momentum)
-        expected = [
-            one.update(v, u, learning_rate=rate, momentum=momentum)
-            for one, v, u in zip(each, v0, uniform, strict=True)
-        ]
-        torch.testing.assert_close(errors, torch.stack(expected), rtol=1e-4, atol=0)
-    assert references[0].rbm.weights.abs().max() > 1  # they have learned
-    for found, reference in zip(together.states(0), references, strict=True):
-        assert_agree(found, reference)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "constant_then_linear"])
@@ -176,17 +130,6 @@ def test_with_its_own_random_numbers_what_is_learned_is_as_good(recipe: Recipe) 
         standard_error = np.sqrt((ours.var(ddof=1) + theirs.var(ddof=1)) / count)
         assert abs(ours.mean() - theirs.mean()) < 5 * standard_error
         assert standard_error < 0.1 * abs(theirs.mean())
-
-
-def test_a_digit_learns_the_same_whichever_digits_learn_beside_it(recipe: Recipe) -> None:
-    recipe = replace(recipe, units=(HIDDEN, 1, 1))
-    rng = np.random.default_rng(3)
-    data, uniform = some(rng, DIGITS, IMAGES, VISIBLE), some(rng, DIGITS, IMAGES, HIDDEN)
-    every = BatchedDivergence(states(recipe), recipe, "cpu")
-    alone = BatchedDivergence(states(recipe)[1:2], recipe, "cpu")
-    errors = every.epoch(data, uniform, 0)
-    torch.testing.assert_close(alone.epoch(data[1:2], uniform[1:2], 0), errors[1:2])
-    assert_agree(alone.states(1)[0], every.states(1)[1])
 
 
 # Tasks
@@ -267,14 +210,6 @@ def test_what_is_trained_is_kept_and_only_the_rest_is_trained(layer: list[Traini
     assert found[0] == replace(first, epochs_trained=0)
     assert (found[1].epochs_trained, found[1].trained_in) == (4, "second")
     assert [t.epochs_trained for t in train_here(layer).values()] == [0, 0]
-
-
-def test_digits_of_different_numbers_of_images_are_trained_all_the_same(
-    layer: list[TrainingTask],
-) -> None:
-    images = load_digit(layer[0].split, 1)
-    save_digit(layer[0].split, 1, replace(images, unsupervised=images.unsupervised[:8]))
-    assert [t.epochs_trained for t in train_here(layer).values()] == [4, 4]
 
 
 class Stopped(BaseException):
