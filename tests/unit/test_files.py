@@ -154,13 +154,6 @@ def report(before: str, path: str, folder: Path) -> str:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
-def test_a_limit_on_the_size_of_files_is_reported_and_changes_nothing(path: Path) -> None:
-    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
-    found = report(limit, "file.bin", path.parent)
-    assert found == "file.bin could not be written: File too large\n"
-    assert listing(path.parent) == {"file.bin": b"old"}
-
-
 def test_a_folder_without_permission_to_write_is_reported(tmp_path: Path) -> None:
     """As the user nobody where the tests run as root, whom no mode keeps out."""
     folder = tmp_path / "folder"

@@ -37,16 +37,10 @@ def test_the_four_files_are_read_as_images_and_labels(folder: Path) -> None:
     assert found.test_labels.tobytes() == (folder / TEST_LABELS).read_bytes()[8:]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "says"),
-    [
-        (LABELS, idx(5), "train-.*: 6 images but 5 labels"),
-        (TEST_IMAGES, idx(5, 3, 2), "t10k-.*: 5 images but 4 labels"),
-    ],
-)
-def test_images_without_labels_are_refused(
-    folder: Path, name: str, content: bytes, says: str
-) -> None:
-    (folder / name).write_bytes(content)
-    with pytest.raises(DataError, match=says):
+def test_images_without_labels_are_refused(folder: Path) -> None:
+    (folder / TEST_IMAGES).write_bytes(idx(5, 3, 2))
+    with pytest.raises(DataError, match=r"t10k-.*: 5 images but 4 labels"):
+        load(folder)
+    (folder / LABELS).write_bytes(idx(5))
+    with pytest.raises(DataError, match=r"train-.*: 6 images but 5 labels"):
         load(folder)

@@ -116,7 +116,7 @@ def test_gradient_ascent_is_eq_9_with_autograds_gradient(classes: int, scores: i
         np.testing.assert_allclose(net.log_probabilities(values), log_p.numpy(), atol=1e-9)
 
 
-@pytest.mark.parametrize("classes", [2, 3, 10])
+@pytest.mark.parametrize("classes", [2, 10])
 def test_logistic_regression_is_scikit_learns_on_standardised_scores(classes: int) -> None:
     values, labels = some_examples(classes, 6)
     for c, net in logistic_regression(values, labels, [0.01, 1.0]):
@@ -152,15 +152,6 @@ def test_the_value_chosen_is_the_best_on_the_validation_half(
     assert found.chosen == best
     assert found.validation_loss == pytest.approx(losses[best], rel=1e-10)
     np.testing.assert_allclose(found.validation_net.weights, nets[best].weights, rtol=1e-10)
-
-
-def test_among_equal_errors_the_lower_log_loss_is_chosen(tiny: Classifier) -> None:
-    """Two scores that separate the classes widely: no errors at any C, but surer at a large one."""
-    labels = np.arange(40) % 2
-    values = np.where(labels, 1000.0, 10.0)[:, None] + np.random.default_rng(0).normal(size=(40, 2))
-    found = fit(*fit_method("logistic_regression", tiny), (values, labels), (values, labels))
-    assert found.validation_loss[0] == 0
-    assert found.chosen == 10.0
 
 
 @both_methods

@@ -80,10 +80,3 @@ def test_every_picture_is_drawn_and_equal_inputs_give_equal_bytes(count: int) ->
         for _ in range(2)
     )
     assert first == second
-
-
-def test_the_extreme_weight_is_told_with_its_sign() -> None:
-    weights = np.zeros((18, 4, 4), np.float32)
-    weights[7, 2, 2] = -4.25
-    figure = paper_figures.fields({"net": weights}, 3)
-    assert any("net \N{MINUS SIGN}4.2" in text.get_text() for text in figure.texts)

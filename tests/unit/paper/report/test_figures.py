@@ -1,7 +1,6 @@
 """The report's own figures: what they say is computed from what they show."""
 
 import numpy as np
-import pytest
 from matplotlib.figure import Figure
 
 from hpoe.paper.report import figures as report_figures
@@ -45,12 +44,3 @@ def test_the_ablation_ends_at_what_validation_likes_best() -> None:
     figure = report_figures.ablation(ladders)
     assert title(figure).startswith("From 1.50 to 1.00 % test error")
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == list(errors)
-
-
-def test_sizes_are_told_by_the_least_and_the_most_images() -> None:
-    figure = report_figures.errors_by_images({50: rates(0.065, 0.07), 4400: rates(0.015, 0.02)})
-    assert title(figure) == "50 images per digit: 6.5 %; 4,400: 1.5 % test error"
-    validation, test = figure.axes[0].lines
-    drawn = [np.asarray(line.get_ydata(), float) for line in (validation, test)]
-    assert drawn[0] == pytest.approx([7.0, 2.0])
-    assert drawn[1] == pytest.approx([6.5, 1.5])
