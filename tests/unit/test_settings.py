@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import joblib
 import pytest
 
 from hpoe.errors import SettingsError
@@ -28,16 +27,6 @@ def put(monkeypatch: pytest.MonkeyPatch, place: str, variable: str, text: str) -
         monkeypatch.setenv(variable, text)
     else:
         Path(".env").write_text(f"{variable}={text}\n")
-
-
-def test_by_default_all_cores_work_and_state_is_beside_the_repository() -> None:
-    settings = load_settings()
-    assert settings.workers == joblib.cpu_count()
-    assert settings.state_dir == Path(".hpoe")
-    assert (settings.device, settings.ray_address, settings.mnist_dir) == ("cpu", None, None)
-    assert (settings.serve_host, settings.serve_port) == ("127.0.0.1", 5001)
-    assert settings.serve_max_body_bytes == 67_108_864
-    assert settings.tracking_uri == ""
 
 
 @places

@@ -1,8 +1,6 @@
 """Progress: what workers write is what is shown, and only where a terminal shows it."""
 
 import io
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -33,16 +31,6 @@ def test_a_new_board_begins_at_zero_with_a_number_per_class(tmp_path: Path) -> N
         for label in labels:
             board.show(label, 17 + label)
         assert [board.epochs(label) for label in labels] == [17 + label for label in labels]
-
-
-def test_what_a_process_writes_another_reads(board: Board, tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from hpoe.compute.progress import Board;"
-        "Board(Path(sys.argv[1])).show(7, 42)"
-    )
-    path = tmp_path / "state" / "progress"
-    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
-    assert board.epochs(7) == Board(path).epochs(7) == 42
 
 
 def test_a_terminal_shows_the_epochs_of_each_digit_as_they_are_written(board: Board) -> None:

@@ -11,8 +11,6 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -130,11 +128,6 @@ def picture(axes: Axes) -> NDArray[Any]:
     return np.asarray(axes.images[0].get_array())
 
 
-def values(line: Line2D) -> NDArray[np.float64]:
-    """A line's x and y, a row each."""
-    return np.array([line.get_xdata(), line.get_ydata()], np.float64)
-
-
 def test_each_digits_receptive_fields_are_drawn_in_its_row_positive_weights_white() -> None:
     fields = some_fields()
     fields[4][2, 3, 1] = -6.125
@@ -217,13 +210,3 @@ def test_confusions_are_written_in_their_cells_and_only_errors_are_coloured() ->
     assert cells.get_clim() == (0, 17)
     assert figure.get_suptitle() == "27 of 9,027 digits are taken for another (0.30 %)"
     assert figure.texts[-1].get_text() == "Most often a 4 is taken for a 6: 17 times"
-
-
-def test_calibration_is_drawn_with_its_intervals_and_told_in_the_title() -> None:
-    figure = figures.calibration(**some_calibration())
-    upper, lower = figure.axes
-    assert figure.get_suptitle() == "Mean confidence 86.00 %, accuracy 96.00 % on the test images"
-    (points,) = [line for line in upper.lines if line.get_marker() == "o"]
-    np.testing.assert_allclose(values(points), [[0.5, 0.9], [0.6, 1.0]])
-    heights = [each.get_height() for each in lower.patches if isinstance(each, Rectangle)]
-    assert heights == [10, 90]

@@ -8,6 +8,7 @@ import pytest
 
 from hpoe.data.split import load_digit
 from hpoe.evaluation import scoring
+from hpoe.evaluation.refitting import chosen_versions
 from hpoe.evaluation.scoring import LAYERS, SETS, labelled_images, score_network
 from hpoe.method.hierarchy import layer_goodness
 from hpoe.method.rbm import RBM, initial_state, visible_units
@@ -83,3 +84,13 @@ def test_neither_batches_nor_workers_change_the_scores(
     parts = score_network("tiny", split_folder, tmp_path / "models", 1, Versions())
     at = SHIFTS.index((0, 0))
     np.testing.assert_allclose(parts[0], whole[at], rtol=1e-6, atol=1e-6)
+
+
+def test_choices_are_counted_for_an_images_own_models_and_the_others() -> None:
+    rng = np.random.default_rng(0)
+    scores, own = rng.standard_normal((3, 40, 6)), rng.random((40, 6)) < 0.3
+    found = chosen_versions(scores, own)
+    for row, models in zip(found, (own, ~own), strict=True):
+        picked = [scores[:, n, m].argmax() for n, m in zip(*np.nonzero(models), strict=True)]
+        expected = [np.mean(np.array(picked) == version) for version in range(3)]
+        np.testing.assert_allclose(row, expected)

@@ -1,19 +1,16 @@
 """A sweep's combinations, their refusals, and which digits they share."""
 
 import re
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from hpoe.compute.progress import Board
 from hpoe.errors import HpoeError, ParamsError
 from hpoe.execution import sweep as sweeping
 from hpoe.execution.grid import combinations
-from hpoe.execution.sweep import Chain, CombinationResult, result_table, train_chain
-from hpoe.method.recipe import Recipe
-from hpoe.params import Network, Params, load_params
+from hpoe.execution.sweep import CombinationResult, result_table
+from hpoe.params import Params, load_params
 from hpoe.settings import Settings
 
 EPOCHS = "networks.default.epochs"
@@ -111,20 +108,6 @@ def test_combinations_share_the_digits_that_are_trained_alike(
     assert shared("train=[default,h25]") == 10
     assert shared("split.digits=[1,2,3]") == 3
     assert not set(all_of) & set(chains_of(base, tmp_path, tmp_path))
-
-
-def test_a_chain_trains_three_layers_into_the_store_and_leaves_nothing_else(
-    tmp_path: Path, split_folder: Path, recipe: Recipe
-) -> None:
-    params = load_params()
-    small = params.model_copy(update={"networks": {"default": Network(**asdict(recipe))}})
-    Board.create(tmp_path / "board", range(10))
-    layers = next(iter(chains_of(small, split_folder, tmp_path).values()))
-    assert isinstance(layers, tuple)
-    before = set(Path.cwd().iterdir())
-    assert train_chain(Chain(7, layers)) == 7
-    assert len(list((tmp_path / "state/digits").glob("*.safetensors"))) == 3
-    assert set(Path.cwd().iterdir()) == before
 
 
 def test_the_table_shows_the_fewest_validation_errors_first() -> None:

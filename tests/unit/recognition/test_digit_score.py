@@ -37,13 +37,6 @@ def test_the_served_net_answers_as_the_fitted_one() -> None:
     )
 
 
-def test_features_of_an_image_do_not_depend_on_the_others() -> None:
-    score, of = recogniser().digit_score, system()
-    together = score.usual.features(of.evidence(images(8)))
-    alone = score.usual.features(of.evidence(images(8)[3:4]))
-    np.testing.assert_allclose(together[3:4], alone, atol=1e-4)
-
-
 def test_features_of_the_digits_it_was_fitted_on_are_standardised() -> None:
     of = system()
     digits = of.evidence(images(200, 1))

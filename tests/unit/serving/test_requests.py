@@ -99,17 +99,3 @@ def test_another_table_or_type_is_refused(
 def test_what_is_no_image_to_explain_is_refused(content: object, part: str) -> None:
     with pytest.raises(RequestError, match=part):
         image_in(json.dumps(content).encode(), JSON)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        records("YQ==", "Yg=="),
-        split(data=[["YQ=="], ["Yg=="]]),
-        {"instances": ["YQ==", "Yg=="]},
-        {"inputs": ["YQ==", "Yg=="]},
-    ],
-    ids=lambda content: next(iter(content)),
-)
-def test_all_four_json_forms_have_the_texts_in_order(content: object) -> None:
-    assert images_in(json.dumps(content).encode(), JSON, 2) == ["YQ==", "Yg=="]
