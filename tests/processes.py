@@ -33,6 +33,16 @@ def wait_until(condition: Callable[[], bool], seconds: float = 120, pause: float
         time.sleep(pause)
 
 
+def alive_in_session(leader: int) -> list[psutil.Process]:
+    """Return the processes of a session that have not ended."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
 @dataclass
 class Launched:
     """A process with a folder of its own, where its output is kept in `log`."""

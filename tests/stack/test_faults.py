@@ -18,7 +18,7 @@ import pytest
 from hpoe.tracking.delivery import deliver_kept
 from hpoe.tracking.records import load_record
 from hpoe.tracking.store import Tracker
-from tests.pipeline.project import SMALL, TINY, Project
+from tests.pipeline.project import LONG_STAGE, Project
 from tests.processes import wait_until
 from tests.serving.running import Server
 from tests.stack.champions import (
@@ -38,8 +38,6 @@ pytestmark = pytest.mark.slow
 WRITERS = 10
 SECONDS_DOWN = float(os.environ.get("FAULT_SECONDS", "2"))
 at_length = pytest.mark.skipif("FAULT_SECONDS" not in os.environ, reason="make test-faults")
-LONGER = {**TINY, "units": [60, 15, 10], "minibatch_size": 5, "epochs": 150}
-STAGE = "train_layer1@longer"
 
 
 @pytest.fixture(autouse=True)
@@ -57,26 +55,15 @@ def pipeline(project: Project, services: Services) -> Project:
         "MLFLOW_TRACKING_URI": services.gateway.uri,
         "HPOE_CHECKPOINT_SECONDS": "0.02",
     }
-    longer(project, 1)
+    project.choose_longer(1)
     project.repro("split")
     return project
 
 
-def longer(project: Project, seed: int) -> None:
-    """Set the project to a training of some seconds that no store has yet."""
-    project.change(
-        seed=seed,
-        train=["longer"],
-        networks={"longer": LONGER},
-        classifier={**SMALL["classifier"], "networks": ["longer"]},
-    )
-
-
 def start_training(project: Project) -> "subprocess.Popen[str]":
     """Start to train a layer, and return once two of its digits are trained."""
-    running = project.start("dvc", "repro", "--single-item", STAGE)
-    wait_until(lambda: project.log().count(" trained: ") > 1 or running.poll() is not None)
-    assert running.poll() is None, project.log()
+    running = project.start("dvc", "repro", "--single-item", LONG_STAGE)
+    project.wait(running, lambda: project.log().count(" trained: ") > 1)
     return running
 
 
@@ -146,7 +133,7 @@ def test_postgres_killed_while_ten_stages_deliver(services: Services, tmp_path: 
 def test_a_service_killed_costs_no_training(
     services: Services, pipeline: Project, name: str, fault: str, *, at_start: bool
 ) -> None:
-    longer(pipeline, 2 if at_start else 3)
+    pipeline.choose_longer(2 if at_start else 3)
     service = getattr(services, name).service
     if at_start:
         service.kill()
@@ -163,7 +150,7 @@ def test_a_service_killed_costs_no_training(
 def test_the_network_cut_during_training_costs_no_training(
     services: Services, pipeline: Project
 ) -> None:
-    longer(pipeline, 4)
+    pipeline.choose_longer(4)
     with Wire(services.gateway.port) as wire:
         pipeline.environment["MLFLOW_TRACKING_URI"] = wire.uri
         running = start_training(pipeline)
@@ -207,8 +194,8 @@ def test_a_full_volume_of_artifacts_costs_no_training(
     filler = small_volume / "filler"
     with pytest.raises(OSError, match="No space left"):
         filler.write_bytes(bytes(2 * 2**20))
-    longer(pipeline, 5)
-    finish_training(pipeline, pipeline.start("dvc", "repro", "--single-item", STAGE))
+    pipeline.choose_longer(5)
+    finish_training(pipeline, pipeline.start("dvc", "repro", "--single-item", LONG_STAGE))
     assert "`hpoe sync` delivers them" in pipeline.log()
     filler.unlink()
     check_delivered(services, pipeline, "the volume of artifacts full")
