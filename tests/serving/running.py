@@ -16,9 +16,7 @@ from typing import Any
 
 import psutil
 
-from tests.processes import Launched, at_work
-from tests.processes import free_port as free_port
-from tests.processes import wait_until as wait_until
+from tests.processes import Launched, at_work, free_port
 from tests.serving.stand_in import answer
 
 JSON = {"Content-Type": "application/json"}
