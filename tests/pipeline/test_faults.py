@@ -99,21 +99,10 @@ def test_a_truncated_file_is_named_in_one_sentence(
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"seeed": 1}, "seeed is not a known key"),
-        ({"seed": -1}, "seed is -1: input should be greater than or equal to 0"),
-        ({"train": ["h9"]}, "train names 'h9', which networks lacks"),
-    ],
-)
-def test_wrong_params_are_one_sentence_before_anything_runs(
-    project: Project, changes: dict[str, object], sentence: str
-) -> None:
+def test_wrong_params_are_one_sentence_before_anything_runs(project: Project) -> None:
     before = project.params()
-    project.change(**changes)
+    project.change(seeed=1)
     output = project.run("hpoe", "check", expect=1)
-    assert output.startswith("error: params.yaml: ")
-    assert sentence in output
+    assert output.startswith("error: params.yaml: seeed is not a known key")
     assert output.count("\n") == 1
     project.write_params(before)

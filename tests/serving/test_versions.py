@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -132,43 +133,47 @@ def test_copies_of_versions_are_removed_also_when_copying_fails(
     assert not list(copies.iterdir())
 
 
-def test_killed_workers_are_replaced_and_their_requests_answered(server: Server) -> None:
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory, registry: str) -> Iterator[Server]:
+    """A running server of one version, with two workers."""
+    server = Server(tmp_path_factory.mktemp("steady"), registry)
+    yield server.start("--workers", "2")
+    server.kill()
+
+
+def test_killed_workers_are_replaced_and_their_requests_answered(steady: Server) -> None:
     """SOAK_SECONDS=60 for the long run."""
-    server.start("--workers", "2")
     end = time.monotonic() + SECONDS
-    with asking(server, CLIENTS) as seen:
+    with asking(steady, CLIENTS) as seen:
         while time.monotonic() < end:
-            killed = server.workers()[0]
+            killed = steady.workers()[0]
             killed.kill()
-            wait_until(lambda: killed not in server.workers() and len(server.workers()) == 2)  # noqa: B023
-            assert server.post({"inputs": [image(1)]}).status == 200
+            wait_until(lambda: killed not in steady.workers() and len(steady.workers()) == 2)  # noqa: B023
+            assert steady.post({"inputs": [image(1)]}).status == 200
     assert set(seen) == {"answered"}, seen
     assert seen["answered"] > CLIENTS
-    assert server.end() == 0
-    assert "trace" not in server.log().lower()
+    assert "trace" not in steady.log().lower()
 
 
 def test_a_request_that_kills_two_workers_is_refused_and_others_are_answered(
-    server: Server,
+    steady: Server,
 ) -> None:
-    server.start("--workers", "2")
-    with asking(server, CLIENTS) as seen:
-        refused = server.post({"inputs": [image(1, milliseconds=DEADLY)]})
+    with asking(steady, CLIENTS) as seen:
+        refused = steady.post({"inputs": [image(1, milliseconds=DEADLY)]})
     assert (refused.status, refused.json()["error_code"]) == (500, "INTERNAL_SERVER_ERROR")
     assert set(seen) == {"answered"}, seen
-    assert "were killed, one after the other" in server.log()
+    assert "were killed, one after the other" in steady.log()
 
 
-def test_workers_end_when_the_server_is_killed_even_while_they_answer(server: Server) -> None:
-    server.start("--workers", "2")
-    assert server.process is not None
-    connection, workers = server.connect(), server.workers()
-    assert len(workers) == 2
+def test_workers_end_when_the_server_is_killed_even_while_they_answer(steady: Server) -> None:
+    assert steady.process is not None
+    wait_until(lambda: len(steady.workers()) == 2)
+    connection, workers = steady.connect(), steady.workers()
     body = json.dumps({"inputs": [image(1, milliseconds=2000)]})
     connection.request("POST", "/invocations", body, dict(JSON))
     time.sleep(0.5)
-    server.process.kill()
-    server.process.wait()
+    steady.process.kill()
+    steady.process.wait()
     assert psutil.wait_procs(workers, timeout=30)[1] == []
     connection.close()
 
