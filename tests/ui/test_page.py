@@ -282,7 +282,7 @@ def test_without_a_connection_a_sentence_says_so_and_the_next_stroke_tries_again
 
 
 def test_an_answer_that_comes_late_is_ignored(visit: Visit, server: StandIn) -> None:
-    late, new = Reply(2).hold(), Reply(3).hold()
+    late, new = Reply(2, held=True), Reply(3, held=True)
     server.will(Reply(1), late, new)
     visit.ask(DOT)
     expect(status(visit)).to_contain_text("Digit 1")
