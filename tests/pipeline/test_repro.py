@@ -129,21 +129,10 @@ def test_every_digit_run_has_one_point_per_epoch_of_every_curve(built: Project) 
         assert dataset.dataset.digest in digests
 
 
-def test_a_second_repro_runs_no_stage(built: Project) -> None:
+def test_a_second_repro_runs_no_stage_and_the_results_are_shown(built: Project) -> None:
     assert built.repro() == []
-
-
-@pytest.mark.parametrize(
-    ("command", "shown"),
-    [
-        (("dvc", "dag"), "train_layer1@default"),
-        (("dvc", "metrics", "show"), "test_error_rate"),
-        (("dvc", "plots", "show"), "index.html"),
-        (("hpoe", "summary"), "soft shifts"),
-    ],
-)
-def test_the_results_are_shown(built: Project, command: tuple[str, ...], shown: str) -> None:
-    assert shown in built.run(*command)
+    assert "soft shifts" in built.run("hpoe", "summary")
+    assert "index.html" in built.run("dvc", "plots", "show")
 
 
 def test_the_commands_of_the_readme_do_what_it_says(built: Project) -> None:
