@@ -26,9 +26,9 @@ from hpoe_recognition.recogniser import Recogniser
 EVERY = 5
 """Every fifth test image is enough to estimate the share that is refused."""
 IMAGES_PER_CALL = 500
-"""Validation images that a process of the package recognises at a time."""
+"""Validation images per request to a worker process."""
 IMAGES_TO_ANSWER = 100
-"""Validation images that the package answers as it answers a client."""
+"""Number of validation images for which the package's full answers are checked."""
 
 
 @report_errors
@@ -105,7 +105,7 @@ def _check_package(
     if differing:
         raise RegistryError(
             f"the package of version {package.version} classifies {differing} validation images "
-            "otherwise than the evaluation: it is not promoted; run `dvc repro --force register`"
+            "differently from the evaluation: it is not promoted; run `dvc repro --force register`"
         )
 
 
@@ -118,7 +118,7 @@ def _refused_share(recogniser: Recogniser, workers: int) -> float:
 
 
 def _tags(running: Stage, metrics: dict[str, float]) -> dict[str, str]:
-    """Return what links the version to its run, and what a table of versions shows."""
+    """Return the version's tags: the link to its run, and the columns of `hpoe models`."""
     pipeline = running.pipeline
     return {
         "networks": ", ".join(running.params.classifier.networks),

@@ -97,7 +97,7 @@ class System:
 
 @dataclass(frozen=True)
 class Recogniser:
-    """A system that also says how typical an image is, and whether it looks like a digit."""
+    """A system with typicality and a digit score."""
 
     system: System
     typical: NDArray[np.float64]

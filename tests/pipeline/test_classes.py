@@ -45,7 +45,10 @@ def served(
     project.change(split={**SMALL["split"], "digits": labels}, **SMALLEST)
     output = project.run("dvc", "repro")
     if request.param == "two digits":
-        assert "version 1 stays the champion: it alone knows 1, 2, 3, 4, 5, 6, 8" in output
+        assert (
+            "version 1 stays the champion: only the champion knows the classes 1, 2, 3, 4, 5, 6, 8"
+            in output
+        )
         project.run("hpoe", "promote", "2")
     images = load_digit(project.root / "data/split", 7).test
     registry = f"sqlite:///{project.root}/mlruns/mlflow.db"

@@ -60,7 +60,7 @@ def test_promote_and_rollback_move_the_champion_by_one_command_each(registered: 
     assert champion_of(registered) == "2"
     assert "version 1 is the champion again" in registered.run("hpoe", "rollback")
     assert champion_of(registered) == "1"
-    assert "nothing to go back to" in registered.run("hpoe", "rollback", expect=1)
+    assert "no previous champion to restore" in registered.run("hpoe", "rollback", expect=1)
     assert "it has 1, 2" in registered.run("hpoe", "promote", "9", expect=1)
 
 

@@ -62,7 +62,7 @@ def test_runs_points_versions_aliases_and_predictions_arrive_once(
     assert len(versions(services.mlflow.uri)) == 2
     rows = services.postgres.query("SELECT count(*) FROM metrics")
     output = push(embedded, services)
-    assert output == f"0 of {len(here)} runs pushed, the others were there\n"
+    assert output == f"0 of {len(here)} runs pushed; the others were already there\n"
     assert services.postgres.query("SELECT count(*) FROM metrics") == rows
     assert len(versions(services.mlflow.uri)) == 2
     assert_the_same_model(embedded, services, tmp_path)

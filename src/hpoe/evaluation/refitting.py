@@ -30,7 +30,7 @@ class RefitResult:
 
 
 def fit_method(method: Method, params: Classifier) -> tuple[FitMethod, Sequence[float]]:
-    """Return a method with its settings, and the values of its free number, ascending."""
+    """Return a method with its settings, and the values of its hyperparameter, ascending."""
     ascent = params.gradient_ascent
     methods: dict[Method, tuple[FitMethod, Sequence[float]]] = {
         "gradient_ascent": (

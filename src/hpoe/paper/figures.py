@@ -154,7 +154,7 @@ def reconstructions(
     canvas = np.concatenate([np.pad(line, ((0, 4 * GAP), (0, 0))) for line in lines])
     figure, axes = around_canvas(
         canvas[: -4 * GAP],
-        f"The other digit's model errs by {told} squared",
+        f"Squared reconstruction error by the other digit's model: {told}",
         f"In each block the images in the middle, above them as the model of the {first}s, below "
         f"as that of the {second}s",
     )
@@ -182,7 +182,7 @@ def scatter(
     told = " and ".join(f"{count} in layer {layer}" for layer, count in wrong.items())
     figure = plain_figure(
         (WIDTH, 4.6),
-        f"On the wrong side of a line: {told}, of {len(labels):,} {pair[0]}s and {pair[1]}s",
+        f"On the wrong side of the line: {told}, of {len(labels):,} {pair[0]}s and {pair[1]}s",
         "Validation images by their goodness under two models; the line is logistic regression's",
     )
     for axes, (layer, scores) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):

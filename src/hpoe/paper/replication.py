@@ -91,7 +91,7 @@ def replicate(
     root: Path,
     say: Callable[[str], None],
 ) -> None:
-    """Run experiments beside the working tree, all if no names are given; keep small results.
+    """Run experiments in a copy of the repository, all if none are named; keep small results.
 
     Without USPS, section 6 is run on MNIST alone.
 

@@ -29,7 +29,7 @@ NO_VARIANCE = 1e-12
 
 @dataclass(frozen=True)
 class Key:
-    """What keys the random numbers of a model, besides layer, purpose and epoch."""
+    """Key of a model's random numbers, in addition to layer, purpose and epoch."""
 
     seed: int
     model: str

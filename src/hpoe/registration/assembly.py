@@ -65,7 +65,7 @@ def assemble(
 def teach_refusal(
     system: System, split: Path, params: Refusal, seed: int, workers: int
 ) -> Recogniser:
-    """Fit what says how typical an image is, and whether it looks like a digit.
+    """Fit typicality and the digit score.
 
     The digit score is fitted on the supervised set's first half and some unsupervised images, as
     they are and redrawn, against outliers made from that half; its threshold on the other half.

@@ -43,13 +43,13 @@ def push(configured_uri: str, report: Callable[[str], None]) -> None:
     with translate_errors(configured_uri):
         copy = _Copy(tracker, configured_uri)
         copied, all_runs = copy.runs()
-        report(f"{copied} of {all_runs} runs pushed, the others were there")
+        report(f"{copied} of {all_runs} runs pushed; the others were already there")
         for line in copy.versions():
             report(line)
 
 
 class _Copy:
-    """One copying; it knows each run's id on both sides."""
+    """One copy operation, with the ids of each run on both sides."""
 
     def __init__(self, tracker: Tracker, uri: str) -> None:
         from mlflow import MlflowClient

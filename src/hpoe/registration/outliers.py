@@ -1,7 +1,7 @@
-"""Outliers that the digit score is fitted against: figures that are no digits, made from digits.
+"""Outliers that the digit score is fitted against: figures that are not digits, made from digits.
 
-Each kind destroys what makes a digit and keeps the rest: pen, stroke width, size, place. The kinds
-differ from those that refusal is tested on (letters, shapes, strokes, symbols, noise).
+Each kind destroys the shape of a digit but keeps its pen, stroke width, size and position. The
+kinds differ from those that refusal is tested on (letters, shapes, strokes, symbols, noise).
 
 Shapes: N images of R rows and C columns, uint8.
 """

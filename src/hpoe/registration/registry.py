@@ -127,7 +127,7 @@ class Registry:
             status = error.get_http_status_code()
             if status in (400, 404):
                 raise _no_champion(self.uri) from None
-            if status == 403:  # where logins are needed, MLflow answers this in both cases
+            if status == 403:  # with logins, MLflow gives the same answer in both cases
                 raise RegistryError(
                     f"{NAME} cannot be fetched from {self.uri}: it has no model {NAME} with the "
                     f"alias {CHAMPION}, or does not let this login see it"
@@ -189,9 +189,7 @@ class Registry:
         """
         history = self._history()
         if len(history) < 2:
-            raise RegistryError(
-                f"{NAME} has had no champion before this one: nothing to go back to"
-            )
+            raise RegistryError(f"{NAME} has no previous champion to restore")
         self._check(history[-2])
         self._client.set_registered_model_alias(NAME, CHAMPION, str(history[-2]))
         self._remember(history[:-1])
@@ -247,7 +245,7 @@ def existing_registry(configured_uri: str) -> Registry:
 
     Raises:
         RegistryError: there is no embedded store yet.
-        TrackingError: the address is none of a store, or the server does not answer.
+        TrackingError: the address is not that of a tracking store, or the server does not answer.
     """
     check_address(configured_uri)
     if not configured_uri and not (STORE / "mlflow.db").exists():

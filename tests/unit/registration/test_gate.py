@@ -54,7 +54,7 @@ def test_only_images_in_both_tables_count() -> None:
 def test_a_candidate_that_lacks_a_class_of_the_champion_does_not_pass() -> None:
     verdict = judge(table([False] * 8), table([False] * 10), 0.05)
     assert not verdict.passes
-    assert verdict.reason == "it alone knows 8, 9"
+    assert verdict.reason == "only the champion knows the classes 8, 9"
 
 
 def test_without_a_common_image_there_is_no_verdict() -> None:
