@@ -41,7 +41,9 @@ def test_a_candidate_that_is_significantly_worse_does_not_pass() -> None:
     verdict = judge(table([True] * 10 + [False] * 4990), champion, 0.05)
     assert not verdict.passes
     assert verdict.p == pytest.approx(1 / 2**10)
-    assert verdict.reason.startswith("the candidate is worse: 10 validation images only it gets")
+    assert verdict.reason.startswith(
+        "the candidate is significantly worse: it alone misclassifies 10 validation images"
+    )
     assert judge(table([True] * 4 + [False] * 4996), champion, 0.05).passes
     assert judge(champion, table([True] * 10 + [False] * 4990), 0.05).p == 1.0
 
