@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hpoe.compute.parallel import run_in_order
 from hpoe.data.split import load_digit
 from hpoe.errors import RegistryError
 from hpoe.evaluation.fits import load_fit
@@ -14,10 +15,9 @@ from hpoe.evaluation.measures import error_rates
 from hpoe.execution.pipeline import MODELS, REPORTS, SPLIT
 from hpoe.execution.stage import Stage, report_errors, split_digest, stage
 from hpoe.files import write_json
-from hpoe.registration.assembly import assemble, evidence_of, in_batches, joined, teach_refusal
+from hpoe.registration.assembly import assemble, in_batches, joined, teach_refusal
 from hpoe.registration.gate import judge
 from hpoe.registration.packages import Package
-from hpoe.registration.refusal import refused
 from hpoe.registration.registry import NAME, Registry
 from hpoe.tensors import save_tensors
 from hpoe_recognition.images import base64_png
@@ -111,10 +111,10 @@ def _check_package(
 
 def _refused_share(recogniser: Recogniser, workers: int) -> float:
     """Return the share of test images, which the threshold has not seen, that are refused."""
-    system = recogniser.system
+    system, score = recogniser.system, recogniser.digit_score
     images = np.concatenate([load_digit(SPLIT, label).test[::EVERY] for label in system.labels])
-    evidence = joined(evidence_of(system, in_batches(images), workers))
-    return refused(recogniser.digit_score, evidence)
+    evidence = joined(run_in_order(system.evidence, in_batches(images), workers))
+    return float(np.mean(score(evidence) < score.threshold))
 
 
 def _tags(running: Stage, metrics: dict[str, float]) -> dict[str, str]:

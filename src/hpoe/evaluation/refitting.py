@@ -3,9 +3,10 @@
 Shapes: S versions of an image, N images, M models.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from hpoe.params import Classifier, Method
 from hpoe_recognition.normalization import soft_choice
 
 Scores = NDArray[np.float64]
+Choice = TypeVar("Choice", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,11 @@ def refit(params: Classifier, images: pd.DataFrame, scores: Scores) -> RefitResu
 
 
 def refit_each(
-    params: Classifier, images: pd.DataFrame, choices: Iterable[Scores], workers: int
-) -> list[RefitResult]:
+    params: Classifier, images: pd.DataFrame, choices: Mapping[Choice, Scores], workers: int
+) -> dict[Choice, RefitResult]:
     """Refit on the scores of each choice, in several processes."""
-    return run_in_order(partial(refit, params, images), choices, workers)
+    results = run_in_order(partial(refit, params, images), choices.values(), workers)
+    return dict(zip(choices, results, strict=True))
 
 
 def soft_choices(versions: Scores, temperatures: tuple[float, ...]) -> dict[float, Scores]:
@@ -72,8 +75,8 @@ def soft_choices(versions: Scores, temperatures: tuple[float, ...]) -> dict[floa
 
 
 def best(results: Mapping[float, RefitResult]) -> float:
-    """Return the number with the lowest validation loss: errors, then log loss."""
-    return min(results, key=lambda number: results[number].fit.validation_loss)
+    """Return the value with the lowest validation loss: errors, then log loss."""
+    return min(results, key=lambda value: results[value].fit.validation_loss)
 
 
 def chosen_versions(scores: Scores, own: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -38,14 +38,15 @@ def chains(
         network: its name.
     """
     half = -(-len(labels) // 2)
+    *earlier, last = (f"{step:,}" for step in steps)
     blocks = np.zeros((2, half, *strips.shape[1:]), strips.dtype)
     blocks.reshape(-1, *strips.shape[1:])[: len(labels)] = strips
     canvas = np.concatenate([np.pad(tiled(each), ((0, 0), (0, 12 * GAP))) for each in blocks], 1)
     figure, axes = around_canvas(
         canvas,
         "Where alternating Gibbs sampling takes an image, in the model of its own digit",
-        f"Layer 1 of {network}; from left to right after {_listed(steps)} steps from a held-out "
-        "image",
+        f"Layer 1 of {network}; from left to right after {', '.join(earlier)} and {last} steps "
+        "from a held-out image",
     )
     axes.images[0].set(cmap="gray_r", clim=(0, 1))
     height, width = canvas.shape[0] / half, canvas.shape[1] / 2
@@ -210,7 +211,3 @@ def best_line(scores: NDArray[np.float64], second: NDArray[np.bool_]) -> tuple[f
     fitted = LogisticRegression(C=1e3).fit((scores - mean) / scale, second)
     a, b = (float(weight) for weight in fitted.coef_[0] / scale)
     return a, b, float(fitted.intercept_[0] - np.array([a, b]) @ mean)
-
-
-def _listed(steps: Sequence[int]) -> str:
-    return f"{', '.join(f'{step:,}' for step in steps[:-1])} and {steps[-1]:,}"

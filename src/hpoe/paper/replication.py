@@ -4,6 +4,7 @@ Each experiment has a folder of small files, so that the report is written witho
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import ceil
@@ -207,19 +208,19 @@ def _ablation(seed: int, recipe: Recipe) -> Experiment:
     plain, deskewed = replace(recipe, images="as_given"), replace(recipe, images="deskewed")
     recipes = {f"default{copy}": plain for copy in range(2, COPIES + 1)}
     recipes |= {f"deskewed{copy}": deskewed for copy in range(1, DESKEWED + 1)}
-    added = [f"+networks.{name}={_set_param(each)}" for name, each in recipes.items()]
+    added = [f"+networks.{name}={json.dumps(asdict(each))}" for name, each in recipes.items()]
     return Experiment(
         f"ladder{seed}",
         seed,
-        changes=(f"seed={seed}", PLAIN, f"train=[{','.join(['default', *recipes])}]", *added),
+        changes=(
+            f"seed={seed}",
+            PLAIN,
+            f"train=[{','.join(['default', *recipes])}]",
+            *(re.sub('[" ]', "", each) for each in added),  # as `--set-param` takes them
+        ),
         targets=(f"{PAPER}:ladder",),
         kept=(f"paper/{LADDER}", f"paper/{LADDER_PREDICTIONS}"),
     )
-
-
-def _set_param(recipe: Recipe) -> str:
-    """Format a recipe as `--set-param` takes it."""
-    return json.dumps(asdict(recipe)).replace('"', "").replace(" ", "")
 
 
 def _size(images: int, params: Params) -> Experiment:

@@ -70,11 +70,8 @@ def redrawn(digits: Images, rng: np.random.Generator) -> Images:
 
     They bear the traces of placing that outliers have and MNIST's own images do not.
     """
-    images = []
-    for image in digits:
-        times = rng.uniform(1, 4)
-        images.append(placed(ndimage.zoom(image / np.float32(255), times, order=1)))
-    return np.stack(images)
+    larger = (ndimage.zoom(image / np.float32(255), rng.uniform(1, 4), order=1) for image in digits)
+    return np.stack([placed(image) for image in larger])
 
 
 def placed(figure: Picture) -> Images:

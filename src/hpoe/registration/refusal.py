@@ -112,11 +112,6 @@ def fit_edges(classes: Sequence[NDArray[np.uint8]]) -> EdgeDensities:
     return EdgeDensities(*(np.stack(part) for part in zip(*fitted, strict=True)))
 
 
-def refused(score: DigitScore, evidence: Evidence) -> float:
-    """Return the fraction of images that do not look like a digit."""
-    return float(np.mean(score(evidence) < score.threshold))
-
-
 def usual_for(digits: Evidence) -> Usual:
     """Compute what is usual for digits; for a class that is never recognised, over all images."""
     goodness, n_classes = digits.goodness, digits.log_probabilities.shape[1]

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from hpoe.evaluation import measures
 from hpoe.evaluation.fits import averaged
+from hpoe.evaluation.measures import mcnemar
 from hpoe.method.recipe import Recipe
 from hpoe.paper.results import (
     AVERAGED,
@@ -73,15 +72,11 @@ def choice_shares(seeds: Sequence[Kept], models: str) -> dict[str, list[float]]:
 
 
 def largest_p(kept: Sequence[Kept], file: str, before: str, after: str) -> float:
-    """Largest p over the seeds of McNemar's test between two columns of predictions."""
-    return max(mcnemar(each[file], before, after) for each in kept)
-
-
-def mcnemar(predictions: pd.DataFrame, before: str, after: str) -> float:
-    """Compare two columns of predictions on the test images by McNemar's exact two-sided test."""
-    test = predictions[predictions["set"] == "test"]
-    wrong_before, wrong_after = (test[column] != test["label"] for column in (before, after))
-    return measures.mcnemar(wrong_before, wrong_after)[2]
+    """Largest p over the seeds of McNemar's test of two columns of predictions of test images."""
+    tests = (each[file][each[file]["set"] == "test"] for each in kept)
+    return max(
+        mcnemar(test[before] != test["label"], test[after] != test["label"])[2] for test in tests
+    )
 
 
 def variants_by_seed(ladders: Sequence[Kept]) -> list[list[dict[str, Any]]]:
