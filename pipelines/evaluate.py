@@ -60,7 +60,8 @@ def _predict(networks: tuple[str, ...], net: str, n_layers: int) -> pd.DataFrame
 
 def _compare(params: Params) -> dict[str, dict[str, dict[str, float]]]:
     """Return error rates of every fitted classifier, by networks and method or layers."""
-    nets = {**FEWER_LAYERS, **{method: len(LAYERS) for method in METHODS}}
+    nets: dict[str, int] = {**FEWER_LAYERS}
+    nets |= {method: len(LAYERS) for method in METHODS}
     return {
         averaged(networks): {
             net: error_rates(_predict(networks, net, n_layers)) for net, n_layers in nets.items()

@@ -102,14 +102,10 @@ def _experiment(
 ) -> Experiment:
     """Fit and evaluate each choice among the scores [S, N, M] of the table's images."""
     softened = soft_choices(versions, params.shift_normalization.temperatures)
-    choices: dict[str | float, NDArray[np.float64]] = {
-        "as_given": versions[SHIFTS.index((0, 0))],
-        "maximum": versions.max(axis=0),
-        **softened,
-    }
-    found = refit_each(params.classifier, table, choices, workers)
-    soft = {temperature: found[temperature] for temperature in softened}
-    return Experiment(found["as_given"], found["maximum"], soft, best(soft))
+    choices = [versions[SHIFTS.index((0, 0))], versions.max(axis=0), *softened.values()]
+    as_given, maximum, *others = refit_each(params.classifier, table, choices, workers)
+    soft = dict(zip(softened, others, strict=True))
+    return Experiment(as_given, maximum, soft, best(soft))
 
 
 def _restrict(

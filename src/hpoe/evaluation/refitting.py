@@ -3,10 +3,9 @@
 Shapes: S versions of an image, N images, M models.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,6 @@ from hpoe.params import Classifier, Method
 from hpoe_recognition.normalization import soft_choice
 
 Scores = NDArray[np.float64]
-Choice = TypeVar("Choice", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,10 @@ def refit(params: Classifier, images: pd.DataFrame, scores: Scores) -> RefitResu
 
 
 def refit_each(
-    params: Classifier, images: pd.DataFrame, choices: Mapping[Choice, Scores], workers: int
-) -> dict[Choice, RefitResult]:
+    params: Classifier, images: pd.DataFrame, choices: Iterable[Scores], workers: int
+) -> list[RefitResult]:
     """Refit on the scores of each choice, in several processes."""
-    results = run_in_order(partial(refit, params, images), choices.values(), workers)
-    return dict(zip(choices, results, strict=True))
+    return run_in_order(partial(refit, params, images), choices, workers)
 
 
 def soft_choices(versions: Scores, temperatures: tuple[float, ...]) -> dict[float, Scores]:

@@ -92,7 +92,8 @@ def evaluate(
     variant: Variant, params: Classifier, images: pd.DataFrame, workers: int
 ) -> VariantResult:
     """Fit a classifier on each of a variant's candidates, and choose one on validation."""
-    outcomes = refit_each(params, images, variant.candidates, workers)
+    refitted = refit_each(params, images, variant.candidates.values(), workers)
+    outcomes = dict(zip(variant.candidates, refitted, strict=True))
     chosen = best(outcomes)
     return VariantResult(variant, chosen, outcomes[chosen])
 
