@@ -26,7 +26,7 @@ CLIP = 6.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the models say about images."""
+    """Outputs of the density models and the net for images."""
 
     pictures: Floats
     """The images in [0, 1], and their reconstructions by the lowest layer and by all layers of the

@@ -1,4 +1,4 @@
-"""What all figures share: style, header, grids of images, and saving.
+"""Shared parts of all figures: style, header, grids of images, and saving.
 
 Figures are built without pyplot: they need no display and leave no state behind. The bold title
 states the finding, computed from the data; the grey line below it says how to read the figure.

@@ -113,7 +113,7 @@ def fit_edges(classes: Sequence[NDArray[np.uint8]]) -> EdgeDensities:
 
 
 def usual_for(digits: Evidence) -> Usual:
-    """Compute what is usual for digits; for a class that is never recognised, over all images."""
+    """Compute the statistics of digits; for a class that is never recognised, over all images."""
     goodness, n_classes = digits.goodness, digits.log_probabilities.shape[1]
     recognised = [
         goodness[is_class] if is_class.sum() > 1 else goodness

@@ -1,4 +1,4 @@
-"""The numbers in the report, computed from the kept results. Errors are in per cent."""
+"""Numbers of the report, computed from the kept results. Errors are in per cent."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -63,7 +63,7 @@ def temperatures(seeds: Sequence[Kept], name: str) -> list[float]:
 
 
 def choice_shares(seeds: Sequence[Kept], models: str) -> dict[str, list[float]]:
-    """How often "own_models" or "other_models" prefer each version of an image, per cent."""
+    """Shares of images whose "own_models" or "other_models" prefer each version, per cent."""
     tables = [each[CHOICES].set_index(["rows_down", "columns_right"])[models] for each in seeds]
     return {
         name: [100 * float(table.loc[shift]) for table in tables]
@@ -123,12 +123,12 @@ def parameters(recipe: Recipe, pixels: int, n_classes: int) -> int:
 
 
 def layer_minutes(seeds: Sequence[Kept], name: str, layer: int) -> list[float]:
-    """Minutes that one core trains a layer of all digits."""
+    """Minutes that one core takes to train a layer of all digits."""
     return [each[SECONDS][name][layer - 1] / 60 for each in seeds]
 
 
 def hours(seeds: Sequence[Kept], name: str) -> list[float]:
-    """Hours that one core trains a network."""
+    """Hours that one core takes to train a network."""
     return [sum(each[SECONDS][name]) / 3600 for each in seeds]
 
 
