@@ -26,6 +26,7 @@ HISTORY = "champions"
 """Tag of the registered model: a JSON list of its champions so far, oldest first."""
 WEIGHTS = "weights.safetensors"
 REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "pillow", "safetensors")
+"""Of a package, in the installed versions; it needs only the skinny part of mlflow."""
 VALIDATION, VALIDATION_COLUMNS = "validation/", ("index", "label", "prediction")
 """Prefix of the arrays that hold a version's predictions on the validation images."""
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -103,7 +104,9 @@ class Registry:
                 model_config={"max_pixels": Limits().most_pixels},
                 signature=_signature(),
                 input_example=pd.DataFrame({"image": [example]}),
-                pip_requirements=_requirements(),
+                pip_requirements=[
+                    f"{name}=={installed(name.removesuffix('-skinny'))}" for name in REQUIREMENTS
+                ],
                 registered_model_name=NAME,
             )
         number = int(info.registered_model_version)
@@ -282,8 +285,3 @@ def _signature() -> Any:  # noqa: ANN401 - MLflow's entity
     }
     outputs = Schema([ColSpec(kind, name) for name, kind in answer.items()])
     return ModelSignature(Schema([ColSpec(DataType.string, "image")]), outputs)
-
-
-def _requirements() -> list[str]:
-    """Pin the package's requirements; it needs only the skinny part of the installed mlflow."""
-    return [f"{name}=={installed(name.removesuffix('-skinny'))}" for name in REQUIREMENTS]
