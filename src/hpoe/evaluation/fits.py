@@ -5,14 +5,12 @@ from pathlib import Path
 
 from hpoe.method.classifier import Fit
 from hpoe.tensors import load_tensors, save_tensors
-from hpoe_recognition.arrays import from_arrays, to_arrays
 from hpoe_recognition.logistic import LogisticNet
 
 REMEDY = "delete it and run `dvc repro` to fit it again"
 FEWER_LAYERS = {"one_layer": 1, "two_layers": 2}
 """Nets on the scores of the lowest layers alone: number of layers by the file's name."""
-VALIDATION = "validation_net."
-ARRAYS = ("weights", "biases", f"{VALIDATION}weights", f"{VALIDATION}biases")
+ARRAYS = ("weights", "biases", "validation_net.weights", "validation_net.biases")
 
 
 def averaged(networks: Sequence[str]) -> str:
@@ -22,7 +20,8 @@ def averaged(networks: Sequence[str]) -> str:
 
 def save_fit(path: Path, fit: Fit) -> None:
     """Write a fit: the final net and the validation net, float64."""
-    arrays = to_arrays(fit.net, "") | to_arrays(fit.validation_net, VALIDATION)
+    parts = (part for net in (fit.net, fit.validation_net) for part in (net.weights, net.biases))
+    arrays = dict(zip(ARRAYS, parts, strict=True))
     save_tensors(path, arrays, {"chosen": fit.chosen, "validation_loss": fit.validation_loss})
 
 
@@ -33,6 +32,10 @@ def load_fit(path: Path) -> Fit:
         WeightsError: the file is missing, damaged, or of another format version.
     """
     arrays, record = load_tensors(path, REMEDY, needed=ARRAYS)
-    net, validation_net = (from_arrays(LogisticNet, arrays, each) for each in ("", VALIDATION))
     error_rate, log_loss = record["validation_loss"]
-    return Fit(net, validation_net, record["chosen"], (error_rate, log_loss))
+    return Fit(
+        LogisticNet(arrays["weights"], arrays["biases"]),
+        LogisticNet(arrays["validation_net.weights"], arrays["validation_net.biases"]),
+        record["chosen"],
+        (error_rate, log_loss),
+    )
