@@ -67,7 +67,7 @@ def test_predict_gives_the_answer_of_the_server(server: Server, two: Project) ->
         (("predict", "params.yaml"), "params.yaml: the image is not a PNG"),
         (("predict", "none.png"), "none.png is neither a file nor a folder"),
         (("promote", "9"), "it has 1"),
-        (("rollback",), "nothing to go back to"),
+        (("rollback",), "no previous champion to restore"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(

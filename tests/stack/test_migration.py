@@ -61,7 +61,7 @@ def test_runs_points_versions_aliases_and_predictions_arrive_once(
     rows = services.postgres.query(ROWS)
     assert rows[0][1] == 2
     output = push(embedded, services)
-    assert output == f"0 of {len(here)} runs pushed, the others were there\n"
+    assert output == f"0 of {len(here)} runs pushed; the others were already there\n"
     assert services.postgres.query(ROWS) == rows
     assert_the_same_model(embedded, services, tmp_path)
 

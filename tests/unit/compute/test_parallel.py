@@ -112,6 +112,18 @@ def test_results_can_be_had_in_the_order_of_the_tasks(workers: int) -> None:
     assert run_in_order(late, [], workers) == []
 
 
+def test_one_worker_draws_tasks_one_by_one() -> None:
+    """What is made for a task is used up before more is made."""
+    made: list[int] = []
+
+    def making() -> Iterator[int]:
+        for number in range(3):
+            made.append(number)
+            yield number
+
+    assert run_in_order(lambda _: len(made), making(), 1) == [1, 2, 3]
+
+
 def test_a_killed_worker_is_told_with_what_to_do_and_the_next_tasks_run() -> None:
     with pytest.raises(WorkerError, match=r"a worker process was killed.*HPOE_WORKERS to fewer"):
         list(run_tasks(die, range(4), 2))
