@@ -77,7 +77,7 @@ bench-full: $(VENV)/installed-bench ## The same with more epochs and repeats, an
 	@python -m benchmarks.errors
 
 bench-serve: $(VENV)/installed ## Measure the champion's server against a server that computes nothing
-	@python benchmarks/serving.py
+	@python -m benchmarks.serving
 
 clean: ## Remove environment, outputs and checkpoints; keep runs and DVC's cache
 	@rm -rf $(VENV) .hpoe/digits .hpoe/executions .hpoe/progress data models \

@@ -1,7 +1,7 @@
 r"""Measure what the gateway costs: clients ask the model server through it, and directly.
 
     MLFLOW_TRACKING_USERNAME=... MLFLOW_TRACKING_PASSWORD=... \
-        python benchmarks/gateway.py http://localhost:8080 http://172.18.0.4:5001
+        python -m benchmarks.gateway http://localhost:8080 http://172.18.0.4:5001
 
 Both ways are used in turn, in slices, so that other work on the machine affects both alike.
 """
@@ -18,9 +18,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.measuring import console, table
 from hpoe.files import write_json
 
 REPORT = Path("reports/benchmarks/gateway.json")
@@ -63,16 +62,17 @@ def main() -> None:
     for _ in range(SLICES):
         for address, seen in ways.values():
             ask(address, headers, seen, SECONDS / SLICES)
-    table = Table(title=f"{CLIENTS} clients, {SECONDS:g} s each way, one image per request")
-    for heading in ("", "answers", "errors", "answers/s", "ms, median", "ms, 99 %"):
-        table.add_column(heading, justify="right")
+    shown = table(
+        f"{CLIENTS} clients, {SECONDS:g} s each way, one image per request",
+        *("", "answers", "errors", "answers/s", "ms, median", "ms, 99 %"),
+    )
     rows = {way: seen.row() for way, (_, seen) in ways.items()}
     for way, row in rows.items():
         count, errors, rate, median, slowest = row.values()
-        table.add_row(
+        shown.add_row(
             way, f"{count:.0f}", f"{errors:.0f}", f"{rate:.1f}", f"{median:.0f}", f"{slowest:.0f}"
         )
-    Console().print(table)
+    console.print(shown)
     write_json(REPORT, {"clients": CLIENTS, "seconds": SECONDS, "rows": rows})
 
 

@@ -6,9 +6,7 @@ Each image is moved by up to two pixels and dimmed to at least 70 %: a hundred c
 Columns: id, label, image (base64 of a PNG file).
 """
 
-import base64
 from collections.abc import Iterator
-from io import BytesIO
 from itertools import count, islice, product
 from pathlib import Path
 
@@ -17,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 from numpy.typing import NDArray
-from PIL import Image
 
 from hpoe.data.mnist import load
 from hpoe.files import replacing
+from hpoe_recognition.images import base64_png
 from hpoe_recognition.normalization import shift
 
 RAW = Path("data/raw")
@@ -39,7 +37,7 @@ def main(rows: int, target: Path) -> None:
         left = islice(numbered, rows)
         while part := list(islice(left, ROWS_AT_ONCE)):
             made = [
-                {"id": number, "label": label, "image": encoded(image)}
+                {"id": number, "label": label, "image": base64_png(image)}
                 for number, (image, label) in part
             ]
             writer.write_table(pa.Table.from_pylist(made, SCHEMA))
@@ -52,13 +50,6 @@ def perturbed(
     for brightness, move in product(BRIGHTNESS, MOVES):
         changed = (shift(images, move) * brightness).astype(np.uint8)
         yield from zip(changed, map(int, labels), strict=True)
-
-
-def encoded(image: NDArray[np.uint8]) -> str:
-    """Encode an image as PNG in base64."""
-    with BytesIO() as file:
-        Image.fromarray(image).save(file, "PNG")
-        return base64.b64encode(file.getvalue()).decode()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from hpoe_recognition.normalization import unit_interval
 
 @report_errors
 def main(method: str) -> None:
-    """Train on both training sets, test on the test images, and keep the figures."""
+    """Train on both training sets, and report errors on the test images."""
     from hpoe.paper.baselines import BASELINES, parameters
 
     if method not in BASELINES:

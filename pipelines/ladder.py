@@ -1,12 +1,14 @@
 """Stage ladder: the ablation that leads to the best system, from section 7's suggestions."""
 
+from typing import get_args
+
 from hpoe.errors import ParamsError
-from hpoe.evaluation.refitting import Scores
 from hpoe.evaluation.scoring import labelled_images, score_network
 from hpoe.execution.pipeline import MODELS, PAPER, SPLIT
-from hpoe.execution.stage import Stage, report_errors, stage
-from hpoe.files import replacing, write_json
+from hpoe.execution.stage import report_errors, stage
+from hpoe.files import write_json, write_table
 from hpoe.paper.ladder import evaluate, predictions, summary, variants
+from hpoe.params import Params
 from hpoe_recognition.normalization import SHEARS, SHIFTS, Preparation, Versions
 
 
@@ -14,15 +16,20 @@ from hpoe_recognition.normalization import SHEARS, SHIFTS, Preparation, Versions
 def main() -> None:
     """Evaluate every variant, from one network to all that are trained."""
     with stage("ladder") as running:
-        plain, deskewed = (_networks(running, how) for how in ("as_given", "deskewed"))
         workers, params = running.settings.workers, running.params
+        names = {how: _networks(params, how) for how in get_args(Preparation)}
+        scores = {
+            how: [
+                score_network(name, SPLIT, MODELS, workers, Versions(how, SHIFTS, SHEARS))
+                for name in networks
+            ]
+            for how, networks in names.items()
+        }
+        first = names["as_given"][0]
+        warped = score_network(first, SPLIT, MODELS, workers, Versions(), warped=True)
+        temperatures = params.shift_normalization.temperatures
+        every = variants(scores["as_given"], scores["deskewed"], warped, temperatures)
         images, _ = labelled_images(SPLIT)
-        every = variants(
-            [_scores(running, name) for name in plain],
-            [_scores(running, name) for name in deskewed],
-            score_network(plain[0], SPLIT, MODELS, workers, Versions(), warped=True),
-            params.shift_normalization.temperatures,
-        )
         results = []
         for variant in every:
             results.append(evaluate(variant, params.classifier, images, workers))
@@ -33,24 +40,17 @@ def main() -> None:
             )
             running.run.metrics[f"{variant.name}_test_error_rate"] = rates["test_error_rate"]
         write_json(PAPER / "ladder.json", summary(results))
-        with replacing(PAPER / "ladder_predictions.csv") as path:
-            predictions(results).to_csv(path, index=False)
+        write_table(PAPER / "ladder_predictions.csv", predictions(results))
 
 
-def _networks(running: Stage, how: Preparation) -> list[str]:
-    """Names of the trained networks whose images are prepared in one way."""
-    recipes = running.params.networks
-    names = [name for name in running.params.train if recipes[name].images == how]
+def _networks(params: Params, how: Preparation) -> list[str]:
+    """Return the names of the trained networks whose images are prepared in one way."""
+    names = [name for name in params.train if params.networks[name].images == how]
     if not names:
         raise ParamsError(
             f"`train` in params.yaml lists no network with `images: {how}`: the ablation needs one"
         )
     return names
-
-
-def _scores(running: Stage, network: str) -> Scores:
-    versions = Versions(running.params.networks[network].images, SHIFTS, SHEARS)
-    return score_network(network, SPLIT, MODELS, running.settings.workers, versions)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Stage paper_figures: figures 1 to 6 of the paper, for the networks that are trained."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -24,7 +22,7 @@ from hpoe_recognition.normalization import prepare
 STEPS = (0, 1, 10, 100, 1000)
 UNITS_SHOWN, IMAGES_SHOWN, EXAMPLES = 18, 8, 100
 EXAMPLES_OF, FIELDS_OF, PAIR = 2, 3, (7, 9)
-"""Digits of the paper's figure 2, figure 3, and figures 5 and 6."""
+"""Digits of the paper's figure 2, figure 3, and figures 5 and 6, if the split has them."""
 LAYERS = (1, 3)
 
 
@@ -32,8 +30,10 @@ LAYERS = (1, 3)
 def main() -> None:
     """Draw the paper's figures, except the seventh, which `evaluate` draws."""
     with stage("paper_figures") as running:
-        params = running.params
-        examples_of, fields_of, pair = _shown(params.split.digits)
+        params, digits = running.params, running.params.split.digits
+        examples_of = EXAMPLES_OF if EXAMPLES_OF in digits else digits[0]
+        fields_of = FIELDS_OF if FIELDS_OF in digits else digits[0]
+        pair = PAIR if set(PAIR) <= set(digits) else (digits[0], digits[-1])
         largest = _by_size(params)[-1]
         held_out = {digit: load_digit(SPLIT, digit).validation for digit in digits_in(SPLIT)}
         table = read_goodness(GOODNESS, [largest])
@@ -54,17 +54,8 @@ def main() -> None:
         running.say(f"figures 1 to 6 of {', '.join(_by_size(params))}")
 
 
-def _shown(digits: Sequence[int]) -> tuple[int, int, tuple[int, int]]:
-    """Return the paper's digits; if the split lacks one, its first, or its first and last."""
-    pair = PAIR if set(PAIR) <= set(digits) else (digits[0], digits[-1])
-    examples_of, fields_of = (
-        digit if digit in digits else digits[0] for digit in (EXAMPLES_OF, FIELDS_OF)
-    )
-    return examples_of, fields_of, pair
-
-
 def _by_size(params: Params) -> list[str]:
-    """The trained networks, by ascending number of hidden units."""
+    """Return the trained networks by ascending number of hidden units."""
     return sorted(params.train, key=lambda name: params.networks[name].units)
 
 

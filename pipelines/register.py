@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hpoe.compute.parallel import run_in_order
 from hpoe.data.split import load_digit
 from hpoe.errors import RegistryError
 from hpoe.evaluation.fits import load_fit
@@ -14,10 +15,9 @@ from hpoe.evaluation.measures import error_rates
 from hpoe.execution.pipeline import MODELS, REPORTS, SPLIT
 from hpoe.execution.stage import Stage, report_errors, split_digest, stage
 from hpoe.files import write_json
-from hpoe.registration.assembly import assemble, evidence_of, in_batches, joined, teach_refusal
+from hpoe.registration.assembly import assemble, in_batches, joined, teach_refusal
 from hpoe.registration.gate import judge
 from hpoe.registration.packages import Package
-from hpoe.registration.refusal import refused
 from hpoe.registration.registry import NAME, Registry
 from hpoe.tensors import save_tensors
 from hpoe_recognition.images import base64_png
@@ -26,9 +26,9 @@ from hpoe_recognition.recogniser import Recogniser
 EVERY = 5
 """Every fifth test image is enough to estimate the share that is refused."""
 IMAGES_PER_CALL = 500
-"""Validation images that a process of the package recognises at a time."""
+"""Validation images per request to a worker process."""
 IMAGES_TO_ANSWER = 100
-"""Validation images that the package answers as it answers a client."""
+"""Number of validation images for which the package's full answers are checked."""
 
 
 @report_errors
@@ -105,20 +105,20 @@ def _check_package(
     if differing:
         raise RegistryError(
             f"the package of version {package.version} classifies {differing} validation images "
-            "otherwise than the evaluation: it is not promoted; run `dvc repro --force register`"
+            "differently from the evaluation: it is not promoted; run `dvc repro --force register`"
         )
 
 
 def _refused_share(recogniser: Recogniser, workers: int) -> float:
     """Return the share of test images, which the threshold has not seen, that are refused."""
-    system = recogniser.system
+    system, score = recogniser.system, recogniser.digit_score
     images = np.concatenate([load_digit(SPLIT, label).test[::EVERY] for label in system.labels])
-    evidence = joined(evidence_of(system, in_batches(images), workers))
-    return refused(recogniser.digit_score, evidence)
+    evidence = joined(run_in_order(system.evidence, in_batches(images), workers))
+    return float(np.mean(score(evidence) < score.threshold))
 
 
 def _tags(running: Stage, metrics: dict[str, float]) -> dict[str, str]:
-    """Return what links the version to its run, and what a table of versions shows."""
+    """Return the version's tags: the link to its run, and the columns of `hpoe models`."""
     pipeline = running.pipeline
     return {
         "networks": ", ".join(running.params.classifier.networks),

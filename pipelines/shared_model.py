@@ -11,7 +11,7 @@ from hpoe.execution.pipeline import DATA_SETS, PAPER, DataSet
 from hpoe.execution.stage import report_errors, stage
 from hpoe.files import write_json
 from hpoe.method.hierarchy import activities
-from hpoe.method.rbm import visible_units
+from hpoe.method.rbm import goodness, visible_units
 from hpoe.paper import section_six
 from hpoe.paper.section_six import Key
 from hpoe.params import load_section_six
@@ -31,7 +31,7 @@ def main(data_set: DataSet) -> None:
             own = visible_units(load_digit(split, digit).unsupervised)
             key = Key(seed, f"separate {data_set}", digit)
             separate += section_six.train_layers(recipes.separate, own, 1, key)
-        inputs = {"separate": section_six.layer_one_goodness(separate, v)}
+        inputs = {"separate": torch.stack([goodness(rbm, v) for rbm in separate], dim=1).numpy()}
         pooled, _ = section_six.pooled(split, seed)
         key = Key(seed, f"shared {data_set}")
         shared = section_six.train_layers(recipes.shared, pooled, len(LAYERS), key)

@@ -12,15 +12,14 @@ from hpoe.evaluation.fits import averaged, save_fit
 from hpoe.evaluation.measures import IMAGE_COLUMNS, read_goodness
 from hpoe.evaluation.refitting import RefitResult, best, chosen_versions, refit_each, soft_choices
 from hpoe.evaluation.scoring import labelled_images, score_network
-from hpoe.execution.pipeline import GOODNESS, MODELS, REPORTS, SPLIT
+from hpoe.execution.pipeline import FIGURES, GOODNESS, MODELS, REPORTS, SPLIT
 from hpoe.execution.stage import Stage, report_errors, stage
 from hpoe.files import write_json, write_table
 from hpoe.params import Params
 from hpoe_recognition.normalization import SHIFTS, Versions
 
-FIGURES = REPORTS / "figures"
 SEVEN_OR_NINE = (7, 9)
-"""The paper's own experiment."""
+"""Digits of the paper's own experiment: 7s and 9s."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +29,12 @@ class Experiment:
     as_given: RefitResult
     maximum: RefitResult
     soft: dict[float, RefitResult]
-
-    @property
-    def temperature(self) -> float:
-        """The temperature chosen on validation."""
-        return best(self.soft)
+    temperature: float
+    """The one chosen on validation."""
 
     @property
     def chosen(self) -> RefitResult:
-        """The soft choice at that temperature."""
+        """The soft choice at the chosen temperature."""
         return self.soft[self.temperature]
 
     @property
@@ -88,11 +84,8 @@ def _report(running: Stage, experiment: Experiment) -> None:
     chosen = experiment.chosen.rates
     running.run.metrics |= chosen
     running.pipeline.metrics |= {f"soft_shifts_{key}": rate for key, rate in chosen.items()}
-    running.attach(
-        [FIGURES / f"shift_{name}.png" for name in ("normalization", "mended")], "figures"
-    )
-    names = ("normalization.json", "temperatures.csv", "choices.csv", "predictions.parquet")
-    running.attach([REPORTS / f"shift_{name}" for name in names], "tables")
+    running.attach(FIGURES.glob("shift_*"), "figures")
+    running.attach(REPORTS.glob("shift_*"), "tables")
     for name, rates in (
         ("no shifts", experiment.as_given.rates),
         ("maximum over shifts", experiment.maximum.rates),
@@ -110,8 +103,9 @@ def _experiment(
     """Fit and evaluate each choice among the scores [S, N, M] of the table's images."""
     softened = soft_choices(versions, params.shift_normalization.temperatures)
     choices = [versions[SHIFTS.index((0, 0))], versions.max(axis=0), *softened.values()]
-    as_given, maximum, *soft = refit_each(params.classifier, table, choices, workers)
-    return Experiment(as_given, maximum, dict(zip(softened, soft, strict=True)))
+    as_given, maximum, *others = refit_each(params.classifier, table, choices, workers)
+    soft = dict(zip(softened, others, strict=True))
+    return Experiment(as_given, maximum, soft, best(soft))
 
 
 def _restrict(
@@ -127,14 +121,14 @@ def _restrict(
 
 def _write_predictions(experiments: dict[tuple[str, ...], Experiment]) -> None:
     """Write every classifier's prediction, one row per validation or test image."""
-    columns: dict[str, pd.Series] = {}
+    tables = {}
     for networks, experiment in experiments.items():
         name = averaged(networks)
-        columns[name] = experiment.as_given.predictions["prediction"]
-        columns[f"{name}_maximum"] = experiment.maximum.predictions["prediction"]
-        columns[f"{name}_soft"] = experiment.chosen.predictions["prediction"]
-        images = experiment.chosen.predictions[IMAGE_COLUMNS]
-    write_table(REPORTS / "all_predictions.csv", images.join(pd.DataFrame(columns)))
+        tables[name] = experiment.as_given.predictions
+        tables[f"{name}_maximum"] = experiment.maximum.predictions
+        tables[f"{name}_soft"] = experiment.chosen.predictions
+    columns = pd.DataFrame({name: table["prediction"] for name, table in tables.items()})
+    write_table(REPORTS / "all_predictions.csv", tables[name][IMAGE_COLUMNS].join(columns))
 
 
 def _write_choices(table: pd.DataFrame, versions: NDArray[np.float64]) -> None:

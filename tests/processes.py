@@ -5,10 +5,12 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 import psutil
 
@@ -31,6 +33,30 @@ def wait_until(condition: Callable[[], bool], seconds: float = 120, pause: float
                 return
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(pause)
+
+
+def alive_in_session(leader: int) -> list[psutil.Process]:
+    """Return the processes of a session that have not ended."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+@contextmanager
+def at_work(*tasks: Callable[[Event], None]) -> Iterator[None]:
+    """Run tasks at the same time until the block ends, then take their errors."""
+    stop = Event()
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        futures = [pool.submit(task, stop) for task in tasks]
+        try:
+            yield
+        finally:
+            stop.set()
+    for future in futures:
+        future.result()
 
 
 @dataclass

@@ -1,1 +1,1 @@
-"""What travels with a registered model: everything it needs to answer, in numpy and Pillow."""
+"""The recognition code that is packaged with every registered model; it needs no PyTorch."""

@@ -1,4 +1,4 @@
-"""What the model answers about one image: the fields of its output."""
+"""The fields of the model's output."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How much an image looks like a digit: a small net on what the density models say about it.
+"""How much an image looks like a digit: a small net on what the density models compute from it.
 
 Goodness alone cannot tell: density models give simple images, above all a blank one, a high
 likelihood. What does tell is the pattern: the goodness under all models relative to what is usual
@@ -26,7 +26,7 @@ CLIP = 6.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the models say about images."""
+    """Outputs of the density models and the net for images."""
 
     pictures: Floats
     """The images in [0, 1], and their reconstructions by the lowest layer and by all layers of the
@@ -91,23 +91,23 @@ class DigitNet:
 
 @dataclass(frozen=True)
 class Scale:
-    """Quantiles of the two opinions, of the net and of the edges, on held-out digits, [2].
+    """Quantiles of the two scores, of the net and of the edges, on held-out digits, [2].
 
-    Scaled by them, a digit's median opinion is 0, and the lowest hundredth ends at -1.
+    Scaled by them, a digit's median score is 0, and the lowest hundredth ends at -1.
     """
 
     median: Floats
     lowest: Floats
 
-    def __call__(self, opinions: Floats) -> Floats:
-        """Scale opinions, [N, 2] to [N, 2]."""
-        scaled: Floats = (opinions - self.median) / (self.median - self.lowest)
+    def __call__(self, scores: Floats) -> Floats:
+        """Scale scores, [N, 2] to [N, 2]."""
+        scaled: Floats = (scores - self.median) / (self.median - self.lowest)
         return scaled
 
 
 @dataclass(frozen=True)
 class DigitScore:
-    """Tells digits from other figures by the lower of two opinions, of the net and of the edges."""
+    """Tells digits from other figures by the lower of two scores, of the net and of the edges."""
 
     usual: Usual
     net: DigitNet
@@ -118,12 +118,12 @@ class DigitScore:
 
     def __call__(self, evidence: Evidence) -> Floats:
         """Return how much images look like digits, [N]: 0 for a usual digit, less for others."""
-        said = opinions(self.usual, self.net, self.edges, evidence)
-        score: Floats = self.scale(said).min(axis=1)
+        scores = raw_scores(self.usual, self.net, self.edges, evidence)
+        score: Floats = self.scale(scores).min(axis=1)
         return score
 
 
-def opinions(usual: Usual, net: DigitNet, edges: EdgeDensities, evidence: Evidence) -> Floats:
+def raw_scores(usual: Usual, net: DigitNet, edges: EdgeDensities, evidence: Evidence) -> Floats:
     """Return the net's log odds of being a digit, and how usual the edges are, [N, 2]."""
     log_odds = net(usual.features(evidence), evidence.pictures)
     return np.stack([log_odds, edges(evidence.pictures[:, 0])], axis=1)

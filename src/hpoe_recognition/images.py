@@ -1,4 +1,4 @@
-"""An image as people send it, an encoded file, turned into a digit in MNIST's format.
+"""Conversion of encoded image files to digits in MNIST's format.
 
 The input is untrusted: whatever it is, the result is an image or an ImageError.
 """

@@ -1,4 +1,4 @@
-"""Model-based normalisation (section 7): each model picks the version of the image it likes best.
+"""Model-based normalisation (section 7): each model picks the version that it scores highest.
 
 Shapes: S versions of an image, N images, M models (one per class and layer).
 """

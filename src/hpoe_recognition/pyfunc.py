@@ -25,7 +25,7 @@ class DigitModel(PythonModel):
     """
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the weights; who loads the model may set the limit on pixels."""
+        """Read the weights. The limit on pixels can be set when the model is loaded."""
         self.limits = Limits(most_pixels=context.model_config["max_pixels"])
         self.recogniser = Recogniser.load(Path(context.artifacts["weights"]))
 
@@ -35,7 +35,7 @@ class DigitModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> list[dict[str, Any]]:
-        """One answer per record, in order.
+        """Return one answer per record, in order.
 
         Raises:
             MlflowException: an image cannot be read; MLflow answers 400 with the sentence.
@@ -53,16 +53,16 @@ class DigitModel(PythonModel):
         return answers
 
     def answers(self, texts: Sequence[object]) -> list[dict[str, Any]]:
-        """One answer per text, in order; for one that is no image, `error` with a sentence."""
+        """Return one answer per text; for one that is not an image, `error` with one sentence."""
         read = [self._read(text) for text in texts]
         images = [image for image in read if not isinstance(image, str)]
         found = iter(self.recogniser.answer(np.stack(images)) if images else [])
         return [{"error": each} if isinstance(each, str) else asdict(next(found)) for each in read]
 
     def explain(self, text: object) -> dict[str, Any]:
-        """The answer to one image, what the models saw of it, and how each digit's model sees it.
+        """Return the answer to one image, the models' input, and each class's reconstruction.
 
-        For a text that is no image, `error` with a sentence.
+        For a text that is not an image, `error` with one sentence.
         """
         image = self._read(text)
         if isinstance(image, str):
@@ -79,13 +79,13 @@ class DigitModel(PythonModel):
         }
 
     def validation_labels(self, texts: Sequence[str]) -> list[int]:
-        """Labels recognised by the net that was fitted without the validation images."""
+        """Return the labels recognised by the net that was fitted without validation images."""
         images = np.stack([read_image(text, self.limits) for text in texts])
         system = self.recogniser.system
         return [int(label) for label in system.recognise(system.validation_net, images)]
 
     def _read(self, text: object) -> NDArray[np.uint8] | str:
-        """An image as MNIST has it, or a sentence that says why the text is none."""
+        """Decode an image to MNIST's format, or return a sentence that says why it is not one."""
         try:
             return read_image(text, self.limits)
         except ImageError as error:
@@ -93,7 +93,7 @@ class DigitModel(PythonModel):
 
 
 def data_url(image: NDArray[np.uint8]) -> str:
-    """A grey image [rows, columns] as a PNG that a browser shows."""
+    """Encode a grey image [rows, columns] as the URL of a PNG."""
     return f"data:image/png;base64,{base64_png(image)}"
 
 

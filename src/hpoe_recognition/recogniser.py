@@ -1,4 +1,4 @@
-"""The packaged system: images in, digits out, with what the density models can say about them.
+"""The packaged system: images in, digits out, with the density models' judgement of them.
 
 Needs numpy and safetensors alone. Shapes: S versions, N images, V pixels, D classes, M models.
 """
@@ -57,7 +57,7 @@ class System:
         return np.concatenate([self._scores(images[first : first + BATCH]) for first in batches])
 
     def evidence(self, images: NDArray[np.uint8]) -> Evidence:
-        """Collect what the models say about images [N, rows, columns]."""
+        """Compute the evidence on images [N, rows, columns]."""
         scores = self.scores(images)
         log_p = self.net.log_probabilities(scores)
         recognised = log_p.argmax(axis=1)
@@ -97,7 +97,7 @@ class System:
 
 @dataclass(frozen=True)
 class Recogniser:
-    """A system that also says how typical an image is, and whether it looks like a digit."""
+    """A system with typicality and a digit score."""
 
     system: System
     typical: NDArray[np.float64]

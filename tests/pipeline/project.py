@@ -3,11 +3,14 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.processes import alive_in_session, wait_until
 
 ROOT = Path(__file__).parents[2]
 TINY: dict[str, Any] = {
@@ -51,6 +54,9 @@ SMALL: dict[str, Any] = {
     },
     "networks": {"default": TINY, "other": {**TINY, "units": [8, 8, 8], "epochs": 2}},
 }
+LONGER = {**TINY, "units": [60, 15, 10], "minibatch_size": 5, "epochs": 150}
+"""A network whose first layer takes seconds to train, in which something can happen."""
+LONG_STAGE = "train_layer1@longer"
 
 
 @dataclass
@@ -74,6 +80,11 @@ class Project:
                 start_new_session=True,
             )
 
+    def wait(self, running: "subprocess.Popen[str]", condition: Callable[[], bool]) -> None:
+        """Wait until something happens while a command runs, which must not end before."""
+        wait_until(lambda: condition() or running.poll() is not None)
+        assert running.poll() is None, self.log()
+
     def log(self) -> str:
         """What the last command printed."""
         return (self.root.parent / "log").read_text()
@@ -91,6 +102,15 @@ class Project:
     def change(self, **changes: Any) -> None:
         """Write params.yaml with some top-level blocks replaced."""
         self.write_params({**self.params(), **changes})
+
+    def choose_longer(self, seed: int = 1) -> None:
+        """Write params.yaml with `LONGER` as the only network."""
+        self.change(
+            seed=seed,
+            train=["longer"],
+            networks={"longer": LONGER},
+            classifier={**SMALL["classifier"], "networks": ["longer"]},
+        )
 
     def write_params(self, params: dict[str, Any]) -> None:
         """Write params.yaml."""
@@ -119,6 +139,12 @@ def copy_working_tree(folder: Path) -> None:
         if source.is_file() and name != "dvc.lock":
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
+
+
+def wait_for_end(killed: "subprocess.Popen[str]", seconds: float = 120) -> None:
+    """Wait until nothing is left of a command that was killed, nor of what it started."""
+    killed.wait()
+    wait_until(lambda: not alive_in_session(killed.pid), seconds, 0.05)
 
 
 def stages_run(output: str) -> list[str]:

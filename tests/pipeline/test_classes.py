@@ -1,21 +1,21 @@
-"""Classes other than all ten digits: trained, registered, served, and shown on the page."""
+"""Two classes instead of ten: trained, registered, served, and shown on the page."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import base64
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from hpoe.data.split import load_digit
 from hpoe_recognition.images import base64_png
+from tests.pipeline.classes import check_answers, check_page, serving
 from tests.pipeline.project import SMALL, TINY, Project
 from tests.programs import require
 from tests.serving.running import Server
-from tests.ui.browser import SEVEN, chromium, open_visit
 
 pytestmark = pytest.mark.slow
-CHOICES = {"nine digits": list(range(1, 10)), "two digits": [7, 9]}
-"""In this order: the second lacks classes of the first and is promoted by hand."""
+LABELS = [7, 9]
 SMALLEST: dict[str, Any] = {
     "networks": {"default": {**TINY, "epochs": 2}},
     "classifier": {
@@ -27,58 +27,60 @@ SMALLEST: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Served:
-    """A running server of a system, its class labels, and test images of sevens."""
-
-    server: Server
-    labels: list[int]
-    sevens: Sequence[str]
-
-
-@pytest.fixture(scope="module", params=CHOICES)
-def served(
-    request: pytest.FixtureRequest, project: Project, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Served]:
-    """The pipeline run to its end with some of the digits, and its model served."""
-    labels = CHOICES[request.param]
-    project.change(split={**SMALL["split"], "digits": labels}, **SMALLEST)
-    output = project.run("dvc", "repro")
-    if request.param == "two digits":
-        assert "version 1 stays the champion: it alone knows 1, 2, 3, 4, 5, 6, 8" in output
-        project.run("hpoe", "promote", "2")
-    images = load_digit(project.root / "data/split", 7).test
-    registry = f"sqlite:///{project.root}/mlruns/mlflow.db"
-    server = Server(tmp_path_factory.mktemp("server"), registry)
-    yield Served(server.start(), labels, [base64_png(image) for image in images])
-    server.kill()
+@pytest.fixture(scope="module")
+def two(project: Project) -> Project:
+    """The project after a pipeline of two digits."""
+    project.change(split={**SMALL["split"], "digits": LABELS}, **SMALLEST)
+    assert "version 1 is the champion" in project.run("dvc", "repro")
+    return project
 
 
-def test_an_answer_is_one_of_the_classes_with_one_probability_for_each(served: Served) -> None:
-    request = {"dataframe_records": [{"image": text} for text in served.sevens]}
-    answers: list[dict[str, Any]] = served.server.post(request).json()["predictions"]
-    for answer in answers:
-        probabilities = answer["probabilities"]
-        assert len(probabilities) == len(served.labels)
-        assert sum(probabilities) == pytest.approx(1)
-        assert answer["digit"] == served.labels[probabilities.index(max(probabilities))]
-    right = sum(answer["digit"] == 7 for answer in answers)
-    assert right > 1.5 * len(answers) / len(served.labels), "no better than chance"
+@pytest.fixture(scope="module")
+def server(two: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of the first version."""
+    with serving(two, tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
-def test_the_page_shows_these_classes_and_no_other(served: Served) -> None:
+def test_an_answer_is_one_of_the_two(server: Server, two: Project) -> None:
+    check_answers(server, two, LABELS)
+
+
+def test_the_page_shows_the_two(server: Server) -> None:
     require("chromium")
-    names = [str(label) for label in served.labels]
-    with chromium() as browser:
-        visit = open_visit(browser, f"http://127.0.0.1:{served.server.port}")
-        visit.ask([*SEVEN])
-        visit.page.locator("#bars tr").nth(len(names) - 1).wait_for()
-        assert visit.page.locator("#bars th").all_inner_texts() == names
-        shares = visit.page.locator("#bars .value").all_inner_texts()
-        assert all(share.endswith("%") for share in shares)
-        captions = visit.page.locator("#reconstructions figcaption").all_inner_texts()
-        assert [caption[0] for caption in captions] == names
-        page = visit.page.content()
-        assert "NaN" not in page
-        assert "undefined" not in page
-        assert visit.complaints == []
+    check_page(server, LABELS)
+
+
+def test_predict_gives_the_answer_of_the_server(server: Server, two: Project) -> None:
+    text = base64_png(load_digit(two.root / "data/split", 7).test[0])
+    (two.root / "7.png").write_bytes(base64.b64decode(text))
+    predicted = json.loads(two.run("hpoe", "predict", "--json", "7.png"))
+    assert predicted.pop("file") == "7.png"
+    (served,) = server.post({"dataframe_records": [{"image": text}]}).json()["predictions"]
+    assert served.pop("probabilities") == pytest.approx(predicted.pop("probabilities"))
+    assert served == pytest.approx(predicted)
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("predict", "params.yaml"), "params.yaml: the image is not a PNG"),
+        (("predict", "none.png"), "none.png is neither a file nor a folder"),
+        (("promote", "9"), "it has 1"),
+        (("rollback",), "no previous champion to restore"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    two: Project, command: tuple[str, ...], sentence: str
+) -> None:
+    output = two.run("hpoe", *command, expect=1)
+    assert output.startswith("error: ")
+    assert sentence in output
+    assert output.count("\n") == 1
+
+
+def test_a_package_holds_what_answers_none_of_what_trains_and_no_pickle(two: Project) -> None:
+    names = {path.name for path in (two.root / "mlruns").rglob("models/m-*/**/*.*")}
+    assert {"weights.safetensors", "recogniser.py", "images.py", "pyfunc.py"} <= names
+    assert not {"rbm.py", "digit.py", "stage.py", "registry.py"} & names
+    assert not [name for name in names if name.endswith((".pkl", ".pickle", ".joblib"))]

@@ -1,9 +1,7 @@
 """`hpoe sweep`, killed and begun again: every combination is tracked, no digit is trained twice."""
 
-import os
 import re
 import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,12 +10,11 @@ import pytest
 from dvc.api import read
 from mlflow import MlflowClient
 
-from tests.pipeline.project import Project
+from tests.pipeline.project import Project, wait_for_end
+from tests.processes import alive_in_session
 
 pytestmark = pytest.mark.slow
 SWEEP = ("hpoe", "sweep", "other", "-S", "networks.other.epochs=2,3")
-SECONDS = 120
-"""Within which the first digits must be trained; most of it is for a busy machine."""
 
 
 def trainings(project: Project) -> dict[str, int]:
@@ -26,48 +23,22 @@ def trainings(project: Project) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in store.glob("*.safetensors")}
 
 
-def of_session(leader: "subprocess.Popen[str]") -> list[psutil.Process]:
-    """What a command started, and what that started."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(ProcessLookupError):
-            if os.getsid(process.pid) == leader.pid:
-                found.append(process)
-    return found
-
-
-def await_silence(killed: "subprocess.Popen[str]") -> None:
-    """Wait until nothing is left of a command that was killed by itself."""
-    killed.wait()
-    deadline = time.monotonic() + SECONDS
-    while left := [each for each in of_session(killed) if alive(each)]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
-
-
-def alive(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return process.status() != psutil.STATUS_ZOMBIE
-    return False
-
-
-def command(process: psutil.Process) -> str:
-    with suppress(psutil.Error):
-        return " ".join(process.cmdline())
-    return ""
+def running(leader: "subprocess.Popen[str]", command: str) -> int:
+    """How many processes of a command's session run another one."""
+    count = 0
+    for process in alive_in_session(leader.pid):
+        with suppress(psutil.Error):
+            count += command in " ".join(process.cmdline())
+    return count
 
 
 @pytest.fixture(scope="module")
 def swept(project: Project) -> Project:
     """The project after a sweep of two combinations that was killed once digits were trained."""
     killed = project.start(*SWEEP)
-    deadline = time.monotonic() + SECONDS
-    while len(trainings(project)) < 6:
-        assert time.monotonic() < deadline, project.log()
-        assert killed.poll() is None, project.log()
-        time.sleep(0.01)
+    project.wait(killed, lambda: len(trainings(project)) >= 6)
     killed.kill()
-    await_silence(killed)
+    wait_for_end(killed)
     project.environment["COLUMNS"] = "200"  # rows of the table on one line each
     project.run(*SWEEP)
     return project
@@ -121,16 +92,10 @@ def test_the_same_sweep_again_runs_nothing_and_says_the_same(swept: Project) -> 
 
 def test_pipelines_run_side_by_side_and_end_with_the_sweep(swept: Project) -> None:
     sweep = swept.start(*SWEEP[:-1], "networks.other.epochs=1,4", HPOE_WORKERS="2")
-    deadline = time.monotonic() + SECONDS
-    while sum("dvc exp run" in command(each) for each in of_session(sweep)) < 2:
-        assert time.monotonic() < deadline, swept.log()
-        assert sweep.poll() is None, swept.log()
-        time.sleep(0.01)
-    while not any("python pipelines/" in command(each) for each in of_session(sweep)):
-        assert time.monotonic() < deadline, swept.log()
-        time.sleep(0.01)
+    swept.wait(sweep, lambda: running(sweep, "dvc exp run") >= 2)
+    swept.wait(sweep, lambda: running(sweep, "python pipelines/") > 0)
     sweep.kill()
-    await_silence(sweep)
+    wait_for_end(sweep)
     copies = [*(swept.root / ".hpoe/sweep/experiments").iterdir()]
     assert len(copies) == 2
     assert not any((copy / "reports/runs/evaluate.json").exists() for copy in copies)

@@ -33,6 +33,12 @@ mlflow.MlflowClient().set_registered_model_alias(
     "hpoe-digits", "champion", logged.registered_model_version
 )
 """
+BREAKS = """
+def load_context(self, context):
+    raise OSError("some of it is missing")
+
+StandIn.load_context = load_context
+"""
 
 settings.register_profile("serving", deadline=None, derandomize=True, database=None)
 settings.load_profile("serving")
@@ -45,6 +51,13 @@ def register(folder: Path, python_model: Path = STAND_IN) -> str:
     command = [sys.executable, "-c", REGISTER, uri, str(python_model)]
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
     return uri
+
+
+def broken(folder: Path) -> Path:
+    """A model that cannot be loaded."""
+    path = folder / "broken.py"
+    path.write_text(STAND_IN.read_text() + BREAKS)
+    return path
 
 
 @pytest.fixture(scope="session")

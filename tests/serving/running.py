@@ -6,8 +6,7 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -17,9 +16,7 @@ from typing import Any
 
 import psutil
 
-from tests.processes import Launched
-from tests.processes import free_port as free_port
-from tests.processes import wait_until as wait_until
+from tests.processes import Launched, at_work, free_port
 from tests.serving.stand_in import answer
 
 JSON = {"Content-Type": "application/json"}
@@ -126,47 +123,67 @@ def image(number: int, milliseconds: int = 0) -> str:
 
 @dataclass
 class Client:
-    """Asks without pause, over one connection or over one per request, until told to stop."""
+    """Asks one question after another, and counts how each ended."""
 
-    server: Server
-    number: int
+    port: int
+    questions: Iterable[str]
+    is_right: Callable[[str, Any], bool]
+    """Whether the answer to a question is the right one."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    keeps_connection: bool = True
     seen: Counter[str] = field(default_factory=Counter)
+    """By ending: "answered", "answered wrongly", a status, or what broke the connection.
 
-    def ask(self, stop: Event) -> Counter[str]:
-        """How often it was answered, answered wrongly, or not answered."""
-        connection = self.server.connect()
-        moments = random.Random(self.number)
-        for request in count(self.number * 10**6):
+    A refusal that says when to come again is "come again", then the status.
+    """
+
+    def ask(self, stop: Event) -> None:
+        """Ask until told to stop."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        for text in self.questions:
             if stop.is_set():
                 break
-            if self.number % 2:
+            if not self.keeps_connection:
                 connection.close()
-            self.seen[self._outcome(connection, image(request, moments.randrange(20)))] += 1
+            ending = self._ask(connection, text)
+            self.seen[ending] += 1
+            if ending.startswith("come again"):
+                stop.wait(0.2)  # less than it was told, to ask in mid-outage
         connection.close()
-        return self.seen
 
-    def _outcome(self, connection: http.client.HTTPConnection, text: str) -> str:
+    def _ask(self, connection: http.client.HTTPConnection, text: str) -> str:
         body = json.dumps({"inputs": [text]}).encode()
         try:
-            reply = exchange(connection, "POST", "/invocations", body, JSON)
+            reply = exchange(connection, "POST", "/invocations", body, {**JSON, **self.headers})
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             return f"not answered: {error!r}"
-        if reply.status != 200:
-            return f"status {reply.status}"
-        right = reply.json()["predictions"] == [answer(text)]
-        return "answered" if right else "answered wrongly"
+        if reply.status == 200:
+            (found,) = reply.json()["predictions"]
+            return "answered" if self.is_right(text, found) else "answered wrongly"
+        again = reply.headers.get("Retry-After", "").isdecimal()
+        return f"{'come again' if again else 'status'}: {reply.status}"
 
 
 @contextmanager
 def asking(server: Server, clients: int) -> Iterator[Counter[str]]:
     """Clients that ask while the block runs; how their requests ended, once it has."""
-    seen, stop = Counter[str](), Event()
-    with ThreadPoolExecutor(clients) as pool:
-        asked = [pool.submit(Client(server, number).ask, stop) for number in range(clients)]
-        try:
-            yield seen
-        finally:
-            stop.set()
-    for each in asked:
-        seen.update(each.result())
+
+    def questions(number: int) -> Iterator[str]:
+        moments = random.Random(number)
+        return (image(n, moments.randrange(20)) for n in count(number * 10**6))
+
+    each = [
+        Client(
+            server.port,
+            questions(number),
+            lambda text, found: bool(found == answer(text)),
+            keeps_connection=number % 2 == 0,
+        )
+        for number in range(clients)
+    ]
+    seen = Counter[str]()
+    with at_work(*(client.ask for client in each)):
+        yield seen
+    for client in each:
+        seen.update(client.seen)

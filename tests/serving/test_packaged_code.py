@@ -18,7 +18,8 @@ from mlflow import MlflowClient
 
 from hpoe.registration.registry import Registry
 from hpoe_recognition.images import base64_png
-from tests.serving.running import Server, free_port, wait_until
+from tests.processes import Service, free_port, wait_until
+from tests.serving.running import Server
 from tests.unit.recognition.systems import images
 
 pytestmark = pytest.mark.slow
@@ -89,16 +90,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     return uri
 
 
-@pytest.fixture
-def promoted(store: str, request: pytest.FixtureRequest) -> str:
-    """The store, with one of the versions as the champion."""
-    MlflowClient(store, store).set_registered_model_alias("hpoe-digits", "champion", request.param)
-    return store
-
-
-both = pytest.mark.parametrize(
-    ("promoted", "mark"), [("1", 11), ("2", 22)], indirect=["promoted"], ids=["first", "second"]
-)
+@pytest.fixture(params=[1, 2])
+def version(store: str, request: pytest.FixtureRequest) -> int:
+    """The number of the version that is made the champion."""
+    number: int = request.param
+    MlflowClient(store, store).set_registered_model_alias("hpoe-digits", "champion", str(number))
+    return number
 
 
 def hpoe(uri: str, *arguments: str) -> str:
@@ -109,24 +106,21 @@ def hpoe(uri: str, *arguments: str) -> str:
     return done.stdout
 
 
-@both
-def test_predict_asks_the_packaged_code(promoted: str, mark: int, tmp_path: Path) -> None:
+def test_predict_and_score_ask_the_packaged_code(store: str, version: int, tmp_path: Path) -> None:
     (tmp_path / "digit.png").write_bytes(base64.b64decode(IMAGE))
-    answer = json.loads(hpoe(promoted, "predict", "--json", str(tmp_path / "digit.png")))
-    assert answer["digit"] == mark
-
-
-@both
-def test_score_asks_the_packaged_code(promoted: str, mark: int, tmp_path: Path) -> None:
+    answer = json.loads(hpoe(store, "predict", "--json", str(tmp_path / "digit.png")))
+    assert answer["digit"] == 11 * version
     source, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
     pq.write_table(pa.table({"image": [IMAGE] * 3}), source)
-    hpoe(promoted, "score", str(source), str(target))
-    assert pq.read_table(target)["digit"].to_pylist() == [mark] * 3
+    hpoe(store, "score", str(source), str(target))
+    assert pq.read_table(target)["digit"].to_pylist() == [11 * version] * 3
 
 
-@pytest.mark.parametrize("promoted", ["2"], indirect=True)
-def test_serve_asks_the_packaged_code_also_after_a_rollback(promoted: str, tmp_path: Path) -> None:
-    server = Server(tmp_path, promoted)
+@pytest.mark.parametrize("version", [2], indirect=True)
+def test_serve_asks_the_packaged_code_also_after_a_rollback(
+    store: str, version: int, tmp_path: Path
+) -> None:
+    server = Server(tmp_path, store)
 
     def digit() -> int:
         (answer,) = server.post({"inputs": [IMAGE]}).json()["predictions"]
@@ -135,10 +129,10 @@ def test_serve_asks_the_packaged_code_also_after_a_rollback(promoted: str, tmp_p
 
     try:
         server.start("--follow", "--workers", "1")
-        assert digit() == 22
-        client = MlflowClient(promoted, promoted)
+        assert digit() == 11 * version
+        client = MlflowClient(store, store)
         client.set_registered_model_tag("hpoe-digits", "champions", "[1, 2]")
-        assert "version 1 is the champion again" in hpoe(promoted, "rollback")
+        assert "version 1 is the champion again" in hpoe(store, "rollback")
         wait_until(lambda: "version 1 is served" in server.log())
         assert digit() == 11
     finally:
@@ -151,46 +145,22 @@ def test_the_check_after_registration_asks_the_packaged_code(store: str) -> None
     assert "the package of version 1 classifies 20 validation images" in done.stderr
 
 
-@pytest.mark.parametrize(("version", "mark"), [(1, 11), (2, 22)])
-def test_mlflow_loads_the_packaged_code_in_a_fresh_process(
-    store: str, version: int, mark: int
-) -> None:
-    done = python(
-        "-c",
-        f"import mlflow; mlflow.set_tracking_uri({store!r}); {LOAD}",
-        *[f"models:/hpoe-digits/{version}", IMAGE],
-    )
-    assert json.loads(done.stdout)[0]["digit"] == mark, done.stderr[-3000:]
-
-
 def test_mlflows_own_server_asks_the_packaged_code(store: str, tmp_path: Path) -> None:
-    port = str(free_port())
-    command = [str(BIN / "mlflow"), "models", "serve", "-m", "models:/hpoe-digits/1", "-p", port]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "--env-manager", "local"],
-            cwd=tmp_path,
-            env={**os.environ, "MLFLOW_TRACKING_URI": store, "PATH": f"{BIN}:{os.environ['PATH']}"},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    address = f"http://127.0.0.1:{port}"
+    address = f"http://127.0.0.1:{free_port()}"
+    command = [str(BIN / "mlflow"), "models", "serve", "-m", "models:/hpoe-digits/1"]
+    command += ["--env-manager", "local", "-p", address.rpartition(":")[2]]
+    environment = {"MLFLOW_TRACKING_URI": store, "PATH": f"{BIN}:{os.environ['PATH']}"}
 
-    def answers() -> bool:
-        assert process.poll() is None, (tmp_path / "log").read_text()
-        try:
-            return requests.get(f"{address}/ping", timeout=5).ok
-        except requests.RequestException:
-            return False
+    def ready() -> bool:
+        return requests.get(f"{address}/ping", timeout=5).ok
 
+    server = Service(tmp_path, command, ready, environment)
     try:
-        wait_until(answers)
+        server.start()
         reply = requests.post(f"{address}/invocations", json={"inputs": [IMAGE]}, timeout=60)
         assert reply.json()["predictions"][0]["digit"] == 11
     finally:
-        os.killpg(process.pid, 9)
-        process.wait()
+        server.kill()
 
 
 def test_a_package_answers_where_only_its_requirements_are_installed(

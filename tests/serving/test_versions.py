@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,26 +13,14 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
-from tests.serving.conftest import register
-from tests.serving.running import JSON, Server, asking, exchange, free_port, image, wait_until
+from tests.processes import free_port, wait_until
+from tests.serving.conftest import broken, register
+from tests.serving.running import JSON, Server, asking, exchange, image
 from tests.serving.stand_in import DEADLY, answer
 
 pytestmark = pytest.mark.slow
 CLIENTS = 8
 SECONDS = float(os.environ.get("SOAK_SECONDS", "3"))
-CANNOT_LOAD = """
-from mlflow.models import set_model
-from mlflow.pyfunc.model import PythonModel
-
-class CannotLoad(PythonModel):
-    def load_context(self, context):
-        raise RuntimeError("some of it is missing")
-
-    def predict(self, context, model_input):
-        return []
-
-set_model(CannotLoad())
-"""
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +59,11 @@ def answered_by(server: Server, version: int) -> bool:
 
 
 def test_it_waits_for_the_first_champion_and_says_so(tmp_path: Path, server: Server) -> None:
+    """First for a registry that answers, and ends when it is told; then for one with a model."""
+    server.registry = f"http://127.0.0.1:{free_port()}"
+    server.start("--follow", status=503)
+    wait_until(lambda: b"does not answer" in server.get("/ping").body)
+    assert server.end() == 0
     server.registry = f"sqlite:///{tmp_path}/mlflow.db"
     server.start("--follow", "--workers", "1", status=503)
     wait_until(lambda: b"no model hpoe-digits" in server.get("/ping").body)
@@ -81,16 +75,6 @@ def test_it_waits_for_the_first_champion_and_says_so(tmp_path: Path, server: Ser
     register(tmp_path)
     wait_until(lambda: "version 1 is served at" in server.log())
     assert server.post({"inputs": [image(1)]}).json()["predictions"] == [answer(image(1))]
-    assert server.end() == 0
-    assert "trace" not in server.log().lower()
-
-
-def test_it_waits_for_a_registry_that_does_not_answer_and_ends_when_it_is_told(
-    server: Server,
-) -> None:
-    server.registry = f"http://127.0.0.1:{free_port()}"
-    server.start("--follow", status=503)
-    wait_until(lambda: b"does not answer" in server.get("/ping").body)
     assert server.end() == 0
     assert "trace" not in server.log().lower()
 
@@ -112,8 +96,7 @@ def test_clients_lose_no_request_while_champions_follow_one_another(
 def test_a_champion_that_cannot_be_loaded_leaves_the_last_one_serving(
     tmp_path: Path, following: Server, uri: str
 ) -> None:
-    (tmp_path / "cannot_load.py").write_text(CANNOT_LOAD)
-    register(tmp_path, tmp_path / "cannot_load.py")
+    register(tmp_path, broken(tmp_path))
     wait_until(lambda: "some of it is missing" in following.log())
     time.sleep(5)  # in which the registry is asked twice
     assert answered_by(following, 2)
@@ -132,15 +115,15 @@ def test_copies_of_versions_are_removed_also_when_copying_fails(
     copies = tmp_path / "copies"
     copies.mkdir()
     server.registry, server.environment = uri, {"TMPDIR": str(copies)}
-    broken = [path.with_name("broken") for path in two_versions.parent.rglob("MLmodel")]
-    for each in broken:
+    links = [path.with_name("broken") for path in two_versions.parent.rglob("MLmodel")]
+    for each in links:
         each.symlink_to("nothing")
     try:
         server.start("--follow", status=503)
         wait_until(lambda: b"cannot be fetched" in server.get("/ping").body)
         wait_until(lambda: not list(copies.iterdir()))
     finally:
-        for each in broken:
+        for each in links:
             each.unlink()
     wait_until(lambda: "version 2 is served" in server.log())
     promote(uri, 1)
@@ -150,43 +133,47 @@ def test_copies_of_versions_are_removed_also_when_copying_fails(
     assert not list(copies.iterdir())
 
 
-def test_killed_workers_are_replaced_and_their_requests_answered(server: Server) -> None:
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory, registry: str) -> Iterator[Server]:
+    """A running server of one version, with two workers."""
+    server = Server(tmp_path_factory.mktemp("steady"), registry)
+    yield server.start("--workers", "2")
+    server.kill()
+
+
+def test_killed_workers_are_replaced_and_their_requests_answered(steady: Server) -> None:
     """SOAK_SECONDS=60 for the long run."""
-    server.start("--workers", "2")
     end = time.monotonic() + SECONDS
-    with asking(server, CLIENTS) as seen:
+    with asking(steady, CLIENTS) as seen:
         while time.monotonic() < end:
-            killed = server.workers()[0]
+            killed = steady.workers()[0]
             killed.kill()
-            wait_until(lambda: killed not in server.workers() and len(server.workers()) == 2)  # noqa: B023
-            assert server.post({"inputs": [image(1)]}).status == 200
+            wait_until(lambda: killed not in steady.workers() and len(steady.workers()) == 2)  # noqa: B023
+            assert steady.post({"inputs": [image(1)]}).status == 200
     assert set(seen) == {"answered"}, seen
     assert seen["answered"] > CLIENTS
-    assert server.end() == 0
-    assert "trace" not in server.log().lower()
+    assert "trace" not in steady.log().lower()
 
 
 def test_a_request_that_kills_two_workers_is_refused_and_others_are_answered(
-    server: Server,
+    steady: Server,
 ) -> None:
-    server.start("--workers", "2")
-    with asking(server, CLIENTS) as seen:
-        refused = server.post({"inputs": [image(1, milliseconds=DEADLY)]})
+    with asking(steady, CLIENTS) as seen:
+        refused = steady.post({"inputs": [image(1, milliseconds=DEADLY)]})
     assert (refused.status, refused.json()["error_code"]) == (500, "INTERNAL_SERVER_ERROR")
     assert set(seen) == {"answered"}, seen
-    assert "were killed, one after the other" in server.log()
+    assert "were killed while answering the same request" in steady.log()
 
 
-def test_workers_end_when_the_server_is_killed_even_while_they_answer(server: Server) -> None:
-    server.start("--workers", "2")
-    assert server.process is not None
-    connection, workers = server.connect(), server.workers()
-    assert len(workers) == 2
+def test_workers_end_when_the_server_is_killed_even_while_they_answer(steady: Server) -> None:
+    assert steady.process is not None
+    wait_until(lambda: len(steady.workers()) == 2)
+    connection, workers = steady.connect(), steady.workers()
     body = json.dumps({"inputs": [image(1, milliseconds=2000)]})
     connection.request("POST", "/invocations", body, dict(JSON))
     time.sleep(0.5)
-    server.process.kill()
-    server.process.wait()
+    steady.process.kill()
+    steady.process.wait()
     assert psutil.wait_procs(workers, timeout=30)[1] == []
     connection.close()
 

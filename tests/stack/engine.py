@@ -9,11 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -139,16 +136,10 @@ def index(folder: Path) -> Iterator[str]:
     form = "{{(index .IPAM.Config 0).Subnet}}"  # an engine just installed does not know its gateway
     subnet = ip_network(run("docker", "network", "inspect", "bridge", "--format", form).strip())
     host = str(subnet[1])
-    handler = partial(_Quiet, directory=str(folder))
-    server = ThreadingHTTPServer((host, INDEX_PORT), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"{host}:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-        """Say nothing."""
+    command = [sys.executable, "-m", "http.server", str(INDEX_PORT)]
+    command += [f"--bind={host}", f"--directory={folder}"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+        try:
+            yield f"{host}:{INDEX_PORT}"
+        finally:
+            server.terminate()

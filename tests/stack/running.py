@@ -87,19 +87,15 @@ class Stack:
         options = ["run", "--rm", "-T", "-e", "HPOE_MNIST_DIR=mnist", "-e", "HPOE_WORKERS=2"]
         return self.run(*options, "pipeline", *command, timeout=1800)
 
-    def get(
-        self, path: str, user: tuple[str, str] | None = ADMIN, **more: Any
-    ) -> requests.Response:
+    def get(self, path: str) -> requests.Response:
         """GET from the gateway."""
-        return requests.get(f"{self.url}{path}", auth=user, timeout=60, **more)
+        return requests.get(f"{self.url}{path}", auth=ADMIN, timeout=60)
 
-    def post(
-        self, path: str, content: object, user: tuple[str, str] | None = ADMIN, **more: Any
-    ) -> requests.Response:
+    def post(self, path: str, content: object, user: tuple[str, str] = ADMIN) -> requests.Response:
         """POST JSON to the gateway."""
-        return requests.post(f"{self.url}{path}", json=content, auth=user, timeout=60, **more)
+        return requests.post(f"{self.url}{path}", json=content, auth=user, timeout=60)
 
-    def predict(self, user: tuple[str, str] | None = ADMIN) -> requests.Response:
+    def predict(self, user: tuple[str, str] = ADMIN) -> requests.Response:
         """Ask for the digit of a real image."""
         return self.post("/invocations", {"inputs": [SEVEN]}, user)
 
@@ -113,7 +109,7 @@ class Stack:
 
     def answers(self) -> bool:
         """Whether MLflow answers through the gateway."""
-        return self.get("/health", None).status_code == 200
+        return self.get("/health").status_code == 200
 
     def answered_by(self, version: int) -> bool:
         """Whether a version answers a request that is sent now."""

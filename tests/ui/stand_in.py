@@ -6,7 +6,7 @@ import json
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Page, Route
@@ -59,11 +59,6 @@ class Reply:
     body: str | None = None
     held: bool = False
     route: Route | None = None
-
-    def hold(self) -> Self:
-        """The same, held."""
-        self.held = True
-        return self
 
     def send(self) -> None:
         """Answer the request that got this reply; the page may have lost interest."""

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,13 +28,10 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_content_is_written_and_folders_are_made(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "deeper" / "file.bin"
-    write_bytes(path, b"new")
-    assert listing(path.parent) == {"file.bin": b"new"}
-
-
-def test_a_reader_of_the_old_file_goes_on_reading_it_whole(path: Path) -> None:
+def test_folders_are_made_and_a_reader_of_the_old_file_goes_on_reading_it_whole(path: Path) -> None:
+    write_bytes(path.parent / "deep/deeper/new.bin", b"new")
+    assert listing(path.parent / "deep/deeper") == {"new.bin": b"new"}
+    shutil.rmtree(path.parent / "deep")
     with path.open("rb") as reader:
         write_bytes(path, b"new")
         assert reader.read() == b"old"
@@ -125,65 +123,16 @@ def test_a_full_disk_is_reported_with_the_file_and_what_to_do(path: Path) -> Non
     assert listing(path.parent) == {"file.bin": b"old"}
 
 
-@pytest.mark.parametrize(
-    ("number", "says"),
-    [
-        (errno.ENOSPC, "the disk is full"),
-        (errno.EDQUOT, "the disk is full"),
-        (errno.EIO, "could not be written: Input/output error"),
-    ],
-)
 def test_a_fault_found_only_when_flushing_changes_nothing(
-    path: Path, monkeypatch: pytest.MonkeyPatch, number: int, says: str
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(_: int) -> None:
-        raise OSError(number, os.strerror(number))
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, "fsync", failing)
-    with pytest.raises(StorageError, match=says) as caught:
+    with pytest.raises(StorageError, match=r"file\.bin could not be written: Input/output error"):
         write_bytes(path, b"new")
-    assert str(path) in str(caught.value)
     assert listing(path.parent) == {"file.bin": b"old"}
-
-
-def report(before: str, path: str, folder: Path) -> str:
-    """Return what a fresh process prints that runs some code, then fails to write a file."""
-    code = (
-        "import os, resource, sys\n"
-        "from pathlib import Path\n"
-        "from hpoe.errors import StorageError\n"
-        "from hpoe.files import write_bytes\n"
-        f"{before}\n"
-        "try:\n"
-        "    write_bytes(Path(sys.argv[1]), bytes(2000))\n"
-        "except StorageError as error:\n"
-        "    print(error)\n"
-    )
-    command = [sys.executable, "-c", code, path]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
-
-
-def test_a_limit_on_the_size_of_files_is_reported_and_changes_nothing(path: Path) -> None:
-    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
-    found = report(limit, "file.bin", path.parent)
-    assert found == "file.bin could not be written: File too large\n"
-    assert listing(path.parent) == {"file.bin": b"old"}
-
-
-@pytest.mark.parametrize("mode", [0o555, 0o444], ids=["read-only", "not to be entered"])
-def test_a_folder_without_permission_to_write_is_reported(tmp_path: Path, mode: int) -> None:
-    """As the user nobody where the tests run as root, whom no mode keeps out."""
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    tmp_path.chmod(0o755)
-    folder.chmod(mode)
-    drop = "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)"
-    try:
-        found = report(drop, "folder/file.bin", tmp_path)
-    finally:
-        folder.chmod(0o755)
-    assert found == "folder/file.bin could not be written: Permission denied\n"
-    assert listing(folder) == {}
 
 
 @pytest.mark.parametrize(

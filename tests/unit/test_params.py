@@ -2,8 +2,6 @@
 
 import copy
 import math
-import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +85,12 @@ def test_the_networks_named_by_their_size_are_the_papers(params: Params, network
     }
 
 
-def test_the_split_is_the_papers_and_gives_44_minibatches(params: Params) -> None:
-    sizes = params.split
+def test_the_split_and_gradient_ascent_are_the_papers(params: Params) -> None:
+    """44 minibatches, and the rate and momentum of eq. 9."""
+    sizes, rule = params.split, params.classifier.gradient_ascent
     assert sizes.digits == tuple(range(10))
     assert (sizes.supervised_per_digit, sizes.test_images) == (1000, 10_000)
     assert sizes.unsupervised_per_digit / params.networks["h500"].minibatch_size == 44
-
-
-def test_gradient_ascent_has_the_rate_and_momentum_of_eq_9(params: Params) -> None:
-    rule = params.classifier.gradient_ascent
     assert (rule.learning_rate, rule.momentum) == (0.0002, 0.9)
 
 
@@ -103,110 +98,39 @@ def test_every_key_of_the_committed_params_is_read(committed: Tree, params: Para
     assert yaml.safe_load(yaml.safe_dump(params.model_dump(mode="json"))) == committed
 
 
-# Ranges
-
-RANGES: dict[str, tuple[list[object], list[object]]] = {
-    "seed": ([0, 2**32 - 1], [-1, 2**32]),
-    "split.unsupervised_per_digit": ([1], [0]),
-    "split.supervised_per_digit": ([2, 4], [0, 1, 3]),
-    "split.test_images": ([1, 10_000], [0, 10_001]),
-    "classifier.gradient_ascent.learning_rate": ([1e-9, 100], [0.0, math.nan, math.inf]),
-    "classifier.gradient_ascent.momentum": ([0, 0.999], [1.0, -0.1]),
-    "classifier.gradient_ascent.max_epochs": ([1], [0]),
-    "networks.default.epochs": ([1], [0]),
-    "networks.default.minibatch_size": ([1], [0]),
-    "networks.default.learning_rate": ([1e-9, 10], [0.0, 10.1]),
-    "networks.default.weight_decay": ([0, 1], [-0.1, 1.1]),
-    "networks.default.momentum": ([0, 0.999], [1.0, -0.1]),
-    "networks.default.momentum_start": ([0], [-1]),
-    "networks.default.initial_standard_deviation": ([0, 10], [-0.1, 10.1]),
-    "registration.significance": ([0.001], [0.0, 1.0]),
-    "registration.refusal.outliers_per_kind": ([1], [0]),
-    "registration.refusal.digits_per_class": ([0], [-1]),
-    "registration.refusal.hidden_units": ([1], [0]),
-    "registration.refusal.weight_decay": ([0], [-0.1]),
-    "registration.refusal.epochs": ([1], [0]),
-    "registration.refusal.refused_digits": ([0.001], [0.0, 1.0]),
-}
-"""Of every number: values at the edges of its range, and values beyond them."""
-ITEMS: dict[str, list[object]] = {
-    "split.digits": [-1, 10],
-    "networks.default.units": [0, 100_001],
-    "classifier.logistic_regression.inverse_regularisation": [0.0, math.nan],
-    "shift_normalization.temperatures": [0.0, math.inf],
-}
-"""Of every list of numbers: items out of range."""
-ALLOWED = "input should be (greater|less|a multiple|a finite)"
-
-
-def numbers(tree: Tree, prefix: str = "") -> set[str]:
-    """Return the dotted keys of all numbers of params, but for networks other than the default."""
-    found = set()
-    for name, value in tree.items():
-        key = prefix + name
-        if isinstance(value, dict) and (prefix != "networks." or name == "default"):
-            found |= numbers(value, f"{key}.")
-        elif isinstance(value, int | float):
-            found.add(key)
-    return found
-
-
-def test_every_number_is_tried(params: Params) -> None:
-    assert numbers(params.model_dump()) == set(RANGES)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"), [(key, value) for key, (good, _) in RANGES.items() for value in good]
-)
-def test_a_value_at_the_edge_of_its_range_is_accepted(
-    path: Path, tree: Tree, key: str, value: object
-) -> None:
-    put(tree, key, value)
-    assert float(flatten(load(path, tree).model_dump())[key]) == value
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        *((key, value) for key, (_, bad) in RANGES.items() for value in bad),
-        *((f"{key}.1", value) for key, bad in ITEMS.items() for value in bad),
-    ],
-)
-def test_a_value_out_of_range_is_refused_with_its_key_and_what_is_allowed(
-    path: Path, tree: Tree, key: str, value: object
-) -> None:
-    """An item of a list is named by its position, and reported alone."""
-    put(tree, key.removesuffix(".1"), [1, value, 2] if key.endswith(".1") else value)
-    message = refusal(path, tree)
-    assert re.match(rf"{re.escape(key)} is {re.escape(repr(value))}: {ALLOWED}", message)
-    assert ";" not in message
+# Values
 
 
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
+        ("seed", 2**32, "input should be less than 4294967296"),
         ("seed", "1", "input should be a valid integer"),
-        ("seed", 1.0, "input should be a valid integer"),
         ("seed", True, "input should be a valid integer"),
-        ("networks.default", None, "input should be a valid dictionary"),
-        ("networks.default.units", 500, "input should be a valid"),
+        ("split.supervised_per_digit", 3, "input should be a multiple of 2"),
+        ("split.digits", [1], "tuple should have at least 2 items"),
+        ("classifier.gradient_ascent.learning_rate", math.inf, "input should be "),
+        ("networks.default.epochs", 0, "input should be greater than or equal to 1"),
+        ("networks.default.momentum", 1.0, "input should be less than 1"),
         ("networks.default.weight_decay", "0.0001", "input should be a valid number"),
         ("networks.default.learning_rate_schedule", "linear", "input should be 'constant' or"),
-        ("train", [], "tuple should have at least 1 item"),
-        ("classifier.networks", [], "tuple should have at least 1 item"),
-        ("split.digits", [1], "tuple should have at least 2 items"),
-        ("classifier.logistic_regression.inverse_regularisation", [], "tuple should have"),
-        ("shift_normalization.temperatures", [], "tuple should have"),
         ("networks.default.units", [25] * 4, "tuple should have at most 3 items"),
+        ("networks.default", None, "input should be a valid dictionary"),
+        ("train", [], "tuple should have at least 1 item"),
     ],
 )
-def test_a_value_of_another_type_is_refused_and_never_converted(
+def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed_and_never_converted(
     path: Path, tree: Tree, key: str, value: object, says: str
 ) -> None:
     put(tree, key, value)
     message = refusal(path, tree)
     assert message.lower().startswith(f"{key} is {value!r}: {says}".lower())
     assert ";" not in message
+
+
+def test_an_item_of_a_list_is_named_by_its_position(path: Path, tree: Tree) -> None:
+    put(tree, "shift_normalization.temperatures", [1, 0.0, 2])
+    assert refusal(path, tree).startswith("shift_normalization.temperatures.1 is 0.0: input should")
 
 
 @pytest.mark.parametrize("digits", [[1, 0], [0, 1, 1]])
@@ -230,13 +154,13 @@ def test_other_notations_of_a_fraction_are_accepted(
 # Keys
 
 
-@pytest.mark.parametrize("key", ["sead", "split.validation_per_digit", "networks.h25.epoch"])
+@pytest.mark.parametrize("key", ["sead", "networks.h25.epoch"])
 def test_an_unknown_key_is_named(path: Path, tree: Tree, key: str) -> None:
     put(tree, key, 1)
     assert refusal(path, tree) == f"{key} is not a known key (src/hpoe/params.py lists them)"
 
 
-@pytest.mark.parametrize("key", ["seed", "split", "split.test_images", "networks.h25.epochs"])
+@pytest.mark.parametrize("key", ["split", "networks.h25.epochs"])
 def test_a_missing_key_is_named(path: Path, tree: Tree, key: str) -> None:
     block, (*above, last) = tree, key.split(".")
     for part in above:
@@ -277,9 +201,7 @@ def test_networks_that_cannot_be_used_are_named(
     assert refusal(path, tree).startswith(says)
 
 
-@pytest.mark.parametrize(
-    "name", ["a/b", "..", "", "classifier", "a b", "-a", "a@b", "a*", "a_and_b"]
-)
+@pytest.mark.parametrize("name", ["a/b", "..", "", "classifier", "-a", "a@b", "a_and_b"])
 def test_a_name_that_no_network_can_have_is_refused(path: Path, tree: Tree, name: str) -> None:
     """It is a folder beside models/classifier, a word of a command line and a stage's suffix, and
     differs from the name of an average."""
@@ -311,30 +233,20 @@ def test_a_missing_file_is_named_with_what_to_do(path: Path) -> None:
         load_params(path)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        lambda _: b"seed: [1",
-        lambda text: text.replace("  method", "\tmethod").encode(),
-        lambda text: text.encode() + b"\xff\xfe",
-        lambda text: text.encode() + b"\0",
-        lambda text: text.encode() + b"seed: 2\n",
-    ],
-    ids=["cut short", "tab", "not text", "zero byte", "duplicate key"],
-)
+@pytest.mark.parametrize("more", [b"seed: [1", b"\xff\xfe", b"seed: 2\n"])
 def test_a_file_that_is_not_yaml_is_refused_in_one_line(
-    path: Path, repository: Path, content: Callable[[str], bytes]
+    path: Path, repository: Path, more: bytes
 ) -> None:
-    path.write_bytes(content((repository / "params.yaml").read_text()))
+    """Cut short, not text, and with a key twice."""
+    path.write_bytes((repository / "params.yaml").read_bytes() + more)
     with pytest.raises(ParamsError) as caught:
         load_params(path)
     assert str(caught.value).startswith(f"{path} is not YAML: ")
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", ["", "[]"])
-def test_a_file_without_keys_is_refused(path: Path, content: str) -> None:
-    path.write_text(content)
+def test_a_file_without_keys_is_refused(path: Path) -> None:
+    path.write_text("")
     with pytest.raises(ParamsError, match=f"{path}: input should be a valid dictionary"):
         load_params(path)
 

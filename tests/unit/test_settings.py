@@ -3,11 +3,10 @@
 import os
 from pathlib import Path
 
-import joblib
 import pytest
 
 from hpoe.errors import SettingsError
-from hpoe.settings import Settings, load_settings
+from hpoe.settings import load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -30,51 +29,24 @@ def put(monkeypatch: pytest.MonkeyPatch, place: str, variable: str, text: str) -
         Path(".env").write_text(f"{variable}={text}\n")
 
 
-def test_by_default_all_cores_work_and_state_is_beside_the_repository() -> None:
-    settings = load_settings()
-    assert settings.workers == joblib.cpu_count()
-    assert settings.state_dir == Path(".hpoe")
-    assert (settings.device, settings.ray_address, settings.mnist_dir) == ("cpu", None, None)
-    assert (settings.serve_host, settings.serve_port) == ("127.0.0.1", 5001)
-    assert settings.serve_max_body_bytes == 67_108_864
-    assert settings.tracking_uri == ""
-
-
-VALUES = [
-    ("HPOE_MNIST_DIR", "/data/mnist", Path("/data/mnist")),
-    ("HPOE_USPS_DIR", "/data/usps", Path("/data/usps")),
-    ("HPOE_WORKERS", "7", 7),
-    ("HPOE_RAY_ADDRESS", "10.0.0.1:6379", "10.0.0.1:6379"),
-    ("HPOE_DEVICE", "auto", "auto"),
-    ("HPOE_CHECKPOINT_SECONDS", "0", 0.0),
-    ("HPOE_STATE_DIR", "state", Path("state")),
-    ("HPOE_RESTORE_ONLY", "true", True),
-    ("HPOE_SERVE_HOST", "0.0.0.0", "0.0.0.0"),
-    ("HPOE_SERVE_PORT", "8080", 8080),
-    ("HPOE_SERVE_WORKERS", "4", 4),
-    ("HPOE_SERVE_FOLLOW", "true", True),
-    ("HPOE_SERVE_MAX_BODY_BYTES", "1000", 1000),
-    ("HPOE_SERVE_MAX_RECORDS", "10", 10),
-    ("HPOE_SERVE_MAX_PIXELS", "784", 784),
-    ("MLFLOW_TRACKING_URI", "http://localhost:5000", "http://localhost:5000"),
-]
-
-
-def field(variable: str) -> str:
-    return variable.removeprefix("HPOE_").removeprefix("MLFLOW_").lower()
-
-
-def test_every_setting_is_tried() -> None:
-    assert {field(variable) for variable, *_ in VALUES} == set(Settings.model_fields)
-
-
 @places
-@pytest.mark.parametrize(("variable", "text", "value"), VALUES)
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("HPOE_MNIST_DIR", "/data/mnist", Path("/data/mnist")),
+        ("HPOE_WORKERS", "7", 7),
+        ("HPOE_RAY_ADDRESS", "10.0.0.1:6379", "10.0.0.1:6379"),
+        ("HPOE_CHECKPOINT_SECONDS", "0", 0.0),
+        ("HPOE_SERVE_FOLLOW", "true", True),
+        ("MLFLOW_TRACKING_URI", "http://localhost:5000", "http://localhost:5000"),
+    ],
+)
 def test_settings_come_from_the_environment_and_from_the_env_file(
     monkeypatch: pytest.MonkeyPatch, place: str, variable: str, text: str, value: object
 ) -> None:
     put(monkeypatch, place, variable, text)
-    assert getattr(load_settings(), field(variable)) == value
+    name = variable.removeprefix("HPOE_").removeprefix("MLFLOW_").lower()
+    assert getattr(load_settings(), name) == value
 
 
 def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,10 +56,10 @@ def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch)
     assert load_settings().state_dir == Path("state")
 
 
-@pytest.mark.parametrize("variable", ["HPOE_WORKERS", "HPOE_MNIST_DIR", "MLFLOW_TRACKING_URI"])
-def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     default = load_settings()
-    monkeypatch.setenv(variable, "")
+    for variable in ("HPOE_WORKERS", "HPOE_MNIST_DIR", "MLFLOW_TRACKING_URI"):
+        monkeypatch.setenv(variable, "")
     assert load_settings() == default
 
 
@@ -96,14 +68,10 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, vari
     ("variable", "text", "says"),
     [
         ("HPOE_WORKERS", "0", "input should be greater than or equal to 1"),
-        ("HPOE_WORKERS", "1.5", "input should be a valid integer"),
         ("HPOE_RAY_ADDRESS", "10.0.0.1", "should be HOST:PORT"),
-        ("HPOE_RAY_ADDRESS", "ray://10.0.0.1:10001", "should be HOST:PORT"),
         ("HPOE_DEVICE", "gpu", "input should be 'cpu', 'cuda' or 'auto'"),
-        ("HPOE_CHECKPOINT_SECONDS", "-1", "input should be greater than or equal to 0"),
         ("HPOE_CHECKPOINT_SECONDS", "nan", "input should be greater than or equal to 0"),
         ("HPOE_SERVE_PORT", "65536", "input should be less than or equal to 65535"),
-        ("HPOE_SERVE_MAX_RECORDS", "0", "input should be greater than or equal to 1"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_variable_and_what_is_allowed(
@@ -116,13 +84,10 @@ def test_a_wrong_value_is_refused_with_its_variable_and_what_is_allowed(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("device", ["cuda", "auto"])
-def test_a_gpu_and_a_cluster_cannot_be_used_at_once(
-    monkeypatch: pytest.MonkeyPatch, device: str
-) -> None:
+def test_a_gpu_and_a_cluster_cannot_be_used_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HPOE_RAY_ADDRESS", "10.0.0.1:6379")
-    monkeypatch.setenv("HPOE_DEVICE", device)
-    with pytest.raises(SettingsError, match=f"HPOE_DEVICE is '{device}': should be unset, or HPOE"):
+    monkeypatch.setenv("HPOE_DEVICE", "auto")
+    with pytest.raises(SettingsError, match="HPOE_DEVICE is 'auto': should be unset, or HPOE"):
         load_settings()
     monkeypatch.setenv("HPOE_DEVICE", "cpu")
     assert load_settings().ray_address == "10.0.0.1:6379"

@@ -1,17 +1,12 @@
 """Tensor files: everything comes back, equal content gives equal bytes, damage is reported."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from safetensors.numpy import save
 
 from hpoe.errors import WeightsError
@@ -19,21 +14,6 @@ from hpoe.tensors import FORMAT, Arrays, load_tensors, save_tensors
 
 REMEDY = "make it again"
 RECORD = {"fingerprint": "ab12", "nested": {"b": [1, 2.5], "a": None}, "text": "ä"}
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
-    max_leaves=5,
-)
-some_arrays = st.dictionaries(
-    st.text("abc.", min_size=1, max_size=4),
-    hnp.arrays(
-        st.sampled_from([np.float32, np.float64, np.int64, np.uint8]),
-        hnp.array_shapes(min_dims=0, max_dims=3, max_side=3),
-    ),
-    min_size=1,
-    max_size=4,
-)
 
 
 def arrays() -> Arrays:
@@ -46,66 +26,37 @@ def arrays() -> Arrays:
     }
 
 
-@given(some_arrays, st.dictionaries(st.text("xyz", min_size=1), json_values, max_size=3))
-def test_arrays_and_record_come_back(
-    tmp_path_factory: pytest.TempPathFactory, given_arrays: Arrays, record: dict[str, Any]
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "any.safetensors"
-    save_tensors(path, given_arrays, record)
-    found, found_record = load_tensors(path, REMEDY)
-    assert found_record == {**record, "format": FORMAT}
-    assert sorted(found) == sorted(given_arrays)
-    for name, array in given_arrays.items():
-        assert found[name].dtype == array.dtype
-        assert found[name].shape == array.shape
-        np.testing.assert_array_equal(found[name], array)
-
-
-def test_slices_and_transposes_come_back_as_they_look(tmp_path: Path) -> None:
+def test_arrays_of_any_layout_and_the_record_come_back(tmp_path: Path) -> None:
     whole = np.arange(24.0).reshape(4, 6)
-    views = {"transposed": whole.T, "strided": whole[::2, 1::3]}
-    save_tensors(tmp_path / "views", views, {})
-    found, _ = load_tensors(tmp_path / "views", REMEDY)
-    for name, view in views.items():
-        np.testing.assert_array_equal(found[name], view)
+    given = {**arrays(), "transposed": whole.T, "strided": whole[::2, 1::3], "number": np.array(7)}
+    save_tensors(tmp_path / "file", given, RECORD)
+    found, record = load_tensors(tmp_path / "file", REMEDY)
+    assert record == {**RECORD, "format": FORMAT}
+    assert sorted(found) == sorted(given)
+    for name, array in given.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array)
         found[name] += 1  # what is loaded may be changed without changing the file
-        np.testing.assert_array_equal(load_tensors(tmp_path / "views", REMEDY)[0][name], view)
+        np.testing.assert_array_equal(load_tensors(tmp_path / "file", REMEDY)[0][name], array)
 
 
-def test_the_order_of_arrays_and_record_does_not_change_the_bytes(tmp_path: Path) -> None:
-    save_tensors(tmp_path / "one", arrays(), RECORD)
-    backwards = dict(reversed(arrays().items())), dict(reversed(RECORD.items()))
-    save_tensors(tmp_path / "other", *backwards)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
-
-
-def test_equal_content_gives_equal_bytes_in_any_process(tmp_path: Path) -> None:
+def test_equal_content_gives_equal_bytes_in_any_order_and_process(tmp_path: Path) -> None:
     """Of four processes with metadata in the order of a hash table, few would agree."""
     save_tensors(tmp_path / "here", arrays(), RECORD)
+    backwards = dict(reversed(arrays().items())), dict(reversed(RECORD.items()))
+    save_tensors(tmp_path / "backwards", *backwards)
+    assert (tmp_path / "backwards").read_bytes() == (tmp_path / "here").read_bytes()
     code = (
         "import sys; from pathlib import Path\n"
         "from hpoe.tensors import load_tensors, save_tensors\n"
         "arrays, record = load_tensors(Path(sys.argv[1]), '')\n"
         "save_tensors(Path(sys.argv[2]), arrays, record)\n"
     )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path / "here"), str(tmp_path / f"there{seed}")],
-            env={"PYTHONHASHSEED": str(seed)},
-        )
-        for seed in range(4)
-    ]
-    assert [process.wait(timeout=60) for process in processes] == [0] * 4
     for seed in range(4):
-        assert (tmp_path / f"there{seed}").read_bytes() == (tmp_path / "here").read_bytes()
-
-
-def test_a_file_is_a_plain_safetensors_file_with_one_entry_of_metadata(tmp_path: Path) -> None:
-    save_tensors(tmp_path / "file", arrays(), RECORD)
-    content = (tmp_path / "file").read_bytes()
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    assert list(header["__metadata__"]) == ["hpoe"]
-    assert json.loads(header["__metadata__"]["hpoe"]) == {**RECORD, "format": FORMAT}
+        there = tmp_path / f"there{seed}"
+        command = [sys.executable, "-c", code, str(tmp_path / "here"), str(there)]
+        subprocess.run(command, env={"PYTHONHASHSEED": str(seed)}, check=True, timeout=60)
+        assert there.read_bytes() == (tmp_path / "here").read_bytes()
 
 
 # Damage
@@ -136,12 +87,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        *(lambda content, length=length: content[:length] for length in (0, 1, 8, 40, -1)),
+        lambda _: b"",
         lambda _: b"text\n" * 100,
-        lambda content: content + b"x",
+        lambda content: content[:-1],
         lambda content: b"\xff" * 8 + content[8:],
-        lambda content: content[:8] + b"x" + content[9:],
         lambda content: content.replace(b"F64", b"X64"),
+        lambda _: save(arrays(), {"hpoe": "{"}),
     ],
 )
 def test_a_damaged_file_is_named(path: Path, damage: Callable[[bytes], bytes]) -> None:
@@ -149,25 +100,13 @@ def test_a_damaged_file_is_named(path: Path, damage: Callable[[bytes], bytes]) -
     assert "is damaged" in refusal(path)
 
 
-def test_a_folder_in_a_files_place_is_named(tmp_path: Path) -> None:
-    assert "is damaged" in refusal(tmp_path)
-
-
-@pytest.mark.parametrize("number", [FORMAT + 1, "1", None])
-def test_another_format_is_named_with_both_numbers(path: Path, number: object) -> None:
-    path.write_bytes(save(arrays(), {"hpoe": json.dumps({"format": number})}))
-    assert f"has format {number}, this hpoe reads format {FORMAT}" in refusal(path)
-
-
-@pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"hpoe": "[1]"}])
-def test_a_safetensors_file_of_another_program_is_refused(
-    path: Path, metadata: dict[str, str] | None
+@pytest.mark.parametrize(
+    ("metadata", "number"),
+    [({"hpoe": f'{{"format": {FORMAT + 1}}}'}, str(FORMAT + 1)), (None, "unknown")],
+    ids=["another version", "another program"],
+)
+def test_another_format_is_named_with_both_numbers(
+    path: Path, metadata: dict[str, str] | None, number: str
 ) -> None:
     path.write_bytes(save(arrays(), metadata))
-    assert "has format unknown" in refusal(path)
-
-
-@pytest.mark.parametrize("entry", ["{", ""])
-def test_a_record_that_is_not_json_is_damage(path: Path, entry: str) -> None:
-    path.write_bytes(save(arrays(), {"hpoe": entry}))
-    assert "is damaged" in refusal(path)
+    assert f"has format {number}, this hpoe reads format {FORMAT}" in refusal(path)

@@ -1,8 +1,9 @@
-"""What all figures share: style, header, grids of images, and saving.
+"""Shared parts of all figures: style, header, grids of images, and saving.
 
 Figures are built without pyplot: they need no display and leave no state behind. The bold title
-states the finding, computed from the data; the grey line below it says how to read the figure. What
-colours distinguish, lightness, line style or a label distinguishes too, so that it reads in grey.
+states the finding, computed from the data; the grey line below it says how to read the figure.
+Whatever colour distinguishes is also distinguished by lightness, line style or a label, so that
+figures work in grey.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,7 +76,7 @@ def around_canvas(
     height, width = rows * zoom / DPI, columns * zoom / DPI
     across, down = max(LEAST_WIDTH, _LEFT + width + _RIGHT), _HEADER + height + footer
     figure = plain_figure((across, down), finding, reading)
-    figure.set_layout_engine("none")  # a canvas of whole dots cannot be fitted to a layout
+    figure.set_layout_engine("none")  # automatic layout would rescale the canvas
     axes = figure.add_axes((_LEFT / across, footer / down, width / across, height / down))
     axes.imshow(canvas, aspect="auto", interpolation="nearest", extent=(0, columns, rows, 0))
     axes.set_yticks([])

@@ -254,7 +254,7 @@ def calibration(table: pd.DataFrame, error: float) -> Figure:
         error: the expected calibration error (fraction).
     """
     confidence, accuracy = (
-        float((table[name] * table["images"]).sum() / table["images"].sum())
+        float(np.average(table[name], weights=table["images"]))
         for name in ("confidence", "accuracy")
     )
     figure = plain_figure(

@@ -13,7 +13,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hpoe.method.classifier import Fit, Labels, Scores
-from hpoe_recognition.logistic import LogisticNet
 
 IMAGE_COLUMNS = ["set", "index", "label"]
 CONFIDENCE = 0.95
@@ -54,8 +53,14 @@ def predict(table: pd.DataFrame, fit: Fit) -> pd.DataFrame:
     Validation images are predicted by the net that was not fitted on them, test images by the
     final one.
     """
-    nets = {"validation": fit.validation_net, "test": fit.net}
-    parts = [_predict_set(table, name, net) for name, net in nets.items()]
+    labels = labels_in(table)
+    parts = []
+    for name, net in (("validation", fit.validation_net), ("test", fit.net)):
+        log_p = net.log_probabilities(scores_and_positions(table, name)[0])
+        images = table.loc[table["set"] == name, IMAGE_COLUMNS].reset_index(drop=True)
+        images["prediction"] = np.array(labels)[log_p.argmax(axis=1)]
+        columns = [f"probability{label}" for label in labels]
+        parts.append(images.join(pd.DataFrame(np.exp(log_p), columns=columns)))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -166,13 +171,3 @@ def _wilson(count: int, of: int) -> tuple[float, float]:
 
     interval = binomtest(count, of).proportion_ci(CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
-
-
-def _predict_set(table: pd.DataFrame, name: str, net: LogisticNet) -> pd.DataFrame:
-    labels = labels_in(table)
-    scores, _ = scores_and_positions(table, name)
-    log_p = net.log_probabilities(scores)
-    images = table.loc[table["set"] == name, IMAGE_COLUMNS].reset_index(drop=True)
-    images["prediction"] = np.array(labels)[log_p.argmax(axis=1)]
-    columns = [f"probability{label}" for label in labels]
-    return images.join(pd.DataFrame(np.exp(log_p), columns=columns))

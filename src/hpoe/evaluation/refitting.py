@@ -72,8 +72,8 @@ def soft_choices(versions: Scores, temperatures: tuple[float, ...]) -> dict[floa
 
 
 def best(results: Mapping[float, RefitResult]) -> float:
-    """Return the number with the lowest validation loss: errors, then log loss."""
-    return min(results, key=lambda number: results[number].fit.validation_loss)
+    """Return the value with the lowest validation loss: errors, then log loss."""
+    return min(results, key=lambda value: results[value].fit.validation_loss)
 
 
 def chosen_versions(scores: Scores, own: NDArray[np.bool_]) -> NDArray[np.float64]:

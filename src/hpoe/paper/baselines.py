@@ -143,7 +143,7 @@ def _squares(images: Images) -> Tensor:
 
 
 def parameters(fitted: Any) -> int:  # noqa: ANN401
-    """Count the numbers that a fitted estimator predicts from."""
+    """Count the parameters of a fitted estimator."""
     if isinstance(fitted, Pipeline):
         return sum(parameters(step) for _, step in fitted.steps)
     if isinstance(fitted, ConvolutionalNet):

@@ -38,14 +38,15 @@ def chains(
         network: its name.
     """
     half = -(-len(labels) // 2)
+    *earlier, last = (f"{step:,}" for step in steps)
     blocks = np.zeros((2, half, *strips.shape[1:]), strips.dtype)
     blocks.reshape(-1, *strips.shape[1:])[: len(labels)] = strips
     canvas = np.concatenate([np.pad(tiled(each), ((0, 0), (0, 12 * GAP))) for each in blocks], 1)
     figure, axes = around_canvas(
         canvas,
         "Where alternating Gibbs sampling takes an image, in the model of its own digit",
-        f"Layer 1 of {network}; from left to right after {_listed(steps)} steps from a held-out "
-        "image",
+        f"Layer 1 of {network}; from left to right after {', '.join(earlier)} and {last} steps "
+        "from a held-out image",
     )
     axes.images[0].set(cmap="gray_r", clim=(0, 1))
     height, width = canvas.shape[0] / half, canvas.shape[1] / 2
@@ -154,7 +155,7 @@ def reconstructions(
     canvas = np.concatenate([np.pad(line, ((0, 4 * GAP), (0, 0))) for line in lines])
     figure, axes = around_canvas(
         canvas[: -4 * GAP],
-        f"The other digit's model errs by {told} squared",
+        f"Squared reconstruction error by the other digit's model: {told}",
         f"In each block the images in the middle, above them as the model of the {first}s, below "
         f"as that of the {second}s",
     )
@@ -182,7 +183,7 @@ def scatter(
     told = " and ".join(f"{count} in layer {layer}" for layer, count in wrong.items())
     figure = plain_figure(
         (WIDTH, 4.6),
-        f"On the wrong side of a line: {told}, of {len(labels):,} {pair[0]}s and {pair[1]}s",
+        f"On the wrong side of the line: {told}, of {len(labels):,} {pair[0]}s and {pair[1]}s",
         "Validation images by their goodness under two models; the line is logistic regression's",
     )
     for axes, (layer, scores) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
@@ -210,7 +211,3 @@ def best_line(scores: NDArray[np.float64], second: NDArray[np.bool_]) -> tuple[f
     fitted = LogisticRegression(C=1e3).fit((scores - mean) / scale, second)
     a, b = (float(weight) for weight in fitted.coef_[0] / scale)
     return a, b, float(fitted.intercept_[0] - np.array([a, b]) @ mean)
-
-
-def _listed(steps: Sequence[int]) -> str:
-    return f"{', '.join(f'{step:,}' for step in steps[:-1])} and {steps[-1]:,}"

@@ -3,7 +3,6 @@
 Shapes: N images, V pixels, M scores or hidden units.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from hpoe.method.fitting import Generators, fit_rbm
 from hpoe.method.hierarchy import activities
 from hpoe.method.joint import JointDivergence, clamped_goodness, labelled
 from hpoe.method.randomness import generator
-from hpoe.method.rbm import RBM, goodness, visible_units
+from hpoe.method.rbm import RBM, visible_units
 from hpoe.method.recipe import Recipe
 
 NO_VARIANCE = 1e-12
@@ -29,7 +28,7 @@ NO_VARIANCE = 1e-12
 
 @dataclass(frozen=True)
 class Key:
-    """What keys the random numbers of a model, besides layer, purpose and epoch."""
+    """Key of a model's random numbers, in addition to layer, purpose and epoch."""
 
     seed: int
     model: str
@@ -73,11 +72,6 @@ def joint_predictions(rbm: RBM, images: pd.DataFrame, v: Tensor) -> pd.DataFrame
     )
     found = images.assign(prediction=labels[g.argmax(dim=1).numpy()])
     return found[found["set"] != "fit"]
-
-
-def layer_one_goodness(models: Sequence[RBM], v: Tensor) -> NDArray[np.float64]:
-    """Compute the goodness of images [N, V] under each digit's model, nats [N, M]."""
-    return torch.stack([goodness(rbm, v) for rbm in models], dim=1).numpy()
 
 
 def class_specificity(h: NDArray[np.floating], labels: NDArray[np.int64]) -> float:

@@ -65,7 +65,7 @@ def assemble(
 def teach_refusal(
     system: System, split: Path, params: Refusal, seed: int, workers: int
 ) -> Recogniser:
-    """Fit what says how typical an image is, and whether it looks like a digit.
+    """Fit typicality and the digit score.
 
     The digit score is fitted on the supervised set's first half and some unsupervised images, as
     they are and redrawn, against outliers made from that half; its threshold on the other half.
@@ -83,7 +83,8 @@ def teach_refusal(
     # Generators: these are drawn while the models score the images before them.
     made = outliers(source, params.outliers_per_kind)
     again = (redrawn(batch, source.rng) for batch in digits)
-    found = iter(evidence_of(system, chain(validation, digits, made, again), workers))
+    batches = chain(validation, digits, made, again)
+    found = iter(run_in_order(system.evidence, batches, workers))
     held_out = joined(islice(found, len(validation)))
     as_they_are = [*islice(found, len(digits))]
     strangers = joined(islice(found, len(source.kinds)))
@@ -92,14 +93,6 @@ def teach_refusal(
     score = fit_digit_score(params, edges, fitted, strangers, held_out, seed)
     halves = (fitted.goodness[: len(first)], held_out.goodness)
     return Recogniser(system, _typical(halves, len(system.labels)), score)
-
-
-def evidence_of(system: System, batches: Iterable[Images], workers: int) -> list[Evidence]:
-    """Collect the evidence on each batch [N, rows, columns], by several processes.
-
-    Batches are drawn from the iterable one by one, as processes become free.
-    """
-    return run_in_order(system.evidence, batches, workers)
 
 
 def in_batches(images: Images) -> list[Images]:

@@ -36,7 +36,7 @@ def judge(candidate: pd.DataFrame, champion: pd.DataFrame, significance: float) 
     """
     lost = sorted(set(champion["label"]) - set(candidate["label"]))
     if lost:
-        return Verdict(False, f"it alone knows {', '.join(map(str, lost))}")
+        return Verdict(False, f"only the champion knows the classes {', '.join(map(str, lost))}")
     both = candidate.merge(champion, on=["index", "label"], suffixes=("", "_champion"))
     if both.empty:
         raise RegistryError(
@@ -49,7 +49,7 @@ def judge(candidate: pd.DataFrame, champion: pd.DataFrame, significance: float) 
     only_candidate, only_champion, p = mcnemar(wrong, champion_wrong, alternative="greater")
     passes = p >= significance
     reason = (
-        f"the candidate is {'not ' if passes else ''}worse: {only_candidate} validation images "
-        f"only it gets wrong, {only_champion} only the champion (p = {p:.3g})"
+        f"the candidate is {'not ' if passes else ''}significantly worse: it alone misclassifies "
+        f"{only_candidate} validation images, the champion alone {only_champion} (p = {p:.3g})"
     )
     return Verdict(passes, reason, only_candidate, only_champion, p)

@@ -43,13 +43,13 @@ def push(configured_uri: str, report: Callable[[str], None]) -> None:
     with translate_errors(configured_uri):
         copy = _Copy(tracker, configured_uri)
         copied, all_runs = copy.runs()
-        report(f"{copied} of {all_runs} runs pushed, the others were there")
+        report(f"{copied} of {all_runs} runs pushed; the others were already there")
         for line in copy.versions():
             report(line)
 
 
 class _Copy:
-    """One copying; it knows each run's id on both sides."""
+    """One copy operation, with the ids of each run on both sides."""
 
     def __init__(self, tracker: Tracker, uri: str) -> None:
         from mlflow import MlflowClient
@@ -106,7 +106,10 @@ class _Copy:
         log_values(self._there, run_id, points, run.data.params, tags)
         if run.inputs.dataset_inputs:
             self._there.log_inputs(run_id, run.inputs.dataset_inputs)
-        self._copy_artifacts(run.info.run_id, run_id)
+        if self._here.list_artifacts(run.info.run_id):
+            with tempfile.TemporaryDirectory() as scratch:
+                self._here.download_artifacts(run.info.run_id, "", scratch)
+                self._there.log_artifacts(run_id, scratch)
         self._there.update_run(run_id, status=run.info.status)
         if run.info.end_time:
             self._there.set_terminated(run_id, run.info.status, run.info.end_time)
@@ -114,13 +117,6 @@ class _Copy:
     def _linked(self, key: str, value: str) -> str:
         """Return a tag's value, with the id of a run replaced by the id of its copy."""
         return self._ids.get(value, value) if key == PARENT or key.startswith(REUSED) else value
-
-    def _copy_artifacts(self, run: str, copy: str) -> None:
-        if not self._here.list_artifacts(run):
-            return
-        with tempfile.TemporaryDirectory() as scratch:
-            self._here.download_artifacts(run, "", scratch)
-            self._there.log_artifacts(copy, scratch)
 
     def versions(self) -> Iterator[str]:
         """Copy the model's versions, aliases and history of champions; yield what was done."""
@@ -146,15 +142,20 @@ class _Copy:
         yield from self._copy_aliases(numbers)
 
     def _copy_version(self, version: Any) -> int:  # noqa: ANN401 - MLflow's entity
-        """Copy a version with its package; return its number on the server."""
+        """Copy a version with its package; return its number on the server.
+
+        The package is downloaded by path, because MLflow would look for `models:/` on the server.
+        """
+        from mlflow.artifacts import download_artifacts
         from mlflow.models import Model
 
+        original = self._here.get_logged_model(str(version.source).removeprefix("models:/"))
         run = self._ids.get(str(version.run_id))
         logged = self._there.create_logged_model(
             self._tracker.experiment, name="model", source_run_id=run
         )
         with tempfile.TemporaryDirectory() as scratch:
-            package = Path(self._package(version, scratch))
+            package = Path(download_artifacts(original.artifact_location, dst_path=scratch))
             described = Model.load(str(package))
             described.model_id, described.run_id = logged.model_id, run
             described.save(str(package / "MLmodel"))
@@ -168,14 +169,6 @@ class _Copy:
             model_id=logged.model_id,
         )
         return int(made.version)
-
-    def _package(self, version: Any, scratch: str) -> str:  # noqa: ANN401 - MLflow's entity
-        """Download a version's files, by path: MLflow would look for `models:/` on the server."""
-        from mlflow.artifacts import download_artifacts
-
-        model = str(version.source).removeprefix("models:/")
-        location = self._here.get_logged_model(model).artifact_location
-        return str(download_artifacts(artifact_uri=location, dst_path=scratch))
 
     def _copy_aliases(self, numbers: dict[int, int]) -> Iterator[str]:
         """Set the copies' aliases, unless the server's model has them already."""

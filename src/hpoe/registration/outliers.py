@@ -1,7 +1,7 @@
-"""Outliers that the digit score is fitted against: figures that are no digits, made from digits.
+"""Outliers that the digit score is fitted against: figures that are not digits, made from digits.
 
-Each kind destroys what makes a digit and keeps the rest: pen, stroke width, size, place. The kinds
-differ from those that refusal is tested on (letters, shapes, strokes, symbols, noise).
+Each kind destroys the shape of a digit but keeps its pen, stroke width, size and position. The
+kinds differ from those that refusal is tested on (letters, shapes, strokes, symbols, noise).
 
 Shapes: N images of R rows and C columns, uint8.
 """
@@ -70,11 +70,8 @@ def redrawn(digits: Images, rng: np.random.Generator) -> Images:
 
     They bear the traces of placing that outliers have and MNIST's own images do not.
     """
-    images = []
-    for image in digits:
-        times = rng.uniform(1, 4)
-        images.append(placed(ndimage.zoom(image / np.float32(255), times, order=1)))
-    return np.stack(images)
+    larger = (ndimage.zoom(image / np.float32(255), rng.uniform(1, 4), order=1) for image in digits)
+    return np.stack([placed(image) for image in larger])
 
 
 def placed(figure: Picture) -> Images:

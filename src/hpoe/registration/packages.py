@@ -1,9 +1,9 @@
-"""Registered versions, each asked through processes of its own.
+"""Registered versions, each loaded by worker processes of its own.
 
 A package brings the recognition code that it was registered with. It is loaded in fresh
-interpreters (`hpoe.registration.worker`), where nothing shadows that code: in this process it would
-be answered by the installed code. Nothing but the package's methods is asked there: `answers`,
-`explain` and `validation_labels` of `hpoe_recognition.pyfunc`.
+interpreters (`hpoe.registration.worker`), where the installed copy does not shadow that code. Only
+these methods of the package are called there: `answers`, `explain` and `validation_labels` of
+`hpoe_recognition.pyfunc`.
 """
 
 import json
@@ -23,14 +23,14 @@ from hpoe.errors import PackageError, WorkerError
 from hpoe.registration.registry import NAME, Registry, existing_registry
 
 WORKER = (sys.executable, "-P", "-m", "hpoe.registration.worker")
-"""-P: no module in the current folder shadows an installed one."""
+"""-P keeps modules in the current folder from shadowing installed ones."""
 
 
 class Package:
     """A copy of a registered version, loaded by worker processes of one thread each.
 
-    One thread here waits for each worker. A worker that dies is replaced, and what it was asked is
-    asked once more.
+    One thread here waits for each worker. A worker that dies is replaced, and its request is
+    retried once.
     """
 
     def __init__(
@@ -63,14 +63,15 @@ class Package:
             raise
 
     def submit(self, method: str, argument: Any) -> "Future[Any]":  # noqa: ANN401
-        """Ask the package; requests are answered in turn, as workers become idle.
+        """Submit a request; requests are answered in turn, as workers become idle.
 
-        The future raises PackageError if the package fails, WorkerError if workers die of it.
+        The future raises PackageError if the package fails, WorkerError if two workers die while
+        answering it.
         """
         return self._threads.submit(self._ask, method, argument)
 
     def ask(self, method: str, arguments: Iterable[Any]) -> list[Any]:
-        """Results in the order of the arguments, which the workers share."""
+        """Return results in the order of the arguments, which the workers share."""
         return list(self._threads.map(partial(self._ask, method), arguments))
 
     def close(self) -> None:
@@ -98,8 +99,8 @@ class Package:
             self._idle.put(worker)
         if succeeded is None:
             raise WorkerError(
-                f"two processes that had loaded version {self.version} of {NAME} were killed, one "
-                "after the other, while they answered the same request: most often, memory is short"
+                f"two worker processes of version {self.version} of {NAME} were killed while "
+                "answering the same request, most often for lack of memory: set fewer workers"
             )
         if not succeeded:
             error, trace = result
@@ -115,16 +116,16 @@ class Package:
             worker.end()
             reason = "its process was killed" if result is None else result[0]
             raise PackageError(
-                f"{NAME} version {self.version} cannot be loaded ({reason}): `hpoe rollback` goes "
-                "back to the version before it"
+                f"{NAME} version {self.version} cannot be loaded ({reason}): `hpoe rollback` "
+                "restores the previous champion"
             )
         return worker
 
 
 class _Worker:
-    """A process that answers one request at a time; it ends when its connection is closed.
+    """A process that answers one request at a time.
 
-    So it also ends when this process is killed.
+    It exits when its connection closes, also if this process is killed.
     """
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
@@ -139,7 +140,7 @@ class _Worker:
             )
 
     def request(self, method: str, argument: Any) -> tuple[bool | None, Any]:  # noqa: ANN401
-        """Whether the package succeeded, and its result or its error; None if the process died."""
+        """Return whether it succeeded, and the result or error; None if the process died."""
         try:
             self._connection.send((method, argument))
         except OSError:
@@ -147,7 +148,7 @@ class _Worker:
         return self.receive()
 
     def receive(self) -> tuple[bool | None, Any]:
-        """What the process has to say next."""
+        """Receive the process's next message."""
         try:
             succeeded, result = self._connection.recv()
         except (EOFError, OSError):
@@ -162,7 +163,7 @@ class _Worker:
 
 @contextmanager
 def open_champion(configured_uri: str, workers: int = 1) -> Iterator[Package]:
-    """The champion, loaded by processes that end with the block.
+    """Load the champion in processes that end with the block.
 
     Raises:
         RegistryError: there is no champion, it cannot be copied, or it cannot be loaded.

@@ -19,7 +19,7 @@ from hpoe_recognition.digit_score import (
     Scale,
     Usual,
     features,
-    opinions,
+    raw_scores,
 )
 from hpoe_recognition.edge_density import EdgeDensities, edge_orientations, squared_distances
 
@@ -32,7 +32,7 @@ MINIBATCH = 200
 DIRECTIONS = 20
 """Principal directions kept in an edge density; the others get the smallest variance of these."""
 LOWEST = 0.01
-"""Quantile of digits at which the scale of opinions and the reach of edges are set."""
+"""Quantile of digits at which the scale of the scores and the reach of edges are set."""
 
 
 class TrainedDigitNet(nn.Module):
@@ -97,9 +97,9 @@ def fit_digit_score(
     with threadpool_limits(limits=1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = _train(params, features, pictures, targets).arrays()
-    said = opinions(usual, net, edges, held_out)
-    scale = Scale(*np.quantile(said, (0.5, LOWEST), axis=0).astype(np.float32))
-    threshold = np.quantile(scale(said).min(axis=1), params.refused_digits)
+    scores = raw_scores(usual, net, edges, held_out)
+    scale = Scale(*np.quantile(scores, (0.5, LOWEST), axis=0).astype(np.float32))
+    threshold = np.quantile(scale(scores).min(axis=1), params.refused_digits)
     return DigitScore(usual, net, edges, scale, np.asarray(threshold, np.float32))
 
 
@@ -112,13 +112,8 @@ def fit_edges(classes: Sequence[NDArray[np.uint8]]) -> EdgeDensities:
     return EdgeDensities(*(np.stack(part) for part in zip(*fitted, strict=True)))
 
 
-def refused(score: DigitScore, evidence: Evidence) -> float:
-    """Return the fraction of images that do not look like a digit."""
-    return float(np.mean(score(evidence) < score.threshold))
-
-
 def usual_for(digits: Evidence) -> Usual:
-    """Compute what is usual for digits; for a class that is never recognised, over all images."""
+    """Compute the statistics of digits; for a class that is never recognised, over all images."""
     goodness, n_classes = digits.goodness, digits.log_probabilities.shape[1]
     recognised = [
         goodness[is_class] if is_class.sum() > 1 else goodness

@@ -26,6 +26,7 @@ HISTORY = "champions"
 """Tag of the registered model: a JSON list of its champions so far, oldest first."""
 WEIGHTS = "weights.safetensors"
 REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "pillow", "safetensors")
+"""Of a package, in the installed versions; it needs only the skinny part of mlflow."""
 VALIDATION, VALIDATION_COLUMNS = "validation/", ("index", "label", "prediction")
 """Prefix of the arrays that hold a version's predictions on the validation images."""
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -103,7 +104,9 @@ class Registry:
                 model_config={"max_pixels": Limits().most_pixels},
                 signature=_signature(),
                 input_example=pd.DataFrame({"image": [example]}),
-                pip_requirements=_requirements(),
+                pip_requirements=[
+                    f"{name}=={installed(name.removesuffix('-skinny'))}" for name in REQUIREMENTS
+                ],
                 registered_model_name=NAME,
             )
         number = int(info.registered_model_version)
@@ -127,7 +130,7 @@ class Registry:
             status = error.get_http_status_code()
             if status in (400, 404):
                 raise _no_champion(self.uri) from None
-            if status == 403:  # where logins are needed, MLflow answers this in both cases
+            if status == 403:  # with logins, MLflow gives the same answer in both cases
                 raise RegistryError(
                     f"{NAME} cannot be fetched from {self.uri}: it has no model {NAME} with the "
                     f"alias {CHAMPION}, or does not let this login see it"
@@ -189,9 +192,7 @@ class Registry:
         """
         history = self._history()
         if len(history) < 2:
-            raise RegistryError(
-                f"{NAME} has had no champion before this one: nothing to go back to"
-            )
+            raise RegistryError(f"{NAME} has no previous champion to restore")
         self._check(history[-2])
         self._client.set_registered_model_alias(NAME, CHAMPION, str(history[-2]))
         self._remember(history[:-1])
@@ -247,7 +248,7 @@ def existing_registry(configured_uri: str) -> Registry:
 
     Raises:
         RegistryError: there is no embedded store yet.
-        TrackingError: the address is none of a store, or the server does not answer.
+        TrackingError: the address is not that of a tracking store, or the server does not answer.
     """
     check_address(configured_uri)
     if not configured_uri and not (STORE / "mlflow.db").exists():
@@ -284,8 +285,3 @@ def _signature() -> Any:  # noqa: ANN401 - MLflow's entity
     }
     outputs = Schema([ColSpec(kind, name) for name, kind in answer.items()])
     return ModelSignature(Schema([ColSpec(DataType.string, "image")]), outputs)
-
-
-def _requirements() -> list[str]:
-    """Pin the package's requirements; it needs only the skinny part of the installed mlflow."""
-    return [f"{name}=={installed(name.removesuffix('-skinny'))}" for name in REQUIREMENTS]

@@ -1,4 +1,4 @@
-"""The process that has loaded a packaged model and answers for it.
+"""Worker process that loads a packaged model and answers requests.
 
 Started by `hpoe.registration.packages` as `python -m hpoe.registration.worker`. A package brings
 its own recognition code. This module must import nothing that imports the installed copy of that
@@ -36,7 +36,7 @@ def main(descriptor: str, folder: str, config: str) -> None:
 
 
 def load(folder: Path, config: dict[str, Any]) -> Any:  # noqa: ANN401 - the package's own class
-    """The Python object within a packaged model, after it has answered the packaged example.
+    """Load a packaged model, let it answer its example, and return its Python object.
 
     Raises:
         ImportError: the recognition code is not the package's own.
@@ -48,14 +48,18 @@ def load(folder: Path, config: dict[str, Any]) -> Any:  # noqa: ANN401 - the pac
     code = sys.modules.get(CODE)
     if code is not None and not Path(str(code.__file__)).resolve().is_relative_to(folder):
         raise ImportError(f"the package has no {CODE} of its own")
-    threadpool_limits(1)  # the other cores have workers of their own
+    threadpool_limits(1)  # one thread per worker; other workers use the other cores
     if model.input_example is not None:
         model.predict(model.input_example)
     return model.unwrap_python_model()
 
 
 def attempt(function: Callable[..., Any], *arguments: Any) -> tuple[bool, Any]:  # noqa: ANN401
-    """Whether a call succeeded, and its result; or its error's first line and its traceback."""
+    """Call a function.
+
+    Returns:
+        True and its result; or False, its error's first line and its traceback.
+    """
     try:
         return True, function(*arguments)
     except Exception as error:

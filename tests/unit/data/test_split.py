@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from hpoe.data.mnist import Mnist
 from hpoe.data.split import DigitImages, digits_in, load_digit, save_digit, split
 from hpoe.errors import DataError
-from hpoe.params import Params, Split
+from hpoe.params import Split
 
 
 def sizes(digits: Sequence[int], unsupervised: int, supervised: int, test: int) -> Split:
@@ -77,19 +77,6 @@ def test_each_digits_first_images_are_cut_in_order_into_three_sets(
     assert seen == digits
 
 
-def test_the_papers_split_is_balanced_and_disjoint(params: Params) -> None:
-    cut = dict(split(some_mnist(shuffled(5421), shuffled(1000)), params.split))
-    assert list(cut) == list(range(10))
-    for images in cut.values():
-        sizes_found = [len(part) for part in (images.unsupervised, images.fit, images.validation)]
-        assert sizes_found == [4400, 500, 500]
-    sets = ("unsupervised_index", "fit_index", "validation_index")
-    trained = np.concatenate([getattr(part, name) for part in cut.values() for name in sets])
-    assert len(set(trained.tolist())) == len(trained) == 54_000
-    tested = np.concatenate([images.test_index for images in cut.values()])
-    assert sorted(tested.tolist()) == list(range(10_000))
-
-
 def test_a_digit_with_too_few_images_is_named_with_what_was_asked() -> None:
     labels = np.concatenate([shuffled(8, digits=4), np.full(7, 4, np.uint8)])
     cut = split(some_mnist(labels, shuffled(1)), sizes(range(5), 6, 2, test=10))
@@ -99,27 +86,16 @@ def test_a_digit_with_too_few_images_is_named_with_what_was_asked() -> None:
 
 
 @pytest.mark.parametrize("tests", [3, 0], ids=["with test images", "without"])
-def test_a_digits_images_come_back_from_its_file_and_are_not_modified(
-    tmp_path: Path, tests: int
-) -> None:
+def test_a_digits_images_come_back_from_its_file(tmp_path: Path, tests: int) -> None:
     """Of a few test images none may be of some digit."""
-    same = some_digit()
-    images = replace(same, test=same.test[:tests], test_index=same.test_index[:tests])
+    images = some_digit()
+    images = replace(images, test=images.test[:tests], test_index=images.test_index[:tests])
     save_digit(tmp_path, 7, images)
     found = load_digit(tmp_path, 7)
     for field in fields(DigitImages):
-        kept, saved, before = (getattr(of, field.name) for of in (found, images, same))
+        kept, saved = (getattr(of, field.name) for of in (found, images))
         assert kept.dtype == saved.dtype
         np.testing.assert_array_equal(kept, saved)
-        np.testing.assert_array_equal(saved, before[: len(saved)])
-
-
-def cut_short(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-3])
-
-
-def text(path: Path) -> None:
-    path.write_text("seven sevens\n")
 
 
 def another_array(path: Path) -> None:
@@ -127,21 +103,15 @@ def another_array(path: Path) -> None:
     save_file({**arrays, "weights": np.zeros(3)}, path)
 
 
-def fewer_arrays(path: Path) -> None:
-    save_file({"unsupervised": np.zeros((2, 1, 2), np.uint8)}, path)
-
-
-@pytest.mark.parametrize("damage", [cut_short, text, fewer_arrays, another_array, Path.unlink])
+@pytest.mark.parametrize("damage", [lambda path: path.write_text("x"), another_array, Path.unlink])
 def test_a_damaged_file_is_named_with_what_to_do(
     tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
-    save_digit(tmp_path, 7, some_digit())
     path = tmp_path / "7.safetensors"
+    save_digit(tmp_path, 7, some_digit())
     damage(path)
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match=f"^{path} .*and run `dvc repro split`$"):
         load_digit(tmp_path, 7)
-    assert str(caught.value).startswith(str(path))
-    assert str(caught.value).endswith("and run `dvc repro split`")
 
 
 def test_digits_are_listed_ascending_and_nothing_else_with_them(tmp_path: Path) -> None:

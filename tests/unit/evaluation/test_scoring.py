@@ -6,18 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpoe.data.mnist import Mnist
-from hpoe.data.split import load_digit, save_digit, save_split
-from hpoe.errors import WeightsError
+from hpoe.data.split import load_digit
 from hpoe.evaluation import scoring
-from hpoe.evaluation.scoring import LAYERS, SETS, labelled_images, score_names, score_network
+from hpoe.evaluation.refitting import chosen_versions
+from hpoe.evaluation.scoring import LAYERS, SETS, labelled_images, score_network
 from hpoe.method.hierarchy import layer_goodness
 from hpoe.method.rbm import RBM, initial_state, visible_units
 from hpoe.method.recipe import Recipe
-from hpoe.params import Split
 from hpoe.training.tasks import weights_path
 from hpoe.training.weights import save_rbm
-from hpoe_recognition.normalization import SHIFTS, Versions, deskew, shear, shift
+from hpoe_recognition.normalization import SHIFTS, Versions
 
 SHIFTED = Versions(offsets=SHIFTS)
 
@@ -56,39 +54,21 @@ def test_images_are_listed_by_set_then_digit_with_their_places(split_folder: Pat
 def test_scores_are_the_goodness_of_each_image_in_each_version_under_each_model(
     split_folder: Path, tmp_path: Path, hierarchies: dict[int, list[RBM]]
 ) -> None:
-    found = score_network("tiny", split_folder, tmp_path / "models", 1, SHIFTED)
+    versions = Versions("deskewed", SHIFTS, (0.3,))
+    found = score_network("tiny", split_folder, tmp_path / "models", 1, versions)
     _, images = labelled_images(split_folder)
-    assert found.shape == (5, 14, 6)
+    assert found.shape == (6, 14, 6)
     assert found.dtype == np.float64
-    for version, offset in enumerate(SHIFTS):
-        v = visible_units(shift(images, offset))
+    for scores, version in zip(found, versions.of(images), strict=True):
+        v = visible_units(version)
         for image in range(14):
             expected = [
                 layer_goodness(hierarchies[digit], v[image : image + 1])[0].numpy()
                 for digit in (0, 1)
             ]
             np.testing.assert_allclose(
-                found[version, image], np.concatenate(expected), rtol=1e-6, atol=1e-6
+                scores[image], np.concatenate(expected), rtol=1e-6, atol=1e-6
             )
-
-
-@pytest.mark.usefixtures("hierarchies")
-def test_deskewed_and_sheared_images_are_scored_as_if_they_were_given_so(
-    split_folder: Path, tmp_path: Path
-) -> None:
-    models = tmp_path / "models"
-    found = score_network("tiny", split_folder, models, 1, Versions("deskewed", ((0, 1),), (0.3,)))
-    for digit in (0, 1):
-        arrays = load_digit(split_folder, digit)
-        parts = {name: deskew(getattr(arrays, name)) for name in SETS}
-        moved = {name: shift(part, (0, 1)) for name, part in parts.items()}
-        sheared = {name: shear(part, 0.3) for name, part in parts.items()}
-        for version, made in enumerate((moved, sheared)):
-            images = replace(arrays, fit=made["fit"], validation=made["validation"])
-            save_digit(tmp_path / str(version), digit, replace(images, test=made["test"]))
-    for version in (0, 1):
-        (expected,) = score_network("tiny", tmp_path / str(version), models, 1, Versions())
-        np.testing.assert_array_equal(found[version], expected)
 
 
 @pytest.mark.usefixtures("hierarchies")
@@ -106,22 +86,11 @@ def test_neither_batches_nor_workers_change_the_scores(
     np.testing.assert_allclose(parts[0], whole[at], rtol=1e-6, atol=1e-6)
 
 
-def test_ten_digits_of_three_layers_have_30_scores_by_name(tmp_path: Path) -> None:
-    labels, blank = np.arange(30, dtype=np.uint8) % 10, np.zeros((30, 1, 1), np.uint8)
-    sizes = Split(
-        digits=tuple(range(10)),
-        unsupervised_per_digit=1,
-        supervised_per_digit=2,
-        test_images=30,
-    )
-    save_split(tmp_path, Mnist(blank, labels, blank, labels), sizes)
-    names = score_names(tmp_path)
-    assert len(set(names)) == len(names) == 30
-    assert names[:4] == ["digit0_layer1", "digit0_layer2", "digit0_layer3", "digit1_layer1"]
-
-
-@pytest.mark.usefixtures("hierarchies")
-def test_a_missing_model_is_told(split_folder: Path, tmp_path: Path) -> None:
-    weights_path(tmp_path / "models", "tiny", 2, 1).unlink()
-    with pytest.raises(WeightsError, match=r"layer2/1\.safetensors is missing"):
-        score_network("tiny", split_folder, tmp_path / "models", 1, Versions())
+def test_choices_are_counted_for_an_images_own_models_and_the_others() -> None:
+    rng = np.random.default_rng(0)
+    scores, own = rng.standard_normal((3, 40, 6)), rng.random((40, 6)) < 0.3
+    found = chosen_versions(scores, own)
+    for row, models in zip(found, (own, ~own), strict=True):
+        picked = [scores[:, n, m].argmax() for n, m in zip(*np.nonzero(models), strict=True)]
+        expected = [np.mean(np.array(picked) == version) for version in range(3)]
+        np.testing.assert_allclose(row, expected)

@@ -1,6 +1,5 @@
 """The logistic net: eqs. 8 and 9 against naive loops, autograd and scikit-learn."""
 
-from collections.abc import Callable
 from math import exp, log
 
 import numpy as np
@@ -13,7 +12,6 @@ from sklearn.preprocessing import StandardScaler
 from hpoe import params as parameters
 from hpoe.evaluation.refitting import fit_method
 from hpoe.method.classifier import (
-    Fit,
     Labels,
     Scores,
     fit,
@@ -116,39 +114,13 @@ def test_gradient_ascent_is_eq_9_with_autograds_gradient(classes: int, scores: i
         np.testing.assert_allclose(net.log_probabilities(values), log_p.numpy(), atol=1e-9)
 
 
-def test_gradient_ascent_yields_the_epochs_asked_for_and_no_others() -> None:
-    values, labels = some_examples(3, 4)
-    every = dict(gradient_ascent(values, labels, range(1, 8), **RULE))
-    some = dict(gradient_ascent(values, labels, [2, 5, 7], **RULE))
-    assert list(some) == [2, 5, 7]
-    for epoch, net in some.items():
-        np.testing.assert_array_equal(net.weights, every[epoch].weights)
-        np.testing.assert_array_equal(net.biases, every[epoch].biases)
-
-
-@pytest.mark.parametrize("classes", [2, 3, 10])
+@pytest.mark.parametrize("classes", [2, 10])
 def test_logistic_regression_is_scikit_learns_on_standardised_scores(classes: int) -> None:
     values, labels = some_examples(classes, 6)
     for c, net in logistic_regression(values, labels, [0.01, 1.0]):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=10_000))
         expected = model.fit(values, labels).predict_proba(values)
         np.testing.assert_allclose(np.exp(net.log_probabilities(values)), expected, atol=1e-9)
-
-
-@pytest.mark.parametrize("classes", [3, 10])
-@pytest.mark.parametrize("c", [0.01, 1.0])
-def test_logistic_regression_ends_where_the_penalised_gradient_is_zero(
-    classes: int, c: float
-) -> None:
-    """The optimum of sum log p - |w|^2 / 2C, reached to scikit-learn's tolerance."""
-    values, labels = some_examples(classes, 6, count=200)
-    ((_, net),) = logistic_regression(values, labels, [c])
-    scale = values.std(axis=0)
-    standardised = (values - values.mean(axis=0)) / scale
-    residual = np.eye(classes)[labels] - np.exp(net.log_probabilities(values))
-    gradient = standardised.T @ residual - (net.weights * scale[:, None]) / c
-    assert np.abs(gradient).max() < 1e-3 * len(labels)
-    assert np.abs(residual.sum(axis=0)).max() < 1e-3 * len(labels)  # biases bear no penalty
 
 
 @both_methods
@@ -180,15 +152,6 @@ def test_the_value_chosen_is_the_best_on_the_validation_half(
     np.testing.assert_allclose(found.validation_net.weights, nets[best].weights, rtol=1e-10)
 
 
-def test_among_equal_errors_the_lower_log_loss_is_chosen(tiny: Classifier) -> None:
-    """Two scores that separate the classes widely: no errors at any C, but surer at a large one."""
-    labels = np.arange(40) % 2
-    values = np.where(labels, 1000.0, 10.0)[:, None] + np.random.default_rng(0).normal(size=(40, 2))
-    found = fit(*fit_method("logistic_regression", tiny), (values, labels), (values, labels))
-    assert found.validation_loss[0] == 0
-    assert found.chosen == 10.0
-
-
 @both_methods
 def test_the_final_net_is_trained_on_both_halves_with_the_value_chosen(
     tiny: Classifier, method: Method
@@ -201,63 +164,6 @@ def test_the_final_net_is_trained_on_both_halves_with_the_value_chosen(
     np.testing.assert_allclose(found.net.weights, whole.weights, rtol=1e-10)
     np.testing.assert_allclose(found.validation_net.weights, half.weights, rtol=1e-10)
     assert not np.allclose(found.net.weights, half.weights, rtol=1e-3)
-
-
-@both_methods
-def test_thirty_scores_and_ten_classes_make_310_parameters_and_stay_as_they_were(
-    tiny: Classifier, method: Method
-) -> None:
-    images = halves(10, 30)
-    before = [array.copy() for half in images for array in half]
-    found = fit(*fit_method(method, tiny), *images)
-    for net in (found.net, found.validation_net):
-        assert net.weights.size + net.biases.size == 310
-        assert net.weights.shape == (30, 10)
-    for array, kept in zip([array for half in images for array in half], before, strict=True):
-        np.testing.assert_array_equal(array, kept)
-
-
-@both_methods
-@pytest.mark.parametrize("permuted", ["labels", "scores"])
-def test_permuting_labels_or_scores_permutes_the_net(
-    tiny: Classifier, method: Method, permuted: str
-) -> None:
-    order, images = np.random.default_rng(0).permutation(5), halves(5, 5)
-    other = [
-        (scores, order[labels]) if permuted == "labels" else (scores[:, order], labels)
-        for scores, labels in images
-    ]
-    as_given, changed = (fit(*fit_method(method, tiny), *pair) for pair in (images, tuple(other)))
-    test, _ = some_examples(5, 5, seed=9)
-    expected = np.exp(as_given.net.log_probabilities(test))
-    if permuted == "labels":
-        found = np.exp(changed.net.log_probabilities(test))[:, order]
-    else:
-        found = np.exp(changed.net.log_probabilities(test[:, order]))
-    assert changed.chosen == as_given.chosen
-    np.testing.assert_allclose(found, expected, atol=PERMUTED[method])
-
-
-PERMUTED: dict[Method, float] = {"gradient_ascent": 1e-9, "logistic_regression": 1e-3}
-"""Largest differences: of rounding, and of where the solver of scikit-learn stops."""
-
-
-@both_methods
-@pytest.mark.parametrize("change", [lambda g: g + 1000, lambda g: 7 * g, lambda g: -g])
-def test_origin_and_unit_of_the_scores_do_not_matter(
-    tiny: Classifier, method: Method, change: Callable[[Scores], Scores]
-) -> None:
-    images, (test, _) = halves(3, 5), some_examples(3, 5, seed=9)
-    other = [(change(scores), labels) for scores, labels in images]
-    found: list[Fit] = [
-        fit(*fit_method(method, tiny), *images),
-        fit(*fit_method(method, tiny), *other),
-    ]
-    expected, changed = (
-        np.exp(one.net.log_probabilities(scores))
-        for one, scores in zip(found, (test, change(test)), strict=True)
-    )
-    np.testing.assert_allclose(changed, expected, atol=PERMUTED[method])
 
 
 @both_methods

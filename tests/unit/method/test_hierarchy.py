@@ -7,8 +7,8 @@ import torch
 from scipy.special import expit
 
 from hpoe.evaluation.scoring import LAYERS
-from hpoe.method.hierarchy import activities, layer_goodness
-from hpoe.method.rbm import RBM, goodness, hidden_probabilities, initial_state
+from hpoe.method.hierarchy import layer_goodness
+from hpoe.method.rbm import RBM, initial_state
 from hpoe.params import Params
 
 
@@ -35,35 +35,6 @@ def test_goodness_of_a_layer_is_taken_at_the_expected_activities_of_the_layer_be
         expected = x @ b + np.log1p(np.exp(c + x @ w)).sum(axis=1)
         np.testing.assert_allclose(found[:, layer], expected, rtol=1e-12)
         x = expit(c + x @ w)
-
-
-def test_all_layers_at_once_are_each_layer_by_itself() -> None:
-    hierarchy, v = some_hierarchy((6, 5, 4, 3)), some_images(20, 6)
-    alone = [goodness(rbm, activities(hierarchy[:below], v)) for below, rbm in enumerate(hierarchy)]
-    torch.testing.assert_close(layer_goodness(hierarchy, v), torch.stack(alone, 1))
-
-
-def test_a_batch_is_scored_as_each_image_alone() -> None:
-    hierarchy, v = some_hierarchy((6, 5, 4, 3)), some_images(20, 6)
-    alone = torch.cat([layer_goodness(hierarchy, image[None]) for image in v])
-    torch.testing.assert_close(layer_goodness(hierarchy, v), alone, rtol=1e-13, atol=1e-13)
-
-
-def test_the_data_of_layer_1_are_the_images_and_of_the_others_the_activities_below() -> None:
-    hierarchy, v = some_hierarchy((6, 5, 4, 3)), some_images(20, 6)
-    assert torch.equal(activities([], v), v)
-    below = v
-    for layer, rbm in enumerate(hierarchy, start=1):
-        below = hidden_probabilities(rbm, below)
-        assert torch.equal(activities(hierarchy[:layer], v), below)
-
-
-def test_scoring_leaves_the_images_as_they_were() -> None:
-    hierarchy, v = some_hierarchy((6, 5, 4, 3)), some_images(20, 6)
-    before = v.clone()
-    layer_goodness(hierarchy, v)
-    activities(hierarchy, v)
-    assert torch.equal(v, before)
 
 
 def test_500_units_have_as_many_parameters_as_the_paper_counts(params: Params) -> None:

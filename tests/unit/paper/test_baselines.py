@@ -11,7 +11,6 @@ from hpoe.paper.baselines import (
     ConvolutionalNet,
     RadialBasis,
     Shrunk,
-    lenet1,
     lenet5,
     parameters,
 )
@@ -25,19 +24,15 @@ PARAMETERS = {
     "lenet1": 3246,
     "lenet5": 61_706,
 }
+"""LeNet-5 for 28 x 28 with a full connection of its second maps; LeNet-1 likewise.
+
+A support vector machine has as many as there are support vectors.
+"""
 LIGHTER = {
     "radial_basis": {"radialbasis__units": 100},
     "lenet1": {"epochs": 3},
     "lenet5": {"epochs": 3},
 }
-
-
-@pytest.mark.parametrize(("layers", "parameters"), [(lenet1, 3246), (lenet5, 61_706)])
-def test_the_nets_have_the_parameters_that_are_known_of_them(
-    layers: "type[torch.nn.Sequential]", parameters: int
-) -> None:
-    """LeNet-5 for 28 x 28 with a full connection of its second maps; LeNet-1 likewise."""
-    assert sum(part.numel() for part in layers().parameters()) == parameters
 
 
 def test_radial_bases_are_gaussians_around_centres() -> None:
@@ -74,12 +69,14 @@ def test_every_method_learns_digits_that_need_not_be_called_0_to_9(
     method: str, mnist: Mnist
 ) -> None:
     """1,500 images: most unseen ones are recognised; chance is one tenth."""
-    images = mnist.train_images[: 2 * SOME].reshape(2 * SOME, -1).astype(np.float32) / np.float32(
-        255
-    )
+    images = mnist.train_images[: 2 * SOME].reshape(-1, 784).astype(np.float32) / np.float32(255)
     labels = 3 * mnist.train_labels[: 2 * SOME].astype(np.int64)
     estimator = BASELINES[method].make(1).set_params(**LIGHTER.get(method, {}))
     estimator.fit(images[:SOME], labels[:SOME])
     found = estimator.predict(images[SOME:])
     assert np.mean(found == labels[SOME:]) > 0.8
-    assert parameters(estimator) == PARAMETERS[method]
+    if method in PARAMETERS:
+        assert parameters(estimator) == PARAMETERS[method]
+    else:
+        vectors = len(estimator[-1].support_vectors_)
+        assert parameters(estimator) == vectors * (784 + 9) + 45

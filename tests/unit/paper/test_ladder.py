@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hpoe.method.warping import LENGTHS
 from hpoe.paper.ladder import SHEARED, WIDTHS, evaluate, predictions, summary, variants
-from hpoe.params import Classifier, load_params
+from hpoe.params import load_params
 from hpoe_recognition.normalization import SHEARS, SHIFTS, soft_choice
 
 VERSIONS, IMAGES, MODELS = len(SHIFTS) + len(SHEARS), 90, 6
@@ -27,10 +27,6 @@ def networks(images: pd.DataFrame) -> list[Scores]:
     rng = np.random.default_rng(0)
     signal = 2.0 * np.eye(3)[images["label"]].repeat(2, axis=1)
     return [signal + rng.standard_normal((VERSIONS, IMAGES, MODELS)) for _ in range(5)]
-
-
-def classifier() -> Classifier:
-    return load_params().classifier
 
 
 def test_each_variant_has_the_scores_that_its_step_says(networks: list[Scores]) -> None:
@@ -54,19 +50,12 @@ def test_each_variant_has_the_scores_that_its_step_says(networks: list[Scores]) 
         assert list(found[name].candidates) == sorted(TEMPERATURES)
         for temperature, scores in found[name].candidates.items():
             np.testing.assert_allclose(scores, soft_choice(versions, temperature))
-    assert SHEARED == (0, 5, 6, 7, 8)
-    assert [each.networks for each in found.values()] == [1] * 7 + [3, 2, 5, 5]
-
-
-def test_warps_are_the_likeliest_of_their_lengths_under_the_prior(networks: list[Scores]) -> None:
-    warped = np.random.default_rng(1).standard_normal((len(LENGTHS), IMAGES, MODELS))
-    found = {
-        each.name: each for each in variants(networks[:1], networks[1:2], warped, TEMPERATURES)
-    }
     assert tuple(found["warps"].candidates) == WIDTHS
     for width, scores in found["warps"].candidates.items():
         lengths = np.array(LENGTHS)[:, None, None]
         np.testing.assert_allclose(scores, (warped - (lengths / width) ** 2 / 2).max(axis=0))
+    assert SHEARED == (0, 5, 6, 7, 8)
+    assert [each.networks for each in found.values()] == [1] * 7 + [3, 2, 5, 5]
 
 
 def test_validation_chooses_numbers_and_variants(
@@ -74,7 +63,7 @@ def test_validation_chooses_numbers_and_variants(
 ) -> None:
     warped = np.zeros((len(LENGTHS), IMAGES, MODELS))
     steps = variants(networks[:3], networks[3:], warped, TEMPERATURES)
-    results = [evaluate(variant, classifier(), images, workers=1) for variant in steps]
+    results = [evaluate(variant, load_params().classifier, images, workers=1) for variant in steps]
     told = summary(results)
     losses = {each.variant.name: each.outcome.fit.validation_loss for each in results}
     assert told["chosen"] == min(losses, key=lambda name: losses[name])

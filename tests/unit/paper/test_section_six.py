@@ -42,13 +42,6 @@ def test_clamped_goodness_is_the_logarithm_of_a_sum_over_all_hidden_states(rbm: 
         torch.testing.assert_close(found[:, label].float(), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_exactly_one_label_unit_is_on() -> None:
-    v, labels = torch.rand(4, PIXELS), torch.tensor([2, 0, 1, 1])
-    found = labelled(v, labels, CLASSES)
-    assert torch.equal(found[:, :PIXELS], v)
-    assert torch.equal(found[:, PIXELS:], torch.eye(CLASSES)[labels])
-
-
 def test_an_update_is_that_of_cd_1_with_a_softmax_of_the_labels(recipe: Recipe) -> None:
     """Written out with nothing in place (section 6; eqs. 6 and 7 without momentum)."""
     rng = np.random.default_rng(1)

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -66,11 +67,13 @@ def images(count: int, seed: int = 0) -> NDArray[np.uint8]:
     return made
 
 
+@cache
 def edges() -> EdgeDensities:
     """Fitted on random figures, others for each class."""
     return fit_edges([images(60, 20 + label) for label in LABELS])
 
 
+@cache
 def recogniser(seed: int = 0, how: Preparation = "as_given") -> Recogniser:
     """A system with a digit score fitted on random figures against other ones."""
     of = system(seed, how)

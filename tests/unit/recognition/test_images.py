@@ -21,7 +21,6 @@ from hpoe_recognition.images import (
     Limits,
     decode,
     mnist_digit,
-    open_picture,
     read_image,
 )
 
@@ -140,22 +139,17 @@ def test_pictures_are_turned_as_exif_says(format: str, orientation: int) -> None
     assert_alike(read(stored, format, exif=exif), read(corner()))
 
 
-def test_exif_that_cannot_be_read_is_passed_over() -> None:
-    for exif in (
-        b"",
-        b"Exif\0\0",
-        b"Exif\0\0II*\0\xff\xff\xff\xff",
-        b"Exif\0\0MM\0*\0\0\0\x08\xff",
-    ):
-        assert_alike(read(corner(), "JPEG", exif=exif), read(corner()))
+@pytest.mark.parametrize("exif", [b"", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff"])
+def test_exif_that_cannot_be_read_is_passed_over(exif: bytes) -> None:
+    assert_alike(read(corner(), "JPEG", exif=exif), read(corner()))
 
 
-@pytest.mark.parametrize("format", ["PNG", "WEBP", "GIF"])
 @pytest.mark.parametrize("ink", ["black", "white", "#204080"])
-def test_drawings_on_a_transparent_ground_are_seen(format: str, ink: str) -> None:  # noqa: A002
+def test_drawings_on_a_transparent_ground_are_seen(ink: str) -> None:
     picture = Image.new("RGBA", corner().size, (0, 0, 0, 0))
     picture.paste(ink, mask=ImageOps.invert(corner()).point(lambda level: 255 * (level > 99)))
-    assert_alike(read(picture, format), read(corner()))
+    for form in ("PNG", "WEBP", "GIF"):
+        assert_alike(read(picture, form), read(corner()))
 
 
 def test_an_mnist_digit_in_the_alpha_channel_alone_is_seen(mnist: Mnist) -> None:
@@ -174,25 +168,12 @@ def test_of_an_animation_the_first_frame_is_taken(format: str) -> None:  # noqa:
 # What is refused
 
 
-NOT_TEXT = {
-    "null": None,
-    "a number": float("nan"),
-    "a truth value": True,
-    "a list": [[0] * 28] * 28,
-    "an object": {"image": ""},
-    "not text": b"iVBORw0KGgo=",
-}
 REFUSED: list[tuple[object, str]] = [
-    *((value, f"is {says}") for says, value in NOT_TEXT.items()),
-    *((text, "is empty") for text in ("", " \n", "====", "data:image/png;base64,  ")),
-    *(
-        (text, "is not base64")
-        for text in ("a", "seven.png", "!!!!", "aGVsbG8=aGVsbG8=", "été", "\ud800", "QUJD\0", "７")
-    ),
-    *(
-        (text, "is a data: URL without base64")
-        for text in ("data:", "data:,7", "data:image/png,iVBOR", "data:image/png;base64")
-    ),
+    *((None, "is null"), (float("nan"), "is a number"), (True, "is a truth value")),
+    *(([[0] * 28] * 28, "is a list"), ({"image": ""}, "is an object"), (b"iVBO", "is not text")),
+    *((text, "is empty") for text in (" \n", "====", "data:image/png;base64,  ")),
+    *((text, "is not base64") for text in ("a", "!!!!", "aGVsbG8=aGVsbG8=", "été", "\ud800")),
+    *((text, "is a data: URL without base64") for text in ("data:,7", "data:image/png,iVBOR")),
 ]
 
 
@@ -203,21 +184,18 @@ def test_what_is_no_base64_is_refused_with_what_it_is(value: object, says: str) 
 
 
 OTHER_FILES = {
-    **{name: file_of(corner(), name) for name in ("BMP", "TIFF", "PPM", "PDF", "ICO", "TGA")},
+    **{name: file_of(corner(), name) for name in ("BMP", "TIFF", "PDF")},
     "SVG": b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'></svg>",
     "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
     "text": b"a seven",
-    "zeros": bytes(100),
-    "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
 }
 
 
 @pytest.mark.parametrize("name", OTHER_FILES)
 def test_other_files_are_refused_with_how_they_begin(name: str) -> None:
-    with pytest.raises(ImageError, match=r"^the image is not a PNG, JPEG, WebP or GIF file, it"):
+    start = "begins with '%PDF-1" if name == "PDF" else ""
+    with pytest.raises(ImageError, match=rf"is not a PNG, JPEG, WebP or GIF file, it .*{start}"):
         read_image(text_of(OTHER_FILES[name]), LIMITS)
-    with pytest.raises(ImageError, match=r"begins with '%PDF-1\.4': send"):
-        read_image(text_of(b"%PDF-1.4\xff"[:8]), LIMITS)
 
 
 def noise() -> Image.Image:
@@ -226,37 +204,11 @@ def noise() -> Image.Image:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("part", [0.3, 0.9])
 def test_a_file_that_is_cut_short_is_refused(format: str, part: float) -> None:  # noqa: A002
     content = file_of(noise(), format)
     with pytest.raises(ImageError, match=r"^the image is damaged or cut short: send the whole"):
         read_image(text_of(content[: int(part * len(content))]), LIMITS)
-
-
-@pytest.mark.parametrize(
-    ("size", "says"),
-    [
-        ((7, 7), "at least 8 x 8$"),
-        ((7, 100), "at least 8 x 8$"),
-        ((100, 7), "at least 8 x 8$"),
-        ((4001, 8), "at most 4000 x 4000, 16,000,000 in"),
-        ((8, 4001), "at most 4000 x 4000, 16,000,000 in"),
-    ],
-)
-@pytest.mark.parametrize("format", FORMATS)
-def test_too_small_or_too_large_an_image_is_refused(
-    format: str,  # noqa: A002
-    size: tuple[int, int],
-    says: str,
-) -> None:
-    with pytest.raises(ImageError, match=f"is {size[0]} x {size[1]} pixels: send {says}"):
-        read(Image.new("L", size), format)
-
-
-@pytest.mark.parametrize("size", [(8, 8), (4000, 8), (8, 4000)])
-@pytest.mark.parametrize("format", FORMATS)
-def test_the_limits_themselves_are_allowed(format: str, size: tuple[int, int]) -> None:  # noqa: A002
-    assert not read(Image.new("L", size, 77), format).any()
 
 
 @pytest.mark.slow
@@ -291,7 +243,7 @@ def png(width: int, height: int, data: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*parts) for parts in chunks)
 
 
-@pytest.mark.parametrize("side", [4001, 10_000, 13_000, 50_000, 2**31 - 1])
+@pytest.mark.parametrize("side", [4001, 13_000, 2**31 - 1])
 def test_a_decompression_bomb_is_refused_by_its_header(side: int) -> None:
     """There is nothing to decode in these files: who tried would find them cut short."""
     with pytest.raises(ImageError, match=r"send (at most 4000 x 4000|fewer pixels)"):
@@ -305,17 +257,13 @@ def real_files() -> list[bytes]:
     picture = corner(30).convert("RGB")
     frames: dict[str, Any] = {"save_all": True, "append_images": [noise().resize(picture.size)]}
     return [
-        file_of(picture),
         file_of(picture.convert("P")),
         file_of(picture.convert("RGBA"), exif=exif),
         file_of(picture, **frames),
-        file_of(picture, "JPEG", exif=exif),
-        file_of(picture, "JPEG", progressive=True),
+        file_of(picture, "JPEG", exif=exif, progressive=True),
         file_of(picture, "MPO", **frames),
         file_of(picture, "WEBP", exif=exif),
-        file_of(picture, "WEBP", lossless=True),
-        file_of(picture, "WEBP", **frames),
-        file_of(picture, "GIF"),
+        file_of(picture, "WEBP", lossless=True, **frames),
         file_of(picture, "GIF", **frames),
     ]
 
@@ -357,27 +305,3 @@ def assert_answered_or_refused(text: object) -> None:
 @given(mutated_files())
 def test_mutated_files_are_answered_or_refused(content: bytes) -> None:
     assert_answered_or_refused(text_of(content))
-
-
-@given(
-    st.sampled_from(
-        [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"RIFF\0\1\0\0WEBPVP8 "]
-    ),
-    st.binary(max_size=200),
-)
-def test_random_bytes_are_refused(start: bytes, rest: bytes) -> None:
-    assert_answered_or_refused(text_of(start + rest))
-
-
-@given(
-    st.text()
-    | st.recursive(st.none() | st.integers() | st.floats() | st.booleans(), st.lists, max_leaves=9)
-)
-def test_other_values_are_refused(value: object) -> None:
-    assert_answered_or_refused(value)
-    assert_answered_or_refused(f"data:image/png;base64,{value}")
-
-
-def test_pictures_are_opaque_and_grey_or_rgb() -> None:
-    for content in FILES:
-        assert open_picture(content, LIMITS).mode in ("L", "RGB")

@@ -71,23 +71,7 @@ def test_goodness_stays_exact_for_tiny_and_huge_weights(scale: float) -> None:
     np.testing.assert_allclose(found, reference(rbms, v), rtol=1e-5, atol=1e-4 * max(scale, 1))
 
 
-def test_a_blank_image_has_the_goodness_of_the_biases() -> None:
-    rbms = hierarchies()
-    blank = np.zeros((2, UNITS[0]), np.float32)
-    found = network(rbms).goodness(blank)
-    np.testing.assert_allclose(found, reference(rbms, blank), rtol=1e-5, atol=1e-4)
-    expected = np.log1p(np.exp(rbms[0][1].hidden_biases.double().numpy())).sum()
-    assert found[0, 3] == pytest.approx(expected, rel=1e-6)
-
-
-def test_a_batch_is_scored_as_its_images_alone() -> None:
-    of = network(hierarchies())
-    v = images(9)
-    alone = np.concatenate([of.goodness(image[None]) for image in v])
-    np.testing.assert_allclose(of.goodness(v), alone, rtol=1e-6, atol=1e-5)
-
-
-@pytest.mark.parametrize("depths", [(1,), (2,), (1, 3), (1, 2, 3)])
+@pytest.mark.parametrize("depths", [(2,), (1, 2, 3)])
 def test_reconstructions_go_up_and_down_by_eq_2(depths: tuple[int, ...]) -> None:
     rbms, v = hierarchies(), images(4)
     before = v.copy()
@@ -100,14 +84,3 @@ def test_reconstructions_go_up_and_down_by_eq_2(depths: tuple[int, ...]) -> None
                 expected = visible_probabilities(rbm, expected)
             np.testing.assert_allclose(reconstructed, expected.numpy(), atol=1e-6)
     np.testing.assert_array_equal(v, before)
-
-
-def test_a_network_comes_back_from_its_arrays() -> None:
-    of = network(hierarchies())
-    arrays = {**of.to_arrays("a"), **network(hierarchies(5)).to_arrays("ab")}
-    back = Network.from_arrays(arrays, "a", "deskewed")
-    v = images(3)
-    np.testing.assert_array_equal(back.goodness(v), of.goodness(v))
-    assert back.n_classes == N_CLASSES
-    assert back.images == "deskewed"
-    assert len(back.layers) == 3

@@ -57,13 +57,9 @@ def test_a_shift_is_a_roll_with_background_moving_in(
     np.testing.assert_array_equal(pictures, before)
 
 
-def test_the_five_versions_are_the_image_and_its_moves_by_one_pixel_up_down_left_right() -> None:
-    dot = np.zeros((1, 5, 5), np.uint8)
-    dot[0, 2, 2] = 255
-    places = [tuple(np.argwhere(shift(dot, offset)[0])[0]) for offset in SHIFTS]
-    assert places[0] == (2, 2)
-    assert sorted(places) == [(1, 2), (2, 1), (2, 2), (2, 3), (3, 2)]
-    assert tuple(np.argwhere(shift(dot, (2, -1))[0])[0]) == (4, 1)  # rows down, columns right
+def test_the_five_versions_are_the_image_and_its_moves_by_one_pixel() -> None:
+    assert sorted(SHIFTS) == [(-1, 0), (0, -1), (0, 0), (0, 1), (1, 0)]
+    assert SHIFTS[0] == (0, 0)
 
 
 @given(scores, temperatures)
@@ -76,39 +72,15 @@ def test_the_soft_choice_is_t_log_mean_exp(goodness: Scores, temperature: float)
     np.testing.assert_array_equal(goodness, before)
 
 
-@given(scores, temperatures, temperatures)
-def test_the_soft_choice_falls_as_the_temperature_rises(
-    goodness: Scores, one: float, other: float
-) -> None:
-    cold, hot = sorted((one, other))
-    rounding = slack(goodness, hot)
-    assert (soft_choice(goodness, hot) <= soft_choice(goodness, cold) + rounding).all()
-
-
-@given(scores, temperatures, st.integers(0, 5), st.floats(0, 1e5))
-def test_the_soft_choice_rises_with_the_goodness_of_any_version(
-    goodness: Scores, temperature: float, version: int, gain: float
-) -> None:
-    raised = goodness.copy()
-    raised[version % len(goodness)] += gain
-    rounding = slack(raised, temperature) + slack(goodness, temperature)
-    assert (soft_choice(raised, temperature) >= soft_choice(goodness, temperature) - rounding).all()
-
-
 @given(scores)
-def test_the_soft_choice_becomes_the_maximum_as_the_temperature_falls_to_zero(
+def test_the_soft_choice_goes_from_the_maximum_to_the_mean_as_the_temperature_rises(
     goodness: Scores,
 ) -> None:
+    """The first term beyond the mean is the variance / 2T: goodness spread over 10^5 nats."""
     difference = goodness.max(axis=0) - soft_choice(goodness, 1e-3)
     assert (np.abs(difference) <= 1e-3 * np.log(len(goodness)) + slack(goodness, 1e-3)).all()
-
-
-@given(scores)
-def test_the_soft_choice_becomes_the_mean_as_the_temperature_rises(goodness: Scores) -> None:
-    """The first term beyond the mean is the variance / 2T: goodness spread over 10^5 nats."""
-    temperature = 1e9
-    found, variance = soft_choice(goodness, temperature), goodness.var(axis=0)
-    bound = variance / (2 * temperature) * 1.01 + slack(goodness, temperature)
+    found, variance = soft_choice(goodness, 1e9), goodness.var(axis=0)
+    bound = variance / (2 * 1e9) * 1.01 + slack(goodness, 1e9)
     assert (np.abs(found - goodness.mean(axis=0)) <= bound).all()
 
 

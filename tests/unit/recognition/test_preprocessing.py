@@ -10,19 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageOps
 from PIL.Image import Resampling
 
 from hpoe.data.mnist import Mnist
 from hpoe_recognition.preprocessing import (
     as_mnist,
     centred,
-    darkness,
-    ink_box,
     ink_is_light,
-    stroke_thickness,
     with_usual_strokes,
-    working,
 )
 
 Bytes = NDArray[np.uint8]
@@ -31,8 +27,8 @@ COLOUR = st.tuples(*[st.integers(0, 255)] * 3)
 
 @pytest.fixture(scope="module")
 def digits(mnist: Mnist) -> Bytes:
-    """Sixty training images, six of each digit."""
-    chosen = [np.flatnonzero(mnist.train_labels == digit)[:6] for digit in range(10)]
+    """Thirty training images, three of each digit."""
+    chosen = [np.flatnonzero(mnist.train_labels == digit)[:3] for digit in range(10)]
     return mnist.train_images[np.concatenate(chosen)]
 
 
@@ -91,26 +87,11 @@ def test_mnists_digits_are_put_where_mnist_has_them(mnist: Mnist) -> None:
         np.testing.assert_array_equal(centred(cut(image)), image)
 
 
-@pytest.mark.parametrize("filtering", [Resampling.NEAREST, Resampling.BILINEAR, Resampling.BICUBIC])
-@pytest.mark.parametrize("scale", [3.3, 12.1, 20])
-def test_enlarged_digits_come_back_with_their_strokes(
-    digits: Bytes, scale: float, filtering: Resampling
-) -> None:
-    """Without any ink the mean difference is 34; one pixel of shift costs 19."""
-    side = round(28 * scale) + 60
-    pictures = [drawn(d, scale, canvas=(side, side), filtering=filtering) for d in digits]
-    assert mean_difference(pictures, digits) < 4.5
-    ink = np.mean([as_mnist(picture) for picture in pictures])
-    assert ink == pytest.approx(digits.mean(), rel=0.05)
-
-
 @pytest.mark.parametrize(
     ("ink", "paper"),
     [
         ("#000000", "#ffffff"),
-        ("#1b2a6b", "#f4ecd0"),
         ("#ffe9a8", "#20402c"),
-        ("#d04040", "#505050"),
         ("#fa0010", "#00803a"),  # of the same lightness
     ],
 )
@@ -165,14 +146,6 @@ def test_ink_that_touches_the_border_is_kept(digits: Bytes) -> None:
     assert mean_difference([ImageOps.invert(picture) for picture in cuts], digits) < 6
 
 
-@pytest.mark.slow
-def test_thick_strokes_stay_ink(digits: Bytes) -> None:
-    """Strokes of about twice the thickness, dark on light."""
-    pictures = [ImageOps.invert(drawn(digit).filter(ImageFilter.MaxFilter(17))) for digit in digits]
-    assert mean_difference(pictures, digits) < 20
-    assert not any(as_mnist(picture)[[0, 0, -1, -1], [0, -1, 0, -1]].any() for picture in pictures)
-
-
 @pytest.mark.parametrize(
     ("pen", "least", "most"), [(1, 1.4, 2.6), (5, 1.4, 2.6), (41, 2.5, 4.1), (61, 2.5, 6.1)]
 )
@@ -194,16 +167,7 @@ def test_hairlines_and_bars_get_strokes_more_like_mnists(
 
 def test_strokes_of_mnists_thickness_are_left_as_they_are(digits: Bytes) -> None:
     dark = [np.asarray(drawn(digit), np.float32) / np.float32(255) for digit in digits]
-    assert sum(with_usual_strokes(one) is one for one in dark) >= 57
-
-
-@given(st.integers(2, 30), st.integers(60, 120))
-def test_the_thickness_of_a_stroke_is_measured(thickness: int, length: int) -> None:
-    """Of a bar, up to the pixel that an outline on pixels is blurred by, and its two ends."""
-    dark = np.zeros((160, 80), np.float32)
-    dark[20 : 20 + length, 20 : 20 + thickness] = 1
-    expected = thickness * length / (thickness + length)
-    assert stroke_thickness(dark) == pytest.approx(expected, rel=0.05)
+    assert sum(with_usual_strokes(one) is one for one in dark) >= 28
 
 
 @given(paper=COLOUR, side=st.integers(8, 300), quality=st.integers(30, 95))
@@ -236,21 +200,7 @@ def test_the_longer_side_fills_twenty_pixels_and_the_ratio_is_kept(
     assert min(found.shape) in (math.floor(ratio), math.ceil(ratio))
 
 
-@given(st.floats(30, 40), st.floats(20, 30), st.floats(110, 120), st.floats(80, 90))
-def test_edges_are_found_to_parts_of_a_pixel(
-    left: float, top: float, right: float, bottom: float
-) -> None:
-    """The box of a rectangle whose edge pixels are grey by the part of them it covers."""
-    at = np.arange(128)
-    across, down = (
-        np.clip(np.minimum(at + 1, end) - np.maximum(at, start), 0, 1)
-        for start, end in ((left, right), (top, bottom))
-    )
-    dark = np.outer(down, across).astype(np.float32)
-    np.testing.assert_allclose(ink_box(dark), (left, top, right, bottom), atol=0.25)
-
-
-@pytest.mark.parametrize("margin", [0, 1, 3, 8])
+@pytest.mark.parametrize("margin", [0, 8])
 def test_the_side_of_the_ink_is_found_however_tight_the_margin(mnist: Mnist, margin: int) -> None:
     """Digits cut to their ink and some margin; at most one in a hundred is taken for its ground."""
     wrong = 0
@@ -275,26 +225,3 @@ def test_any_picture_gives_a_digit_and_no_warning(levels: Bytes) -> None:
         found = as_mnist(Image.fromarray(levels))
     assert found.shape == (28, 28)
     assert found.dtype == np.uint8
-
-
-@pytest.mark.parametrize("size", [(8, 4000), (4000, 8), (8, 8)])
-def test_pictures_of_extreme_shapes_give_a_digit(size: tuple[int, int]) -> None:
-    picture = Image.new("L", size, 255)
-    middle, thickness = (side // 2 for side in size), -(-max(size) // 40)
-    x, y = middle
-    picture.paste(0, (x, y, x + thickness, y + thickness))
-    assert as_mnist(picture).any()
-
-
-def test_inputs_are_not_modified(digits: Bytes) -> None:
-    picture = ImageOps.invert(drawn(digits[0]))
-    before = picture.tobytes()
-    as_mnist(picture)
-    assert picture.tobytes() == before
-    grey = working(picture)
-    dark = darkness(grey)
-    copies = grey.copy(), dark.copy()
-    ink_box(dark)
-    darkness(grey)
-    np.testing.assert_array_equal(grey, copies[0])
-    np.testing.assert_array_equal(dark, copies[1])

@@ -67,11 +67,3 @@ def test_a_bad_record_is_named_to_mlflow_and_costs_others_nothing_to_hpoe(weight
     assert model.explain("!") == answers[3]
     with pytest.raises(MlflowException, match="there is no record"):
         ask(model, [])
-
-
-def test_validation_labels_are_those_of_the_net_fitted_without_these_images(weights: Path) -> None:
-    model = loaded(weights)
-    system = model.recogniser.system
-    expected = system.recognise(system.validation_net, images(50)).tolist()
-    assert model.validation_labels([data_url(image) for image in images(50)]) == expected
-    assert set(expected) <= set(LABELS)

@@ -10,10 +10,8 @@ from scipy.special import logsumexp, softmax
 from hpoe.tensors import save_tensors
 from hpoe_recognition.normalization import (
     SHIFTS,
-    Preparation,
     deskew,
     shift,
-    soft_choice,
     unit_interval,
 )
 from hpoe_recognition.recogniser import NO_INK, Recogniser
@@ -24,19 +22,8 @@ def test_scores_are_the_soft_choices_of_every_model_among_the_shifted_images() -
     of, made = system(), images(203)  # of several batches
     (network,) = of.networks.values()
     versions = np.stack([network.goodness(unit_interval(shift(made, by))) for by in SHIFTS])
-    np.testing.assert_allclose(of.scores(made), soft_choice(versions, 2.0), atol=1e-4)
     expected = 2.0 * (logsumexp(versions / 2.0, axis=0) - np.log(len(SHIFTS)))
     np.testing.assert_allclose(of.scores(made), expected, atol=1e-4)
-
-
-def test_scores_of_several_networks_are_averaged() -> None:
-    one, two = system(0), system(1)
-    (a,), (b,) = one.networks.values(), two.networks.values()
-    both = type(one)(LABELS, {"a": a, "b": b}, ((0, 0),), 2.0, one.net, one.net)
-    v = unit_interval(images(4))
-    np.testing.assert_allclose(
-        both.scores(images(4)), (a.goodness(v) + b.goodness(v)) / 2, atol=1e-4
-    )
 
 
 def test_networks_of_deskewed_images_are_asked_about_deskewed_ones() -> None:
@@ -94,13 +81,9 @@ def test_a_blank_image_is_answered_and_does_not_look_like_a_digit() -> None:
     assert np.isfinite(answer.probabilities).all()
 
 
-@pytest.mark.parametrize("how", ["as_given", "deskewed"])
-def test_a_recogniser_comes_back_from_its_file(tmp_path: Path, how: Preparation) -> None:
-    of, made = recogniser(how=how), images(20)
+def test_a_recogniser_comes_back_from_its_file(tmp_path: Path) -> None:
+    of, made = recogniser(how="deskewed"), images(20)
     save_tensors(tmp_path / "weights.safetensors", *of.contents())
-    save_tensors(tmp_path / "again.safetensors", *recogniser(how=how).contents())
-    written = [path.read_bytes() for path in tmp_path.iterdir()]
-    assert written[0] == written[1]
     back = Recogniser.load(tmp_path / "weights.safetensors")
     assert back.system.labels == LABELS
     assert back.answer(made) == of.answer(made)

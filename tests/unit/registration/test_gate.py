@@ -41,7 +41,9 @@ def test_a_candidate_that_is_significantly_worse_does_not_pass() -> None:
     verdict = judge(table([True] * 10 + [False] * 4990), champion, 0.05)
     assert not verdict.passes
     assert verdict.p == pytest.approx(1 / 2**10)
-    assert verdict.reason.startswith("the candidate is worse: 10 validation images only it gets")
+    assert verdict.reason.startswith(
+        "the candidate is significantly worse: it alone misclassifies 10 validation images"
+    )
     assert judge(table([True] * 4 + [False] * 4996), champion, 0.05).passes
     assert judge(champion, table([True] * 10 + [False] * 4990), 0.05).p == 1.0
 
@@ -54,7 +56,7 @@ def test_only_images_in_both_tables_count() -> None:
 def test_a_candidate_that_lacks_a_class_of_the_champion_does_not_pass() -> None:
     verdict = judge(table([False] * 8), table([False] * 10), 0.05)
     assert not verdict.passes
-    assert verdict.reason == "it alone knows 8, 9"
+    assert verdict.reason == "only the champion knows the classes 8, 9"
 
 
 def test_without_a_common_image_there_is_no_verdict() -> None:

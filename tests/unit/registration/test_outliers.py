@@ -62,7 +62,3 @@ def test_pairs_are_of_different_digits() -> None:
     for _ in range(100):
         first, second = of.pair()
         assert first.max() != second.max()
-
-
-def test_an_empty_figure_stays_empty() -> None:
-    assert not placed(np.zeros((9, 9), np.float32)).any()

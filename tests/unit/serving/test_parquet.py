@@ -103,17 +103,15 @@ def test_a_row_without_an_image_costs_its_own_answer_only(
     assert found[7]["digit"] == alone["digit"]
 
 
-@pytest.mark.parametrize("kind", [pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
-def test_other_kinds_of_strings_are_taken(
-    uri: str, tmp_path: Path, target: Path, kind: pa.DataType
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [(pa.large_string(), 3), (pa.dictionary(pa.int32(), pa.string()), 3), (pa.string(), 0)],
+)
+def test_other_kinds_of_strings_and_none_at_all_are_taken(
+    uri: str, tmp_path: Path, target: Path, kind: pa.DataType, count: int
 ) -> None:
-    source = write(tmp_path / "in.parquet", {"image": pa.array(texts(3)).cast(kind)})
-    assert score(uri, source, target) == Score(rows=3)
-
-
-def test_a_file_without_rows_gives_one_without_rows(uri: str, tmp_path: Path, target: Path) -> None:
-    source = write(tmp_path / "in.parquet", {"image": pa.array([], pa.string())})
-    assert score(uri, source, target) == Score()
+    images = pa.array(texts(count), pa.string()).cast(kind)
+    assert score(uri, write(tmp_path / "in.parquet", {"image": images}), target) == Score(count)
     assert pq.read_table(target).schema.names == ANSWER.names
 
 

@@ -30,54 +30,39 @@ def parquet(**columns: list[object]) -> bytes:
 
 JSON_CASES: dict[str, tuple[object, str]] = {
     "empty body": (b"", "not JSON"),
-    "not UTF-8": (b'{"inputs": ["\xff"]}', "not JSON"),
     "NaN": (b'{"inputs": [NaN]}', "not JSON"),
-    "a list": ([{"image": GOOD}], "must be an object"),
     "no form": ({"image": GOOD}, "must be an object with one of"),
-    "two forms": ({"inputs": [GOOD], "instances": [GOOD]}, "must be an object with one of"),
     "a form for language models": ({"messages": [], "inputs": [GOOD]}, "a field beside `inputs`"),
     "params": ({"inputs": [GOOD], "params": {"temperature": 1}}, "has params"),
     "no records": ({"dataframe_records": []}, "has no records"),
-    "no inputs": ({"inputs": {"image": []}}, "has no records"),
     "records as an object": ({"dataframe_records": {"image": GOOD}}, "is not a list"),
     "a record that is a text": ({"dataframe_records": [GOOD]}, "record 0 is not an object"),
     "another name": ({"instances": [{"Image": GOOD}]}, "record 0 has no column `image`"),
     "another column": ({"inputs": [{"image": GOOD, "x": 3}]}, "record 0 has a column beside"),
     "texts and records": ({"inputs": [GOOD, {"image": GOOD}]}, "record 1: `image` is an object"),
-    "columns with another name": ({"inputs": {"img": [GOOD]}}, "column `image` alone"),
     "null": (records(GOOD, None), "record 1: `image` is null"),
-    "a number": (records(GOOD, GOOD, 5), "record 2: `image` is a number"),
-    "a truth value": ({"inputs": {"image": [True]}}, "record 0: `image` is a truth value"),
-    "a list of numbers": (records([0, 255, 0]), "record 0: `image` is a list"),
     "letters beyond base64": (records("é" + GOOD), "record 0: `image` is not base64"),
-    "half of a pair": (b'{"inputs": ["\\ud800"]}', "record 0: `image` is not base64"),
     "no columns": ({"dataframe_split": {"data": [[GOOD]]}}, "`columns` and `data`"),
-    "other columns": (split(columns=["x"]), "only column must be `image`"),
     "a wide row": (split(data=[[GOOD], [GOOD, GOOD]]), "record 1 must have one value"),
     "a short index": (split(index=[]), "`index` must be"),
     "too many records": (records(*["x"] * (MAX_RECORDS + 1)), "too many records"),
     "far too many texts": ({"inputs": ["x"] * 100_000}, "more values than 50 records need"),
     "deep nesting": (b'{"inputs":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nests too deeply"),
-    "deep objects": (b'{"inputs":' * 100_000 + b"1" + b"}" * 100_000, "nests too deeply"),
 }
 TABLE_CASES = [
-    (CSV, b"", 400, "only column must be `image`"),
     (CSV, b"image,x\na,b\n", 400, "only column must be `image`"),
-    (CSV, b"image\n", 400, "has no records"),
     (CSV, f"image\n{GOOD}\n{GOOD},{GOOD}\n".encode(), 400, "record 1 must have 1 values"),
     (CSV, b"image\n\xff\xfe\n", 400, "not CSV in UTF-8"),
     (CSV, b"image\n" + b"x\n" * 1000, 400, "too many records"),
     (PARQUET, b"PAR1", 400, "not a Parquet file"),
-    (PARQUET, parquet(image=[GOOD])[:-10], 400, "not a Parquet file"),
     (PARQUET, parquet(picture=[GOOD]), 400, "only column must be `image`"),
     (PARQUET, parquet(image=[GOOD, None]), 400, "record 1: `image` is null"),
     (PARQUET, parquet(image=["x"] * 1_000_000), 400, "too many records"),
     (PARQUET, parquet(image=[1, 2]), 400, "not a Parquet file of text"),
-    (PARQUET, parquet(image=["x" * 20_000_000]), 413, "unpacks to far more"),
     (PARQUET, parquet(image=["x" * 200_000] * MAX_RECORDS), 413, "unpacks to far more"),
     *(
         (content_type, json.dumps(records(GOOD)).encode(), 415, "Content-Type")
-        for content_type in (None, "", "text/plain", "image/png", f"{JSON}; charset=latin-1")
+        for content_type in (None, "text/plain", f"{JSON}; charset=latin-1")
     ),
 ]
 
@@ -114,17 +99,3 @@ def test_another_table_or_type_is_refused(
 def test_what_is_no_image_to_explain_is_refused(content: object, part: str) -> None:
     with pytest.raises(RequestError, match=part):
         image_in(json.dumps(content).encode(), JSON)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        records("YQ==", "Yg=="),
-        split(data=[["YQ=="], ["Yg=="]]),
-        {"instances": ["YQ==", "Yg=="]},
-        {"inputs": ["YQ==", "Yg=="]},
-    ],
-    ids=lambda content: next(iter(content)),
-)
-def test_all_four_json_forms_have_the_texts_in_order(content: object) -> None:
-    assert images_in(json.dumps(content).encode(), JSON, 2) == ["YQ==", "Yg=="]

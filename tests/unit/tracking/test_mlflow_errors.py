@@ -39,7 +39,7 @@ def server() -> Iterator[str]:
         thread.join(timeout=10)
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("status", [500, 504])
 def test_a_gateway_before_a_server_that_is_down_is_no_server(
     server: str, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:

@@ -4,13 +4,12 @@ Errors are in per cent here, as in the paper; everywhere else they are fractions
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from hpoe.files import replacing, write_bytes
+from hpoe.files import write_bytes, write_table
 from hpoe.paper import results as kept
 from hpoe.paper.baselines import BASELINES
 from hpoe.paper.report import measurements
@@ -22,8 +21,7 @@ from hpoe.params import Params
 def write_report(results: Results, params: Params, root: Path) -> None:
     """Write docs/replication.md, docs/replication/claims.csv and the figures drawn from results."""
     found = claims(results, params)
-    with replacing(root / RESULTS / "claims.csv") as path:
-        pd.DataFrame([asdict(each) for each in found]).to_csv(path, index=False)
+    write_table(root / RESULTS / "claims.csv", pd.DataFrame(found))
     _draw(results, root / RESULTS / "figures")
     write_bytes(root / "docs" / "replication.md", markdown(results, params, found).encode())
 

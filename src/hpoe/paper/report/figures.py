@@ -1,4 +1,4 @@
-"""Figures of the report that the paper does not have, in the style of the others."""
+"""Figures of the report without a counterpart in the paper."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,14 +1,13 @@
-"""The numbers in the report, computed from the kept results. Errors are in per cent."""
+"""Numbers of the report, computed from the kept results. Errors are in per cent."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from hpoe.evaluation import measures
 from hpoe.evaluation.fits import averaged
+from hpoe.evaluation.measures import mcnemar
 from hpoe.method.recipe import Recipe
 from hpoe.paper.results import (
     AVERAGED,
@@ -64,7 +63,7 @@ def temperatures(seeds: Sequence[Kept], name: str) -> list[float]:
 
 
 def choice_shares(seeds: Sequence[Kept], models: str) -> dict[str, list[float]]:
-    """How often "own_models" or "other_models" prefer each version of an image, per cent."""
+    """Shares of images whose "own_models" or "other_models" prefer each version, per cent."""
     tables = [each[CHOICES].set_index(["rows_down", "columns_right"])[models] for each in seeds]
     return {
         name: [100 * float(table.loc[shift]) for table in tables]
@@ -73,15 +72,11 @@ def choice_shares(seeds: Sequence[Kept], models: str) -> dict[str, list[float]]:
 
 
 def largest_p(kept: Sequence[Kept], file: str, before: str, after: str) -> float:
-    """Largest p over the seeds of McNemar's test between two columns of predictions."""
-    return max(mcnemar(each[file], before, after) for each in kept)
-
-
-def mcnemar(predictions: pd.DataFrame, before: str, after: str) -> float:
-    """Compare two columns of predictions on the test images by McNemar's exact two-sided test."""
-    test = predictions[predictions["set"] == "test"]
-    wrong_before, wrong_after = (test[column] != test["label"] for column in (before, after))
-    return measures.mcnemar(wrong_before, wrong_after)[2]
+    """Largest p over the seeds of McNemar's test of two columns of predictions of test images."""
+    tests = (each[file][each[file]["set"] == "test"] for each in kept)
+    return max(
+        mcnemar(test[before] != test["label"], test[after] != test["label"])[2] for test in tests
+    )
 
 
 def variants_by_seed(ladders: Sequence[Kept]) -> list[list[dict[str, Any]]]:
@@ -128,12 +123,12 @@ def parameters(recipe: Recipe, pixels: int, n_classes: int) -> int:
 
 
 def layer_minutes(seeds: Sequence[Kept], name: str, layer: int) -> list[float]:
-    """Minutes that one core trains a layer of all digits."""
+    """Minutes that one core takes to train a layer of all digits."""
     return [each[SECONDS][name][layer - 1] / 60 for each in seeds]
 
 
 def hours(seeds: Sequence[Kept], name: str) -> list[float]:
-    """Hours that one core trains a network."""
+    """Hours that one core takes to train a network."""
     return [sum(each[SECONDS][name]) / 3600 for each in seeds]
 
 
