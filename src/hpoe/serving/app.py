@@ -25,7 +25,7 @@ from starlette.types import ASGIApp
 from hpoe.errors import HpoeError, RequestError
 from hpoe.serving.metrics import Metrics
 from hpoe.serving.middleware import Middleware
-from hpoe.serving.requests import JSON, image_in, images_in
+from hpoe.serving.requests import JSON, image_in, images_in, read_body
 from hpoe.serving.versions import Versions
 from hpoe.settings import Settings
 
@@ -76,7 +76,7 @@ class _Handlers:
     async def invocations(self, request: Request) -> Response:
         """One answer per image of a table."""
         images = images_in(
-            await self._body(request),
+            await read_body(request, self.settings.serve_max_body_bytes),
             request.headers.get("content-type"),
             self.settings.serve_max_records,
         )
@@ -91,7 +91,10 @@ class _Handlers:
 
     async def explain(self, request: Request) -> Response:
         """All that the model says of one image, for the page."""
-        image = image_in(await self._body(request), request.headers.get("content-type"))
+        image = image_in(
+            await read_body(request, self.settings.serve_max_body_bytes),
+            request.headers.get("content-type"),
+        )
         _, (explanation,) = await self._ask("explain", [image])
         if "error" in explanation:
             raise RequestError(400, explanation["error"])
@@ -124,21 +127,6 @@ class _Handlers:
         except HpoeError as error:
             logger.error("the model failed", exc_info=error)
             raise RequestError(500, MODEL_FAULT) from error
-
-    async def _body(self, request: Request) -> bytearray:
-        """The body; at most a limit of it is ever held, whatever its headers say."""
-        limit = self.settings.serve_max_body_bytes
-        too_large = RequestError(413, f"the body is too large: send at most {limit} bytes")
-        if request.headers.get("content-encoding", "identity") != "identity":
-            raise RequestError(415, "the body is compressed: send it without Content-Encoding")
-        if int(request.headers.get("content-length", 0)) > limit:
-            raise too_large
-        body = bytearray()
-        async for chunk in request.stream():
-            if len(body) + len(chunk) > limit:
-                raise too_large
-            body += chunk
-        return body
 
 
 def _parts(images: list[str], workers: int) -> list[list[str]]:

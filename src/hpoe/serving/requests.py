@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, NoReturn
 
+from starlette.requests import Request
+
 from hpoe.errors import RequestError
 
 Body = bytes | bytearray
@@ -26,6 +28,25 @@ SEND_PARQUET = "send a Parquet file with one text column, `image`"
 KINDS = {bool: "a truth value", int: "a number", float: "a number", list: "a list"}
 VALUES_PER_RECORD = 8
 """Maximum number of brackets and commas that JSON needs for a record, with room to spare."""
+
+
+async def read_body(request: Request, limit: int) -> bytearray:
+    """Read the body; at most `limit` bytes of it are ever held, whatever its headers say.
+
+    Raises:
+        RequestError: it is larger, or compressed.
+    """
+    too_large = RequestError(413, f"the body is too large: send at most {limit} bytes")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise RequestError(415, "the body is compressed: send it without Content-Encoding")
+    if int(request.headers.get("content-length", 0)) > limit:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        if len(body) + len(chunk) > limit:
+            raise too_large
+        body += chunk
+    return body
 
 
 def images_in(body: Body, content_type: str | None, max_records: int) -> list[str]:
