@@ -1,5 +1,6 @@
 """Fixtures of the unit tests: the committed params, tiny RBMs and images."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,11 @@ REPOSITORY = Path(__file__).parents[2]
 # The same examples on every machine, without a deadline: the first call of torch takes seconds.
 settings.register_profile("hpoe", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("hpoe")
+
+
+def pytest_configure() -> None:
+    """Let libraries use one thread, as training does: two test processes share the cores."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
