@@ -81,7 +81,7 @@ bench-serve: $(VENV)/installed ## Measure the champion's server against a server
 
 clean: ## Remove environment, outputs and checkpoints; keep runs and DVC's cache
 	@rm -rf $(VENV) .hpoe/digits .hpoe/executions .hpoe/progress data models \
-		reports/runs reports/figures reports/*.csv reports/*.parquet
+		reports/runs reports/published.json reports/figures reports/*.csv reports/*.parquet
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
