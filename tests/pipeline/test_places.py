@@ -34,7 +34,7 @@ def split(project: Project) -> Project:
     [
         ("HPOE_RAY_ADDRESS", "127.0.0.1:1", "no Ray cluster answers at 127.0.0.1:1 (Connection"),
         ("HPOE_DEVICE", "cuda", "HPOE_DEVICE is cuda, but PyTorch"),
-        ("MLFLOW_TRACKING_URI", "ftp://nowhere", "ftp://nowhere, which is no address"),
+        ("MLFLOW_TRACKING_URI", "ftp://nowhere", "ftp://nowhere, which is not the address"),
     ],
 )
 def test_a_place_that_cannot_be_used_is_one_sentence_before_anything_is_trained(
