@@ -61,8 +61,7 @@ class Server(Launched):
         """The processes that have loaded the model."""
         assert self.process is not None
         children = psutil.Process(self.process.pid).children(recursive=True)
-        alive = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
-        return [child for child in alive if "hpoe.registration.worker" in " ".join(child.cmdline())]
+        return [child for child in children if _has_loaded_a_model(child)]
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection of one's own."""
@@ -100,6 +99,13 @@ class Server(Launched):
             for sample in family.samples
             if sample.name == name and labels.items() <= sample.labels.items()
         )
+
+
+def _has_loaded_a_model(process: psutil.Process) -> bool:
+    try:
+        return "hpoe.registration.worker" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has ended since it was listed, or is a zombie
+        return False
 
 
 def exchange(
