@@ -109,8 +109,8 @@ def open_record(label: str, params: Params, settings: Settings) -> StageRecord:
     """The record of a stage that starts, in the execution of these params, code and data."""
     data = None if label in ("download", "split") else split_digest()
     uid = execution_uid(settings.state_dir, params, data)
-    pipeline = pipeline_record(uid, params)
     patch = code_patch()
+    pipeline = pipeline_record(uid, params, patch)
     if patch:
         path = settings.state_dir / "executions" / uid / "code.patch"
         write_bytes(path, patch)

@@ -41,13 +41,13 @@ def git(
     return done.stdout
 
 
-def git_tags() -> dict[str, str]:
-    """The commit and whether the code differs from it, as tags; none outside a repository."""
+def git_tags(patch: bytes) -> dict[str, str]:
+    """The commit and whether the code differs from it by a patch; none outside a repository."""
     try:
         commit = git("rev-parse", "HEAD").decode().strip()
     except GitError:
         return {}
-    return {"mlflow.source.git.commit": commit, "git.dirty": str(bool(code_patch())).lower()}
+    return {"mlflow.source.git.commit": commit, "git.dirty": str(bool(patch)).lower()}
 
 
 def code_patch() -> bytes:

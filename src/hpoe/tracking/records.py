@@ -123,13 +123,13 @@ def execution_key(params: Params) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def pipeline_record(uid: str, params: Params) -> RunRecord:
-    """The top-level run of an execution: params, code and library versions."""
+def pipeline_record(uid: str, params: Params, patch: bytes) -> RunRecord:
+    """The top-level run of an execution: params, library versions, and whether code was changed."""
     tags = {f"version.{name}": version(name) for name in ("torch", "numpy", "scikit-learn", "dvc")}
     tags |= {"version.hpoe": __version__, "version.python": platform.python_version()}
     tags |= {"kind": "pipeline", "execution": uid, "mlflow.source.name": "dvc.yaml"}
     tags |= {"processor": processor().name}
-    tags |= {"mlflow.user": getpass.getuser(), **git_tags()}
+    tags |= {"mlflow.user": getpass.getuser(), **git_tags(patch)}
     name = f"{'+'.join(params.train)}-{uid[:6]}"
     return RunRecord(
         uid=uid,

@@ -279,7 +279,7 @@ def test_an_update_of_a_saturated_rbm_stays_finite_and_leaves_its_arguments_alon
 
 
 def cd1_statistics(rbm: RBM, v0: Tensor, h0: Tensor) -> NDArray[np.float64]:
-    """<v0 p_h0> - <v1 p_h1> and the differences for the biases, a row a hidden state of h0."""
+    """<v0 p_h0> - <v1 p_h1> and the differences for the biases, one row per hidden state of h0."""
     w, b, c = parts(rbm)
     p_h0 = expit(c + v0.numpy() @ w)
     v1 = expit(b + h0.numpy() @ w.T)

@@ -26,7 +26,7 @@ def commit(project: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.usefixtures("project")
 def test_outside_a_repository_there_are_no_tags_and_no_patch() -> None:
-    assert git_tags() == {}
+    assert git_tags(code_patch()) == {}
     assert code_patch() == b""
     with pytest.raises(GitError, match=r"`git rev-parse HEAD` failed: .*not a git repository"):
         git("rev-parse", "HEAD")
@@ -35,9 +35,9 @@ def test_outside_a_repository_there_are_no_tags_and_no_patch() -> None:
 def test_without_git_there_are_no_tags(
     commit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert git_tags()["mlflow.source.git.commit"] == commit
+    assert git_tags(code_patch())["mlflow.source.git.commit"] == commit
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert git_tags() == {}
+    assert git_tags(code_patch()) == {}
     with pytest.raises(GitError, match="git is not installed"):
         git("status")
 
@@ -45,7 +45,7 @@ def test_without_git_there_are_no_tags(
 def test_params_documents_and_outputs_are_not_code(commit: str, project: Path) -> None:
     for name in ("params.yaml", "README.md", "dvc.lock"):
         (project / name).write_text("changed\n")
-    assert git_tags() == {"mlflow.source.git.commit": commit, "git.dirty": "false"}
+    assert git_tags(code_patch()) == {"mlflow.source.git.commit": commit, "git.dirty": "false"}
     assert code_patch() == b""
 
 
@@ -88,7 +88,8 @@ def test_a_change_of_the_code_is_a_patch_that_brings_it_back_whatever_a_user_has
     with monkeypatch.context() as context:
         for name, text in (("COUNT", "1"), ("KEY_0", key), ("VALUE_0", value)):
             context.setenv(f"GIT_CONFIG_{name}", text)
-        patch, tags = code_patch(), git_tags()
+        patch = code_patch()
+        tags = git_tags(patch)
     assert tags["git.dirty"] == "true"
     changed = code_of(project)
     author = ("-c", "user.name=test", "-c", "user.email=test@example.org")

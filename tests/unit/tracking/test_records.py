@@ -103,8 +103,8 @@ def test_both_runs_of_a_record_keep_their_start_and_end_when_it_is_closed(
 def test_the_top_level_run_has_params_code_and_versions(
     params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "git_tags", lambda: {"git.dirty": "true"})
-    record = pipeline_record("0123456789abcdef", params)
+    monkeypatch.setattr(runs, "git_tags", lambda _: {"git.dirty": "true"})
+    record = pipeline_record("0123456789abcdef", params, b"")
     assert record.uid == record.tags["execution"] == "0123456789abcdef"
     assert record.name == "default-012345"
     assert record.params == flatten(params.model_dump(mode="json"))
