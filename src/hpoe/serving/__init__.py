@@ -1,1 +1,1 @@
-"""What answers requests: images as people have them, and the model packaged to be served."""
+"""The HTTP server of `hpoe serve`, and the scoring of files."""

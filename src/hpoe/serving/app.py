@@ -32,9 +32,9 @@ from hpoe.settings import Settings
 logger = logging.getLogger(__name__)
 PAGE = Path(__file__).parent / "page"
 SECONDS_TO_ANSWER = 60
-"""As long as MLflow's scoring server lets a request take."""
+"""Timeout of a request, the same as in MLflow's scoring server."""
 IMAGES_PER_CALL = range(10, 101)
-"""Fewer are not worth another worker; more gain nothing and are shared out less evenly."""
+"""Smaller calls cost overhead, larger ones are shared less evenly among the workers."""
 RETRY_AFTER = {"Retry-After": "5"}
 MODEL_FAULT = "the model failed: the fault is the server's, not the request's"
 SERVER_FAULT = "the server failed: the fault is the server's, not the request's"
@@ -90,7 +90,7 @@ class _Handlers:
         return Response(json.dumps({"predictions": answers}), media_type=JSON)
 
     async def explain(self, request: Request) -> Response:
-        """All that the model says of one image, for the page."""
+        """Explain the answer to one image, for the page."""
         image = image_in(
             await read_body(request, self.settings.serve_max_body_bytes),
             request.headers.get("content-type"),
@@ -141,7 +141,7 @@ def _files(folder: Path) -> list[str]:
 
 
 def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """A reply to a request that failed; codes are named as MLflow does, 400 BAD_REQUEST."""
+    """A reply to a failed request; codes are named as in MLflow, such as BAD_REQUEST for 400."""
     content = {"error_code": HTTPStatus(status).name, "message": message}
     return JSONResponse(content, status, headers)
 

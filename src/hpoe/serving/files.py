@@ -16,7 +16,7 @@ Answers = dict[Path, dict[str, Any]]
 
 
 def image_files(paths: Sequence[Path]) -> list[Path]:
-    """The files named, and those of the folders named, by their names.
+    """List the given files, and the image files in the given folders by name.
 
     Raises:
         DataError: a path is not there, or there is no image among them.
@@ -38,7 +38,7 @@ def answers(tracking_uri: str, files: Sequence[Path]) -> Answers:
     """The champion's answers to image files.
 
     Raises:
-        DataError: a file is no image that the model takes; the message names it.
+        DataError: a file is not an image that the model accepts; the message names it.
         RegistryError: there is no champion, or it cannot be loaded.
     """
     found = {}

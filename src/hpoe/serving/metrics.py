@@ -1,4 +1,4 @@
-"""What Prometheus is told: of requests, and of what the model answered."""
+"""Prometheus metrics of requests and answers."""
 
 from collections import Counter as Tally
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What every request and response gets: a line in the log, a count, headers for browsers."""
+"""Middleware: access log, request metrics and security headers."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ from hpoe.serving.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 PATHS = ("/", "/invocations", "/explain", "/ping", "/health", "/version", "/metrics")
-"""Paths that metrics tell apart; of others there may be any number."""
+"""Paths with metrics of their own; all others share one label, so that labels are bounded."""
 PATH_LENGTH = 200
 HEADERS = {
     "Content-Security-Policy": (
@@ -24,7 +24,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
-"""They keep a browser from loading, running or showing what is not the page's own."""
+"""Security headers: the browser loads and runs only the page's own resources."""
 
 
 class Middleware:
@@ -35,7 +35,7 @@ class Middleware:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and report just before the last byte leaves: who has it can read the count."""
+        """Answer, and count just before the last byte is sent: its receiver sees it counted."""
         start, status = time.perf_counter(), 500
 
         async def watched(message: Message) -> None:

@@ -30,15 +30,15 @@ ANSWER = pa.schema(
         (ERROR, pa.string()),
     ]
 )
-"""The columns that are added: the model's answer, or why there is none."""
+"""Columns added to the output: the model's answer, or the reason why there is none."""
 ROWS_PER_TASK = 100
 """Images that the model computes in one pass."""
 BYTES_PER_TASK = 2**21
-"""Of rows, decoded from Parquet: large photos make smaller tasks."""
+"""Maximum bytes of rows per task, so that large photos make smaller tasks."""
 TASKS_PER_WORKER = 64
-"""In a window: enough that workers seldom wait for its last task."""
+"""Tasks per worker in a window: enough that workers seldom wait for its last task."""
 BYTES_PER_WINDOW = 2**24
-"""Limit on a window in which each worker has a task: it bounds memory, whatever the workers."""
+"""Limit on a window in which each worker has a task: it bounds memory for any number of workers."""
 READ_AHEAD = 2**20
 """Bytes of a column."""
 
@@ -66,10 +66,10 @@ def score_file(
         show: called with the number of rows that are done, and of all.
 
     Raises:
-        DataError: the source is no such file, or none of its rows holds an image.
+        DataError: the source is not such a file, or none of its rows holds an image.
         RegistryError: there is no champion, or it cannot be loaded.
         StorageError: the target could not be written.
-        WorkerError: memory does not hold the workers.
+        WorkerError: memory does not suffice for the workers.
     """
     score = Score()
     check_memory(workers)

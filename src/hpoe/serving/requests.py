@@ -1,4 +1,4 @@
-"""What a request's body holds: the texts of its images, or a sentence that says what to send.
+"""Parsing of request bodies: the texts of the images, or an error that says what to send.
 
 As MLflow's scoring server, this takes a table in four JSON forms, CSV and Parquet.
 """
@@ -87,7 +87,7 @@ def image_in(body: Body, content_type: str | None) -> str:
 
 
 def _media_type(content_type: str | None) -> str:
-    """The media type; refused as MLflow does, but for a missing one, which MLflow fails at."""
+    """Return the media type; others are refused as by MLflow, and so is a missing one."""
     if content_type is None:
         raise RequestError(415, f"the request has no Content-Type: {SEND} as {JSON}")
     media_type, *parameters = [part.strip().lower() for part in content_type.split(";")]
@@ -120,7 +120,7 @@ def _too_many(max_records: int) -> RequestError:
 
 
 def _parse(body: Body, max_records: int, send: str) -> Any:  # noqa: ANN401
-    """The value; what has more parts than the records need is not even parsed.
+    """Parse JSON, unless it has more brackets and commas than the records need.
 
     Base64 has no brackets, and a data URL one comma, so a short count bounds the memory that the
     parsed value takes, and how deep it nests.
@@ -240,6 +240,6 @@ def _from_parquet(body: Body, max_records: int) -> Iterable[Any]:
 
 
 def _check_unpacked(size: int, body: Body) -> None:
-    """Equal texts are kept once in a Parquet file and once here, but handed on in full."""
+    """Limit the size of strings when expanded: Parquet stores equal strings once."""
     if size > 2 * len(body) + 2**20:
         raise RequestError(413, "the Parquet file unpacks to far more than its own size")

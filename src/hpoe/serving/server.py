@@ -1,4 +1,4 @@
-"""Run the server: one process that listens, and those that have loaded the champion."""
+"""The server: one process that listens, and worker processes that have loaded the champion."""
 
 import signal
 import socket
@@ -16,9 +16,9 @@ from hpoe.serving.versions import Versions
 from hpoe.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
-"""How long a connection may be idle: longer than proxies wait, so that they close it, not we."""
+"""Keep-alive timeout; longer than that of proxies, so that the proxy closes idle connections."""
 GRACE_SECONDS = 60
-"""How long requests in flight may take after the end was asked for."""
+"""Time that requests in flight get to finish after SIGTERM or Ctrl-C."""
 HEADER_BYTES = 2**16
 """Maximum size of a request's line and headers."""
 
@@ -56,7 +56,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 def _bound(settings: Settings) -> socket.socket:
-    """A socket with the server's address, on which nothing listens before the model is loaded."""
+    """Bind the server's address; nothing listens on it before the model is loaded."""
     host, port = settings.serve_host, settings.serve_port
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(

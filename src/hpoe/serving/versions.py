@@ -12,14 +12,14 @@ from hpoe.settings import Settings
 from hpoe.tracking.mlflow_errors import first_line
 
 SECONDS_BETWEEN_LOOKS = 2.0
-"""How long after a promotion the registry may be asked for the champion."""
+"""Interval at which the registry is asked for the champion."""
 
 
 class Versions:
-    """One version at a time; a swap loses no request, as the version before finishes its own."""
+    """The version that is served; at a swap the old one finishes the requests it has."""
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
-        """Serve nothing yet.
+        """Start without a version.
 
         Args:
             settings: of the server.
@@ -54,7 +54,7 @@ class Versions:
         return self._served
 
     def serve_champion(self) -> None:
-        """Load the champion if it is another than the one served, and serve it.
+        """Load and serve the champion, unless it is being served already.
 
         Raises:
             HpoeError: there is none, or it cannot be loaded: what is served stays.
@@ -71,7 +71,7 @@ class Versions:
         try:
             package = Package(registry, version, settings.serve_workers, settings.serve_max_pixels)
         except PackageError:
-            self._rejected = version  # what cannot be loaded is not loaded every two seconds
+            self._rejected = version  # not tried again every two seconds
             raise
         with self._swap:
             self._served, self._rejected = package, None
@@ -85,7 +85,7 @@ class Versions:
         Thread(target=self._watch, daemon=True).start()
 
     def close(self) -> None:
-        """Serve nothing more."""
+        """Stop serving."""
         self._ended.set()
         if self._served is not None:
             self._served.close()
@@ -96,13 +96,13 @@ class Versions:
                 self.serve_champion()
             except HpoeError as error:
                 self._say_why(error)
-            except Exception as error:  # whatever a registry does, the next look may find it mended
+            except Exception as error:  # whatever fails there may work at the next attempt
                 reason = f"{type(error).__name__}: {first_line(error)}"
                 self._say_why(RegistryError(f"the champion cannot be fetched ({reason})"))
             self._ended.wait(SECONDS_BETWEEN_LOOKS)
 
     def _say_why(self, error: HpoeError) -> None:
-        """Say why the champion is not served: to who asks, and in the terminal if it is news."""
+        """Report why the champion is not served: to clients, and in the terminal if it changes."""
         if self._served is None:
             if str(error) != self._reason:
                 self._reason = str(error)
