@@ -16,13 +16,13 @@ from benchmarks.floor import IMAGES, VISIBLE
 from benchmarks.measuring import console, machine, table, timed
 from hpoe.compute.parallel import run_tasks
 from hpoe.evaluation.scoring import IMAGES_AT_ONCE
-from hpoe.execution.stage import report_errors
 from hpoe.files import write_json
 from hpoe.method.hierarchy import layer_goodness
 from hpoe.method.products import affine
 from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state
 from hpoe.method.recipe import Recipe
 from hpoe.params import load_params
+from hpoe.reporting import report_errors
 from hpoe.settings import load_settings
 
 REPORT = Path("reports/benchmarks/classification.json")

@@ -25,9 +25,9 @@ from benchmarks.measuring import console, machine, split_into, table
 from hpoe.evaluation import drawing
 from hpoe.evaluation.refitting import best, refit, soft_choices
 from hpoe.evaluation.scoring import labelled_images
-from hpoe.execution.stage import report_errors
 from hpoe.files import write_json
 from hpoe.params import Params, load_params
+from hpoe.reporting import report_errors
 from hpoe.settings import load_settings
 from hpoe.training.digit import VERSION
 

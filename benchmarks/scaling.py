@@ -22,10 +22,10 @@ from benchmarks.measuring import console, machine, split_into, table, timed
 from hpoe.compute.parallel import run_tasks
 from hpoe.compute.progress import Board
 from hpoe.data.split import digits_in
-from hpoe.execution.stage import report_errors
 from hpoe.files import write_json
 from hpoe.method.recipe import Recipe
 from hpoe.params import Params, load_params
+from hpoe.reporting import report_errors
 from hpoe.settings import Settings, load_settings
 from hpoe.training.dispatch import train
 from hpoe.training.tasks import TrainingTask, training_task

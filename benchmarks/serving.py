@@ -23,8 +23,8 @@ import numpy as np
 from benchmarks.measuring import console, machine, table
 from hpoe.data.mnist import fetch, load
 from hpoe.execution.pipeline import RAW
-from hpoe.execution.stage import report_errors
 from hpoe.files import write_json
+from hpoe.reporting import report_errors
 from hpoe.settings import load_settings
 from hpoe.tracking.store import tracking_uri
 from hpoe_recognition.images import base64_png

@@ -15,10 +15,10 @@ from benchmarks import floor, pictures, race
 from benchmarks.contenders import HPOE, Work
 from benchmarks.measuring import console, machine, split_into, table
 from hpoe.evaluation import drawing
-from hpoe.execution.stage import report_errors
 from hpoe.files import write_json
 from hpoe.method.recipe import Recipe
 from hpoe.params import load_params
+from hpoe.reporting import report_errors
 from hpoe.settings import load_settings
 
 REPORT, PICTURE = (Path(f"reports/benchmarks/training.{kind}") for kind in ("json", "png"))

@@ -10,8 +10,9 @@ from hpoe.data.mnist import load
 from hpoe.data.split import digits_in, load_digit
 from hpoe.errors import ParamsError
 from hpoe.execution.pipeline import PAPER, RAW, SPLIT
-from hpoe.execution.stage import report_errors, stage
+from hpoe.execution.stage import stage
 from hpoe.files import write_json
+from hpoe.reporting import report_errors
 from hpoe_recognition.normalization import unit_interval
 
 

@@ -2,7 +2,8 @@
 
 from hpoe.data import mnist
 from hpoe.execution.pipeline import RAW
-from hpoe.execution.stage import report_errors, stage
+from hpoe.execution.stage import stage
+from hpoe.reporting import report_errors
 
 
 @report_errors

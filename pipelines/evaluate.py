@@ -21,9 +21,10 @@ from hpoe.evaluation.measures import (
 )
 from hpoe.evaluation.scoring import LAYERS, labelled_images
 from hpoe.execution.pipeline import CLASSIFIER, FIGURES, GOODNESS, MODELS, REPORTS, SPLIT
-from hpoe.execution.stage import report_errors, stage
+from hpoe.execution.stage import stage
 from hpoe.files import write_json, write_table
 from hpoe.params import METHODS, Params
+from hpoe.reporting import report_errors
 from hpoe.tensors import load_tensors
 from hpoe.training.tasks import weights_path
 

@@ -6,8 +6,9 @@ import typer
 from hpoe.data.split import digits_in
 from hpoe.evaluation.scoring import labelled_images, score_names, score_network
 from hpoe.execution.pipeline import GOODNESS, MODELS, SPLIT
-from hpoe.execution.stage import report_errors, split_datasets, stage
+from hpoe.execution.stage import split_datasets, stage
 from hpoe.files import write_table
+from hpoe.reporting import report_errors
 from hpoe_recognition.normalization import Versions
 
 

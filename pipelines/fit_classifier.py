@@ -4,8 +4,9 @@ from hpoe.evaluation.fits import FEWER_LAYERS, averaged, save_fit
 from hpoe.evaluation.measures import lowest_layers, read_goodness
 from hpoe.evaluation.refitting import fit_table
 from hpoe.execution.pipeline import CLASSIFIER, GOODNESS
-from hpoe.execution.stage import report_errors, stage
+from hpoe.execution.stage import stage
 from hpoe.params import METHODS
+from hpoe.reporting import report_errors
 
 
 @report_errors

@@ -6,11 +6,12 @@ import typer
 from hpoe.evaluation.measures import error_rates
 from hpoe.evaluation.scoring import labelled_images
 from hpoe.execution.pipeline import DATA_SETS, PAPER, DataSet
-from hpoe.execution.stage import report_errors, stage
+from hpoe.execution.stage import stage
 from hpoe.files import write_json
 from hpoe.method.rbm import visible_units
 from hpoe.paper.section_six import Key, joint_predictions, pooled, train_joint
 from hpoe.params import load_section_six
+from hpoe.reporting import report_errors
 
 
 @report_errors

@@ -5,10 +5,11 @@ from typing import get_args
 from hpoe.errors import ParamsError
 from hpoe.evaluation.scoring import labelled_images, score_network
 from hpoe.execution.pipeline import MODELS, PAPER, SPLIT
-from hpoe.execution.stage import report_errors, stage
+from hpoe.execution.stage import stage
 from hpoe.files import write_json, write_table
 from hpoe.paper.ladder import evaluate, predictions, summary, variants
 from hpoe.params import Params
+from hpoe.reporting import report_errors
 from hpoe_recognition.normalization import SHEARS, SHIFTS, Preparation, Versions
 
 

@@ -9,12 +9,13 @@ from hpoe.data.split import digits_in, load_digit
 from hpoe.evaluation import drawing
 from hpoe.evaluation.measures import read_goodness
 from hpoe.execution.pipeline import FIGURES, GOODNESS, MODELS, SPLIT
-from hpoe.execution.stage import report_errors, stage
+from hpoe.execution.stage import stage
 from hpoe.method.fantasies import gibbs_chain
 from hpoe.method.randomness import generator
 from hpoe.method.rbm import RBM, hidden_probabilities, visible_probabilities, visible_units
 from hpoe.paper import figures as paper_figures
 from hpoe.params import Params
+from hpoe.reporting import report_errors
 from hpoe.training.tasks import weights_path
 from hpoe.training.weights import load_rbm
 from hpoe_recognition.normalization import prepare

@@ -1,8 +1,8 @@
 """Stage publish: complete the execution's run in MLflow with the results that are reused."""
 
 from hpoe.execution.reuse import publish_reused
-from hpoe.execution.stage import report_errors, say
 from hpoe.params import load_params
+from hpoe.reporting import report_errors, say
 from hpoe.settings import load_settings
 
 

@@ -13,12 +13,13 @@ from hpoe.errors import RegistryError
 from hpoe.evaluation.fits import load_fit
 from hpoe.evaluation.measures import error_rates
 from hpoe.execution.pipeline import MODELS, REPORTS, SPLIT
-from hpoe.execution.stage import Stage, report_errors, split_digest, stage
+from hpoe.execution.stage import Stage, split_digest, stage
 from hpoe.files import write_json
 from hpoe.registration.assembly import assemble, in_batches, joined, teach_refusal
 from hpoe.registration.gate import judge
 from hpoe.registration.packages import Package
 from hpoe.registration.registry import NAME, Registry
+from hpoe.reporting import report_errors
 from hpoe.tensors import save_tensors
 from hpoe_recognition.images import base64_png
 from hpoe_recognition.recogniser import Recogniser

@@ -8,13 +8,14 @@ from hpoe.data.split import digits_in, load_digit
 from hpoe.evaluation.refitting import refit
 from hpoe.evaluation.scoring import LAYERS, labelled_images
 from hpoe.execution.pipeline import DATA_SETS, PAPER, DataSet
-from hpoe.execution.stage import report_errors, stage
+from hpoe.execution.stage import stage
 from hpoe.files import write_json
 from hpoe.method.hierarchy import activities
 from hpoe.method.rbm import goodness, visible_units
 from hpoe.paper import section_six
 from hpoe.paper.section_six import Key
 from hpoe.params import load_section_six
+from hpoe.reporting import report_errors
 
 
 @report_errors

@@ -13,9 +13,10 @@ from hpoe.evaluation.measures import IMAGE_COLUMNS, read_goodness
 from hpoe.evaluation.refitting import RefitResult, best, chosen_versions, refit_each, soft_choices
 from hpoe.evaluation.scoring import labelled_images, score_network
 from hpoe.execution.pipeline import FIGURES, GOODNESS, MODELS, REPORTS, SPLIT
-from hpoe.execution.stage import Stage, report_errors, stage
+from hpoe.execution.stage import Stage, stage
 from hpoe.files import write_json, write_table
 from hpoe.params import Params
+from hpoe.reporting import report_errors
 from hpoe_recognition.normalization import SHIFTS, Versions
 
 SEVEN_OR_NINE = (7, 9)

@@ -3,7 +3,8 @@
 from hpoe.data import mnist
 from hpoe.data.split import save_split
 from hpoe.execution.pipeline import RAW, SPLIT
-from hpoe.execution.stage import report_errors, stage
+from hpoe.execution.stage import stage
+from hpoe.reporting import report_errors
 
 
 @report_errors

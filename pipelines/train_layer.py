@@ -9,8 +9,9 @@ import typer
 from hpoe.compute.progress import Board, DigitProgress
 from hpoe.data.split import digits_in
 from hpoe.execution.pipeline import MODELS, SPLIT
-from hpoe.execution.stage import Stage, console, report_errors, split_datasets, stage
+from hpoe.execution.stage import Stage, split_datasets, stage
 from hpoe.files import replacing
+from hpoe.reporting import console, report_errors
 from hpoe.tracking.records import RunRecord
 from hpoe.training.dispatch import find_device, train_all
 from hpoe.training.tasks import Trained, TrainingTask, core_seconds, training_task

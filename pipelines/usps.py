@@ -5,8 +5,9 @@ from pathlib import Path
 from hpoe.data import usps
 from hpoe.data.split import save_digit
 from hpoe.execution.pipeline import USPS
-from hpoe.execution.stage import report_errors, stage
+from hpoe.execution.stage import stage
 from hpoe.params import load_section_six
+from hpoe.reporting import report_errors
 
 RAW = Path("data/usps/raw")
 

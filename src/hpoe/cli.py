@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from hpoe.execution.stage import console, report_errors
 from hpoe.params import load_params
+from hpoe.reporting import console, report_errors
 from hpoe.settings import load_settings
 
 RUNS_PAGE = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"

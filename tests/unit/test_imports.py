@@ -20,9 +20,9 @@ MODULES = {
     for path in sorted((SOURCES / package).rglob("*.py"))
 }
 ROWS = (
-    ("errors", "hpoe_recognition"),
+    ("errors", "secrets", "hpoe_recognition"),
     ("method",),
-    ("hpoe", "files", "params", "settings", "compute"),
+    ("hpoe", "files", "params", "reporting", "settings", "compute"),
     ("tensors", "data", "tracking"),
     ("training",),
     ("evaluation",),
@@ -32,7 +32,18 @@ ROWS = (
     ("cli",),
 )
 """Packages, and the files beside them: each imports only from the rows before its own."""
-MEANS = {"hpoe", "errors", "files", "params", "settings", "compute", "tracking", "execution"}
+MEANS = {
+    "hpoe",
+    "errors",
+    "files",
+    "params",
+    "reporting",
+    "secrets",
+    "settings",
+    "compute",
+    "tracking",
+    "execution",
+}
 """Packages that decide how results are made and kept, never what they are."""
 
 

@@ -1,23 +1,17 @@
-"""What the entry points of all stages share: params, a tracked run, errors as one sentence."""
+"""What the entry points of all stages share: checked params and a tracked run."""
 
 import hashlib
-import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
-
-from rich.console import Console
-from rich.markup import escape
 
 from hpoe.compute.parallel import end_with_parent
-from hpoe.errors import CheckoutError, HpoeError, ParamsError
+from hpoe.errors import CheckoutError, ParamsError
 from hpoe.execution.pipeline import RAW, SPLIT, exists_per_network, record_path, stage_label
 from hpoe.files import digest, write_bytes
 from hpoe.params import Params, load_params
+from hpoe.reporting import say
 from hpoe.settings import Settings, load_settings
 from hpoe.tracking.delivery import Delivery
 from hpoe.tracking.git import code_patch
@@ -30,10 +24,6 @@ from hpoe.tracking.records import (
     save_record,
     stage_uid,
 )
-
-Arguments = ParamSpec("Arguments")
-console = Console(highlight=False, soft_wrap=True)
-stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @dataclass
@@ -118,30 +108,6 @@ def open_record(label: str, params: Params, settings: Settings) -> StageRecord:
     tags = {"kind": "stage", "execution": uid, "stage": label}
     run = RunRecord(uid=stage_uid(uid, label), name=label, tags=tags)
     return StageRecord(pipeline=pipeline, stage=run)
-
-
-def report_errors(main: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Make an entry point report a user's mistake in one sentence, with exit code 1."""
-
-    @wraps(main)
-    def reporting(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-        try:
-            main(*args, **kwargs)
-        except HpoeError as error:
-            stderr.print(f"[red]error:[/] {escape(str(error))}")
-            sys.exit(1)
-        except BrokenPipeError as error:  # Typer would end the program without a message
-            raise RuntimeError("the connection to a worker process of this stage broke") from error
-        except KeyboardInterrupt:
-            stderr.print("stopped: run the same command again to continue from the last checkpoint")
-            os._exit(130)  # at once: the workers are gone, and what is on disk is whole
-
-    return reporting
-
-
-def say(text: str) -> None:
-    """Print a line of plain text."""
-    console.print(text, markup=False)
 
 
 def split_datasets(digits: Sequence[int], context: str) -> list[Dataset]:

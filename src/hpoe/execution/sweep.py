@@ -28,9 +28,10 @@ from hpoe.evaluation.scoring import LAYERS
 from hpoe.execution.experiments import experiment_environment, read_result, run_experiment
 from hpoe.execution.grid import Combination, combinations
 from hpoe.execution.pipeline import RAW, REPORTS, record_path, stage_label
-from hpoe.execution.stage import say, split_digest
+from hpoe.execution.stage import split_digest
 from hpoe.files import write_bytes
 from hpoe.params import Params, Split
+from hpoe.reporting import say
 from hpoe.settings import Settings
 from hpoe.tracking.records import StageRecord, execution_uid, stage_uid
 from hpoe.training.dispatch import find_device, train
