@@ -1,42 +1,97 @@
 """The command `hpoe`: everything that is not a stage of the pipeline."""
 
+import os
 import time
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hpoe import __version__
+from hpoe.errors import SettingsError
 from hpoe.params import load_params
 from hpoe.reporting import console, report_errors
 from hpoe.settings import load_settings
 
 RUNS_PAGE = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
 
-app = typer.Typer(
-    help="Hierarchical products of experts: what `dvc repro` does not do itself.",
-    no_args_is_help=True,
-    add_completion=False,
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
-@app.command()
-@report_errors
+def command(main: Callable[..., None]) -> Callable[..., None]:
+    """Add a command, which reports errors and runs in the root of the project that it is called in.
+
+    Paths on the command line are those of the folder in which it is called.
+    """
+
+    @wraps(main)
+    def in_project(**arguments: object) -> None:
+        here = Path.cwd()
+        root = next(filter(_is_project, (here, *here.parents)), None)
+        if root is None and not load_settings().tracking_uri:
+            raise SettingsError(
+                f"{here} is not in an hpoe project: change to one, or set MLFLOW_TRACKING_URI to "
+                "the address of a tracking server"
+            )
+        if root not in (None, here):
+            arguments = {name: _absolute(value) for name, value in arguments.items()}
+            os.chdir(root)
+        main(**arguments)
+
+    return app.command()(report_errors(in_project))
+
+
+def _is_project(folder: Path) -> bool:
+    return all((folder / name).exists() for name in ("dvc.yaml", "params.yaml", "pipelines"))
+
+
+def _absolute(argument: object) -> object:
+    if isinstance(argument, list):
+        return [_absolute(each) for each in argument]
+    return argument.absolute() if isinstance(argument, Path) else argument
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"hpoe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Hierarchical products of experts: what `dvc repro` does not do itself."""
+
+
+@command
 def check() -> None:
     """Check params.yaml and the HPOE_* settings, without running anything."""
     from hpoe.compute.cluster import import_ray
     from hpoe.compute.parallel import check_memory
+    from hpoe.data.mirrors import check_local
+    from hpoe.data.mnist import MNIST
+    from hpoe.data.usps import USPS
+    from hpoe.tracking.store import check_address
     from hpoe.training.dispatch import find_device
 
     load_params()
     settings = load_settings()
+    check_address(settings.tracking_uri)
+    check_local(MNIST, settings.mnist_dir)
+    check_local(USPS, settings.usps_dir)
     if settings.ray_address is not None:
         import_ray(settings.ray_address)
     elif find_device(settings) == "cpu":
         check_memory(settings.workers)
 
 
-@app.command()
-@report_errors
+@command
 def summary() -> None:
     """Show the results of the last execution: errors, seconds per stage, where to find more."""
     from hpoe.execution.summary import error_table, stage_table
@@ -47,8 +102,7 @@ def summary() -> None:
     console.print(f"Runs: {load_settings().tracking_uri or f'`make ui`, then open {RUNS_PAGE}'}")
 
 
-@app.command()
-@report_errors
+@command
 def sync() -> None:
     """Deliver the runs that a tracking server missed while it was down."""
     from hpoe.tracking.delivery import deliver_kept
@@ -59,8 +113,7 @@ def sync() -> None:
     console.print(f"{delivered} runs of stages delivered")
 
 
-@app.command()
-@report_errors
+@command
 def push_runs() -> None:
     """Copy the runs and models of mlruns/mlflow.db to the server of MLFLOW_TRACKING_URI."""
     from hpoe.registration.migration import push
@@ -68,8 +121,7 @@ def push_runs() -> None:
     push(load_settings().tracking_uri, console.print)
 
 
-@app.command()
-@report_errors
+@command
 def checkout(
     run: Annotated[str, typer.Argument(help="ID of a run in MLflow, or of one of its child runs.")],
 ) -> None:
@@ -79,8 +131,7 @@ def checkout(
     restore(run, load_settings(), console.print)
 
 
-@app.command()
-@report_errors
+@command
 def replicate(
     names: Annotated[
         list[str] | None, typer.Argument(help="Experiments, such as seed1 ladder2 (default: all).")
@@ -93,8 +144,7 @@ def replicate(
     replication.replicate(names or [], load_settings(), params, Path.cwd(), console.print)
 
 
-@app.command()
-@report_errors
+@command
 def sweep(
     networks: Annotated[
         list[str] | None,
@@ -115,8 +165,7 @@ def sweep(
     console.print(result_table(results))
 
 
-@app.command()
-@report_errors
+@command
 def report() -> None:
     """Write docs/replication.md from the kept results, without training."""
     from hpoe.paper.report import write_report
@@ -126,8 +175,7 @@ def report() -> None:
     console.print(f"docs/replication.md written from the results in {RESULTS}")
 
 
-@app.command()
-@report_errors
+@command
 def models() -> None:
     """Show the versions of the registered model: aliases, errors, where they come from."""
     from hpoe.execution.summary import version_table
@@ -136,8 +184,7 @@ def models() -> None:
     console.print(version_table(Registry(load_settings().tracking_uri).versions()))
 
 
-@app.command()
-@report_errors
+@command
 def promote(
     version: Annotated[int, typer.Argument(help="Number of a version, as `hpoe models` shows.")],
 ) -> None:
@@ -151,8 +198,7 @@ def promote(
     console.print(f"version {version} is the champion")
 
 
-@app.command()
-@report_errors
+@command
 def rollback() -> None:
     """Make the previous champion the champion again."""
     from hpoe.registration.registry import Registry
@@ -161,8 +207,7 @@ def rollback() -> None:
     console.print(f"version {version} is the champion again")
 
 
-@app.command()
-@report_errors
+@command
 def predict(
     paths: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of a table.")] = False,
@@ -178,8 +223,7 @@ def predict(
         console.print(answer_table(found))
 
 
-@app.command()
-@report_errors
+@command
 def score(
     source: Annotated[Path, typer.Argument(help="Parquet file with a column `image`: base64.")],
     target: Annotated[Path, typer.Argument(help="Parquet file to write.")],
@@ -201,8 +245,7 @@ def score(
         )
 
 
-@app.command()
-@report_errors
+@command
 def serve(
     host: Annotated[str | None, typer.Option(help="Address; HPOE_SERVE_HOST.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="HPOE_SERVE_PORT.")] = None,
@@ -210,18 +253,15 @@ def serve(
     follow: Annotated[
         bool | None,
         typer.Option(
-            "--follow", help="Wait for a champion, go over to the next; HPOE_SERVE_FOLLOW."
+            "--follow/--no-follow",
+            help="Wait for a champion, go over to the next; HPOE_SERVE_FOLLOW.",
         ),
     ] = None,
 ) -> None:
     """Serve the champion over REST, and in a browser at /."""
     from hpoe.serving.server import serve
 
-    given = {
-        "serve_host": host,
-        "serve_port": port,
-        "serve_workers": workers,
-        "serve_follow": follow,
-    }
-    changes = {name: value for name, value in given.items() if value is not None}
-    serve(load_settings().model_copy(update=changes), console.print)
+    settings = load_settings(
+        serve_host=host, serve_port=port, serve_workers=workers, serve_follow=follow
+    )
+    serve(settings, console.print)

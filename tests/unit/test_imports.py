@@ -22,8 +22,8 @@ MODULES = {
 ROWS = (
     ("errors", "secrets", "hpoe_recognition"),
     ("method",),
-    ("hpoe", "files", "params", "reporting", "settings", "compute"),
-    ("tensors", "data", "tracking"),
+    ("hpoe", "files", "params", "settings", "compute"),
+    ("reporting", "tensors", "data", "tracking"),
     ("training",),
     ("evaluation",),
     ("registration",),

@@ -93,6 +93,19 @@ def fetch(
     )
 
 
+def check_local(files: Collection, folder: Path | None) -> None:
+    """Check that a folder that a setting names has the files, raw or gzipped; none is read.
+
+    Raises:
+        DataError: it lacks one.
+    """
+    if folder is None:
+        return
+    for name in files.sha256:
+        if not any((folder / each).is_file() for each in (name, f"{name}.gz")):
+            raise _lacking(files, folder, name)
+
+
 def download(url: str, folder: Path) -> bytes:
     """Return the content at an address, fetched into `folder` with a progress bar.
 
@@ -111,9 +124,13 @@ def _read_local(files: Collection, folder: Path, name: str) -> bytes:
     try:
         return raw.read_bytes() if raw.exists() else gzip.decompress(zipped.read_bytes())
     except FileNotFoundError:
-        raise DataError(f"{files.setting} is {folder}, which lacks {name}") from None
+        raise _lacking(files, folder, name) from None
     except FAULTS as error:
         raise DataError(f"{zipped} cannot be decompressed: {_cause(error)}") from None
+
+
+def _lacking(files: Collection, folder: Path, name: str) -> DataError:
+    return DataError(f"{files.setting} is {folder}, which lacks {name}")
 
 
 def _keep(files: Collection, path: Path, content: bytes, source: object) -> None:

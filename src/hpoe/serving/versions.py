@@ -75,8 +75,7 @@ class Versions:
             raise
         with self._swap:
             self._served, self._rejected = package, None
-        address = f"http://{settings.serve_host}:{settings.serve_port}"
-        self._say(f"{NAME} version {version} is served at {address}; Ctrl-C ends it")
+        self._say(f"{NAME} version {version} is served at {settings.serve_url}; Ctrl-C ends it")
         if last is not None:
             last.close()
 
