@@ -97,10 +97,86 @@ def test_a_gpu_and_a_cluster_cannot_be_used_at_once(monkeypatch: pytest.MonkeyPa
 def test_an_unknown_setting_is_refused(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """Nobody would notice before the end of a run that a misspelt variable did nothing."""
     put(monkeypatch, place, "HPOE_WORKER", "2")
-    with pytest.raises(
-        SettingsError, match="HPOE_WORKER is not a known setting; the settings are HPOE_"
-    ):
+    with pytest.raises(SettingsError, match=r"not a known setting: do you mean HPOE_WORKERS\?"):
         load_settings()
+
+
+def test_a_name_like_no_setting_is_refused_with_all_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HPOE_QQQ", "2")
+    with pytest.raises(SettingsError, match=r"HPOE_QQQ is not a known setting: .* HPOE_CHECKPOINT"):
+        load_settings()
+
+
+@places
+@pytest.mark.parametrize("name", ["HPOE_TRACKING_URI", "HPOE_MLFLOW_TRACKING_URI"])
+def test_the_address_of_the_store_under_a_wrong_name_is_refused_with_the_right_one(
+    monkeypatch: pytest.MonkeyPatch, place: str, name: str
+) -> None:
+    put(monkeypatch, place, name, "http://localhost:5000")
+    with pytest.raises(SettingsError, match=f"{name} .* do you mean MLFLOW_TRACKING_URI"):
+        load_settings()
+
+
+def test_variables_that_kubernetes_sets_for_services_called_hpoe_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables"""
+    default = load_settings()
+    for service in ("HPOE", "HPOE_SERVE"):
+        for name, value in {
+            "SERVICE_HOST": "10.0.0.7",
+            "SERVICE_PORT": "5001",
+            "PORT": "tcp://10.0.0.7:5001",
+            "PORT_5001_TCP": "tcp://10.0.0.7:5001",
+            "PORT_5001_TCP_PROTO": "tcp",
+            "PORT_5001_TCP_PORT": "5001",
+            "PORT_5001_TCP_ADDR": "10.0.0.7",
+        }.items():
+            monkeypatch.setenv(f"{service}_{name}", value)
+    assert load_settings() == default
+
+
+def test_without_such_a_service_the_same_names_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPOE_PORT", "5002")
+    with pytest.raises(SettingsError, match=r"do you mean HPOE_SERVE_PORT\?"):
+        load_settings()
+
+
+@places
+@pytest.mark.parametrize("name", ["mnist_dir", "usps_dir", "state_dir"])
+def test_a_tilde_in_a_path_is_the_users_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str, name: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    put(monkeypatch, place, f"HPOE_{name.upper()}", "~/st")
+    assert getattr(load_settings(), name) == tmp_path / "st"
+    put(monkeypatch, place, f"HPOE_{name.upper()}", "~nobody-of-this-name/st")
+    with pytest.raises(SettingsError, match=f"HPOE_{name.upper()} .* no user of that name"):
+        load_settings()
+
+
+def test_an_env_file_in_another_encoding_is_named() -> None:
+    Path(".env").write_bytes(b"HPOE_STATE_DIR=caf\xe9\n")
+    with pytest.raises(SettingsError, match=r"\.env is not UTF-8"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:5001"),
+        ("::1", "http://[::1]:5001"),
+        ("[::1]", "http://[::1]:5001"),
+        ("localhost", "http://localhost:5001"),
+    ],
+)
+def test_the_servers_address_can_be_opened_in_a_browser(host: str, url: str) -> None:
+    """RFC 3986, section 3.2.2."""
+    settings = load_settings(serve_host=host)
+    assert settings.serve_url == url
+    assert settings.serve_host == host.strip("[]")
 
 
 def test_variables_of_other_programs_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
