@@ -30,7 +30,7 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
     def in_project(**arguments: object) -> None:
         here = Path.cwd()
         root = next(filter(_is_project, (here, *here.parents)), None)
-        if root is None and not load_settings().tracking_uri:
+        if root is None and not (load_settings().tracking_uri or Path("mlruns/mlflow.db").exists()):
             raise SettingsError(
                 f"{here} is not in an hpoe project: change to one, or set MLFLOW_TRACKING_URI to "
                 "the address of a tracking server"

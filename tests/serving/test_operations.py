@@ -237,20 +237,29 @@ def refusal(folder: Path, **environment: str) -> str:
     return done.stderr
 
 
-def test_an_address_that_cannot_be_used_is_told(tmp_path: Path, server: Server) -> None:
-    told = refusal(tmp_path, HPOE_SERVE_PORT=str(server.port))
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The folder of a project in which nothing has run."""
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).touch()
+    (tmp_path / "pipelines").mkdir()
+    return tmp_path
+
+
+def test_an_address_that_cannot_be_used_is_told(project: Path, server: Server) -> None:
+    told = refusal(project, HPOE_SERVE_PORT=str(server.port))
     assert f"cannot listen at 127.0.0.1, port {server.port} (Address already in use)" in told
-    assert "cannot listen at 256.0.0.1" in refusal(tmp_path, HPOE_SERVE_HOST="256.0.0.1")
+    assert "cannot listen at 256.0.0.1" in refusal(project, HPOE_SERVE_HOST="256.0.0.1")
 
 
-def test_without_a_champion_the_way_to_one_is_told(tmp_path: Path, registry: str) -> None:
+def test_without_a_champion_the_way_to_one_is_told(project: Path, registry: str) -> None:
     told = "has no model hpoe-digits with the alias champion: `make repro`"
-    assert told in refusal(tmp_path)
-    assert not list(tmp_path.iterdir())
-    shutil.copy(registry.removeprefix("sqlite:///"), tmp_path / "mlflow.db")
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    assert told in refusal(project)
+    assert not (project / "mlruns").exists()
+    shutil.copy(registry.removeprefix("sqlite:///"), project / "mlflow.db")
+    uri = f"sqlite:///{project}/mlflow.db"
     mlflow.MlflowClient(uri, uri).delete_registered_model_alias("hpoe-digits", "champion")
-    assert told in refusal(tmp_path, MLFLOW_TRACKING_URI=uri)
+    assert told in refusal(project, MLFLOW_TRACKING_URI=uri)
 
 
 def test_a_registry_that_does_not_answer_or_refuses_is_told(tmp_path: Path) -> None:
