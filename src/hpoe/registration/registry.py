@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import wraps
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from hpoe.errors import RegistryError
 from hpoe.tensors import load_tensors, save_tensors
 from hpoe.tracking.mlflow_errors import ask_health, first_line, translate_errors
 from hpoe.tracking.store import STORE, check_address, quieten_mlflow, tracking_uri
+from hpoe_recognition.answer import Answer
 from hpoe_recognition.images import Limits
 from hpoe_recognition.recogniser import Recogniser
 
@@ -275,13 +276,11 @@ def _signature() -> Any:  # noqa: ANN401 - MLflow's entity
     from mlflow.models import ModelSignature
     from mlflow.types.schema import Array, ColSpec, DataType, Schema
 
-    answer: dict[str, DataType | Array] = {
-        "digit": DataType.long,
-        "probability": DataType.double,
-        "probabilities": Array(DataType.double),
-        "typicality": DataType.double,
-        "looks_like_digit": DataType.boolean,
-        "digit_score": DataType.double,
+    types: dict[object, DataType | Array] = {
+        int: DataType.long,
+        float: DataType.double,
+        bool: DataType.boolean,
+        list[float]: Array(DataType.double),
     }
-    outputs = Schema([ColSpec(kind, name) for name, kind in answer.items()])
-    return ModelSignature(Schema([ColSpec(DataType.string, "image")]), outputs)
+    answer = Schema([ColSpec(types[kind], name) for name, kind in get_type_hints(Answer).items()])
+    return ModelSignature(Schema([ColSpec(DataType.string, "image")]), answer)

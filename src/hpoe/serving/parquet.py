@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,16 +18,18 @@ from hpoe.errors import DataError
 from hpoe.files import replacing
 from hpoe.registration.packages import Package, open_champion
 from hpoe.tracking.mlflow_errors import first_line
+from hpoe_recognition.answer import Answer
 
 IMAGE, ERROR = "image", "error"
+COLUMN_TYPES = {
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    list[float]: pa.list_(pa.float64()),
+}
 ANSWER = pa.schema(
     [
-        ("digit", pa.int64()),
-        ("probability", pa.float64()),
-        ("probabilities", pa.list_(pa.float64())),
-        ("typicality", pa.float64()),
-        ("looks_like_digit", pa.bool_()),
-        ("digit_score", pa.float64()),
+        *((name, COLUMN_TYPES[kind]) for name, kind in get_type_hints(Answer).items()),
         (ERROR, pa.string()),
     ]
 )
