@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from hpoe.errors import StorageError
+from hpoe.errors import DataError, StorageError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -52,6 +52,24 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401
     """Write indented JSON atomically."""
     write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def read_json(path: Path, remedy: str) -> Any:  # noqa: ANN401
+    """Read JSON that hpoe has written.
+
+    Args:
+        path: of the file.
+        remedy: what to do where the file is missing or damaged, for the message.
+
+    Raises:
+        DataError: it is.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing: {remedy}") from None
+    except ValueError as error:
+        raise DataError(f"{path} is damaged ({error}): {remedy}") from None
 
 
 def write_table(path: Path, table: "DataFrame") -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from hpoe.errors import HpoeError, StorageError
-from hpoe.files import digest, replacing, write_bytes, write_json
+from hpoe.errors import DataError, HpoeError, StorageError
+from hpoe.files import digest, read_json, replacing, write_bytes, write_json
 
 
 def listing(folder: Path) -> dict[str, bytes]:
@@ -165,3 +165,13 @@ def test_digests_are_those_of_the_content(path: Path) -> None:
     path.write_bytes(content)
     assert digest(path) == hashlib.sha256(content).hexdigest()
     assert digest(path, "md5") == hashlib.md5(content).hexdigest()  # noqa: S324
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xe9", b""])
+def test_json_that_somebody_damaged_is_named_with_its_remedy(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"file\.bin is damaged \(.*\): make it again"):
+        read_json(path, "make it again")
+    path.unlink()
+    with pytest.raises(DataError, match=r"file\.bin is missing: make it again"):
+        read_json(path, "make it again")

@@ -1,14 +1,12 @@
 """The tables of `hpoe summary` and `hpoe models`: errors, seconds per stage, versions."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from rich.table import Table
 
-from hpoe.errors import DataError
 from hpoe.execution.pipeline import RECORDS, REPORTS, stage_labels
+from hpoe.files import read_json
 from hpoe.params import Params
 from hpoe.registration.registry import Version
 from hpoe.tracking.records import load_record
@@ -20,7 +18,10 @@ def error_table() -> Table:
     Raises:
         DataError: the pipeline has not run to its end.
     """
-    metrics, shifts = (_read(name) for name in ("metrics.json", "shift_normalization.json"))
+    metrics, shifts = (
+        read_json(REPORTS / name, "run `make repro`")
+        for name in ("metrics.json", "shift_normalization.json")
+    )
     table = Table(title="Errors")
     table.add_column("classifier")
     for heading in ("validation", "test", "95 % interval"):
@@ -69,14 +70,6 @@ def version_table(versions: Sequence[Version]) -> Table:
             each.tags.get("mlflow.source.git.commit", "")[:7],
         )
     return table
-
-
-def _read(name: str) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads((REPORTS / name).read_text())
-    except FileNotFoundError:
-        raise DataError(f"{REPORTS / name} is missing: run `make repro` first") from None
-    return content
 
 
 def _percentages(rates: dict[str, float]) -> tuple[str, str, str]:
