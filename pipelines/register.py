@@ -63,7 +63,7 @@ def _register(
         [load_digit(SPLIT, label).validation for label in recogniser.system.labels]
     )
     version = registry.add(
-        running.delivery.run_id(running.pipeline.uid),
+        running.delivery.top_level_run_id(running.record),
         recogniser,
         validation,
         base64_png(images[0]),

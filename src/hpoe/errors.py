@@ -22,9 +22,14 @@ HpoeError
 └── RequestError          a request that the server refuses
 """
 
+from hpoe.secrets import without_secrets
+
 
 class HpoeError(Exception):
     """Root of the errors that a user can fix; the message is the whole report."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))
 
 
 class ParamsError(HpoeError):

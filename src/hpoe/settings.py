@@ -123,7 +123,11 @@ def load_settings(**given: Any) -> Settings:  # noqa: ANN401
         SettingsError: a variable is unknown or has a wrong value.
     """
     try:
-        _refuse_unknown({**dotenv_values(".env"), **os.environ})
+        written = dotenv_values(".env")
+        for name, value in written.items():  # for MLflow's client, which does not read .env
+            if name.startswith("MLFLOW_") and value:
+                os.environ.setdefault(name, value)
+        _refuse_unknown({**written, **os.environ})
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except UnicodeDecodeError:
         raise SettingsError(

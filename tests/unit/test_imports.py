@@ -20,10 +20,12 @@ MODULES = {
     for path in sorted((SOURCES / package).rglob("*.py"))
 }
 ROWS = (
-    ("errors", "secrets", "hpoe_recognition"),
+    ("secrets", "hpoe_recognition"),
+    ("errors",),
     ("method",),
     ("hpoe", "files", "params", "settings", "compute"),
-    ("reporting", "tensors", "data", "tracking"),
+    ("reporting",),
+    ("tensors", "data", "tracking"),
     ("training",),
     ("evaluation",),
     ("registration",),

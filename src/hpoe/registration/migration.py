@@ -18,8 +18,8 @@ from hpoe.tracking.store import (
     STORE,
     UID,
     Tracker,
+    connect,
     log_values,
-    tracking_uri,
 )
 
 PARENT = "mlflow.parentRunId"
@@ -52,11 +52,8 @@ class _Copy:
     """One copy operation, with the ids of each run on both sides."""
 
     def __init__(self, tracker: Tracker, uri: str) -> None:
-        from mlflow import MlflowClient
-
         self._tracker = tracker
-        self._here = MlflowClient(tracking_uri(""), tracking_uri(""))
-        self._there = MlflowClient(uri, uri)
+        self._here, self._there = connect(""), connect(uri)
         self._uri = uri
         self._ids: dict[str, str] = {}
 
@@ -182,5 +179,6 @@ class _Copy:
             elif int(held) != number:
                 yield f"version {held} stays the {alias} of the server"
         if HISTORY in here.tags and HISTORY not in there.tags:
-            champions = [numbers[number] for number in json.loads(here.tags[HISTORY])]
+            history = json.loads(here.tags[HISTORY])  # also of versions that were deleted
+            champions = [numbers[number] for number in history if number in numbers]
             self._there.set_registered_model_tag(NAME, HISTORY, json.dumps(champions))

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hpoe.errors import PackageError, WorkerError
-from hpoe.registration.registry import NAME, Registry, existing_registry
+from hpoe.registration.registry import NAME, Registry
 
 WORKER = (sys.executable, "-P", "-m", "hpoe.registration.worker")
 """-P keeps modules in the current folder from shadowing installed ones."""
@@ -169,6 +169,6 @@ def open_champion(configured_uri: str, workers: int = 1) -> Iterator[Package]:
         RegistryError: there is no champion, it cannot be copied, or it cannot be loaded.
         TrackingError: the registry cannot be used.
     """
-    registry = existing_registry(configured_uri)
+    registry = Registry(configured_uri)
     with closing(Package(registry, registry.need_champion(), workers)) as package:
         yield package

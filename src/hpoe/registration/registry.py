@@ -15,8 +15,9 @@ import pandas as pd
 import hpoe_recognition
 from hpoe.errors import RegistryError
 from hpoe.tensors import load_tensors, save_tensors
-from hpoe.tracking.mlflow_errors import ask_health, first_line, translate_errors
-from hpoe.tracking.store import STORE, check_address, quieten_mlflow, tracking_uri
+from hpoe.tracking.mlflow_errors import first_line, translate_errors
+from hpoe.tracking.sqlite import database_file
+from hpoe.tracking.store import connect, tracking_uri
 from hpoe_recognition.answer import Answer
 from hpoe_recognition.images import Limits
 from hpoe_recognition.recogniser import Recogniser
@@ -59,20 +60,22 @@ class Registry:
     """The versions of one registered model in MLflow's registry."""
 
     def __init__(self, configured_uri: str) -> None:
-        """Connect to the registry of a tracking store.
+        """Connect to the registry of a tracking store that exists; none is created.
 
         Raises:
             UnreachableError: the server does not answer.
+            TrackingError: the store cannot be used, or the login is refused.
+            RegistryError: there is no such store yet.
         """
-        uri = tracking_uri(configured_uri)
-        ask_health(uri)
-        quieten_mlflow()
+        self.uri = tracking_uri(configured_uri)
+        database = database_file(self.uri)
+        if database is not None and not database.exists():
+            raise _no_champion(self.uri)
+        self._client = connect(configured_uri)
         import mlflow
 
-        mlflow.set_tracking_uri(uri)
-        mlflow.set_registry_uri(uri)
-        self.uri = uri
-        self._client = mlflow.MlflowClient()
+        mlflow.set_tracking_uri(self.uri)
+        mlflow.set_registry_uri(self.uri)
 
     @_translated
     def add(
@@ -179,25 +182,34 @@ class Registry:
             RegistryError: there is no such version.
         """
         self._check(version)
-        history = self._history()
-        if self.champion() != version:
-            self._remember([*history, version])
+        history, served = self._history(), self.champion()
+        if served is not None and history[-1:] != [served]:  # somebody moved the alias
+            history.append(served)
+        if served != version:
+            history.append(version)
         self._client.set_registered_model_alias(NAME, CHAMPION, str(version))
+        self._remember(history)
 
     @_translated
     def rollback(self) -> int:
-        """Make the previous champion the champion again, and return its version.
+        """Make the champion before the present one the champion again, and return its version.
+
+        What the alias says now decides, whoever moved it. Versions that were deleted are skipped.
 
         Raises:
-            RegistryError: there was none before.
+            RegistryError: there was none before, or none of them exists any more.
         """
-        history = self._history()
-        if len(history) < 2:
+        history, served = self._history(), self.champion()
+        known = {each.number for each in self.versions()} - {served}
+        while served in history and history.pop() != served:
+            pass
+        while history and history[-1] not in known:
+            history.pop()
+        if not history:
             raise RegistryError(f"{NAME} has no previous champion to restore")
-        self._check(history[-2])
-        self._client.set_registered_model_alias(NAME, CHAMPION, str(history[-2]))
-        self._remember(history[:-1])
-        return history[-2]
+        self._client.set_registered_model_alias(NAME, CHAMPION, str(history[-1]))
+        self._remember(history)
+        return history[-1]
 
     @_translated
     def versions(self) -> list[Version]:
@@ -242,19 +254,6 @@ class Registry:
             raise RegistryError(
                 f"{NAME} has no version {version}: it has {', '.join(map(str, known))}"
             )
-
-
-def existing_registry(configured_uri: str) -> Registry:
-    """Connect to the registry of a tracking store that exists; none is created.
-
-    Raises:
-        RegistryError: there is no embedded store yet.
-        TrackingError: the address is not that of a tracking store, or the server does not answer.
-    """
-    check_address(configured_uri)
-    if not configured_uri and not (STORE / "mlflow.db").exists():
-        raise _no_champion(tracking_uri(configured_uri))
-    return Registry(configured_uri)
 
 
 def _no_champion(uri: str) -> RegistryError:

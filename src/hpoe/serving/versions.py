@@ -7,7 +7,7 @@ from typing import Any
 
 from hpoe.errors import HpoeError, PackageError, RegistryError, RequestError
 from hpoe.registration.packages import Package
-from hpoe.registration.registry import NAME, existing_registry
+from hpoe.registration.registry import NAME, Registry
 from hpoe.settings import Settings
 from hpoe.tracking.mlflow_errors import first_line
 
@@ -59,7 +59,7 @@ class Versions:
         Raises:
             HpoeError: there is none, or it cannot be loaded: what is served stays.
         """
-        registry = existing_registry(self._settings.tracking_uri)
+        registry = Registry(self._settings.tracking_uri)
         version = registry.need_champion()
         last = self._served
         if last is not None and version == last.version:

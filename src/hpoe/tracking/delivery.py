@@ -56,14 +56,15 @@ class Delivery:
         """Deliver the current state of a record, if the server answers."""
         self._submit(self._deliver, record)
 
-    def run_id(self, uid: str) -> str:
-        """MLflow's id of a run that was delivered.
+    def top_level_run_id(self, record: StageRecord) -> str:
+        """Deliver a record, and return MLflow's id of its top-level run.
 
         Raises:
             UnreachableError: it was not delivered, because the server does not answer.
         """
+        self.deliver(record)
         wait(self._under_way)
-        found = self._tracker.run_id(uid) if self._tracker else None
+        found = self._tracker.run_id(record.pipeline.uid) if self._tracker else None
         if found is None:
             raise UnreachableError(
                 "the model cannot be registered because the tracking server does not answer: start "

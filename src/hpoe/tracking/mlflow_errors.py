@@ -1,4 +1,4 @@
-"""Errors of MLflow, translated: a server that is down for now, or a login that is refused."""
+"""Errors of MLflow, translated: a server that is down, a login that is refused, an old schema."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import requests
 
-from hpoe.errors import TrackingError, UnreachableError
+from hpoe.errors import HpoeError, TrackingError, UnreachableError
 
 SECONDS_TO_ANSWER = 5
 
@@ -14,14 +14,27 @@ SECONDS_TO_ANSWER = 5
 def ask_health(uri: str) -> None:
     """Check that a server is up; a database is not checked.
 
+    MLflow's own function asks, which reads all of MLflow's variables: certificates, logins.
+
     Raises:
         UnreachableError: it does not answer, or a gateway says that it does not.
+        TrackingError: its certificate is not trusted.
     """
     if not uri.startswith("http"):
         return
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    once = {"timeout": SECONDS_TO_ANSWER, "max_retries": 0, "raise_on_status": False}
     try:
-        status = requests.get(f"{uri.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER).status_code
-    except requests.RequestException:
+        status = http_request(get_default_host_creds(uri), "/health", "GET", **once).status_code
+    except MlflowException as error:
+        if isinstance(error.__context__, requests.exceptions.SSLError):
+            raise TrackingError(
+                f"the certificate of the tracking server {uri} is not trusted: set "
+                "MLFLOW_TRACKING_SERVER_CERT_PATH to that of its authority"
+            ) from None
         status = 503
     if status >= 500:
         raise UnreachableError(f"the tracking server {uri} does not answer")
@@ -29,35 +42,43 @@ def ask_health(uri: str) -> None:
 
 @contextmanager
 def translate_errors(uri: str) -> Iterator[None]:
-    """Report failures of a store in one sentence, unless they are hpoe's own.
+    """Report failures of a store in one sentence.
 
     Raises:
         UnreachableError: the server did not answer, or failed.
-        TrackingError: it refuses the login, or what the login may do.
+        TrackingError: it refuses the login, or what the login may do, or cannot be used.
     """
-    from mlflow.exceptions import MlflowException
-
     try:
         yield
-    except (MlflowException, requests.RequestException) as error:
-        if not uri.startswith("http"):
-            raise
-        if is_outage(error):
-            raise outage(uri) from None
-        if _status(error) in (401, 403):
-            raise TrackingError(_refused_login(uri, _status(error))) from None
+    except HpoeError:
         raise
+    except failures() as error:
+        raise failure(uri, error) from None
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What MLflow raises where a store fails, by itself or from the libraries that it uses."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, SQLAlchemyError, OSError  # requests' exceptions are OSErrors
+
+
+def failure(uri: str, error: Exception) -> TrackingError:
+    """The sentence for a failure."""
+    if uri.startswith("http") and is_outage(error):
+        return UnreachableError(f"the tracking server {uri} failed; its log says why")
+    if uri.startswith("http") and _status(error) in (401, 403):
+        return TrackingError(_refused_login(uri, _status(error)))
+    if "mlflow db upgrade" in str(error):
+        return TrackingError(_old_schema(uri))
+    return TrackingError(f"the tracking store {uri} failed ({first_line(error)})")
 
 
 def is_outage(error: Exception) -> bool:
     """Whether the same request may succeed later."""
     status = _status(error)
     return status == 429 or status >= 500
-
-
-def outage(uri: str) -> UnreachableError:
-    """The error of a server that is down for now, or whose database is."""
-    return UnreachableError(f"the tracking server {uri} failed; its log says why")
 
 
 def first_line(error: Exception) -> str:
@@ -86,4 +107,13 @@ def _refused_login(uri: str, status: int) -> str:
     return (
         f"the tracking server {uri} refuses {given}: set MLFLOW_TRACKING_USERNAME and "
         "MLFLOW_TRACKING_PASSWORD to those of a user there"
+    )
+
+
+def _old_schema(uri: str) -> str:
+    file = uri.removeprefix("sqlite:///")
+    copy = f" (`cp '{file}' '{file}.backup'`)" if file != uri else ""
+    return (
+        f"the tracking store {uri} has the tables of another version of MLflow: make a copy"
+        f"{copy}, then run `mlflow db upgrade '{uri}'`"
     )

@@ -8,6 +8,7 @@ the same record again.
 import getpass
 import hashlib
 import json
+import os
 import platform
 import time
 import uuid
@@ -129,7 +130,7 @@ def pipeline_record(uid: str, params: Params, patch: bytes) -> RunRecord:
     tags |= {"version.hpoe": __version__, "version.python": platform.python_version()}
     tags |= {"kind": "pipeline", "execution": uid, "mlflow.source.name": "dvc.yaml"}
     tags |= {"processor": processor().name}
-    tags |= {"mlflow.user": getpass.getuser(), **git_tags(patch)}
+    tags |= {"mlflow.user": _user(), **git_tags(patch)}
     name = f"{'+'.join(params.train)}-{uid[:6]}"
     return RunRecord(
         uid=uid,
@@ -138,3 +139,11 @@ def pipeline_record(uid: str, params: Params, patch: bytes) -> RunRecord:
         params=flatten(params.model_dump(mode="json")),
         artifacts={"params.yaml": ""},
     )
+
+
+def _user() -> str:
+    """The user's name, or the number where the system has no name for it, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

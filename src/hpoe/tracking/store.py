@@ -5,15 +5,23 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import requests
-
 from hpoe.errors import TrackingError, UnreachableError
-from hpoe.tracking.mlflow_errors import ask_health, first_line, is_outage, outage, translate_errors
+from hpoe.reporting import say
+from hpoe.tracking.mlflow_errors import (
+    ask_health,
+    failure,
+    failures,
+    first_line,
+    is_outage,
+    translate_errors,
+)
 from hpoe.tracking.records import RunRecord, StageRecord
+from hpoe.tracking.sqlite import artifacts_folder, database_file, opening, sqlite_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,7 +40,7 @@ SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
 
 def tracking_uri(configured: str) -> str:
     """The configured address of the store, or that of the embedded one under mlruns/."""
-    return configured or f"sqlite:///{STORE.resolve() / 'mlflow.db'}"
+    return configured or sqlite_uri(STORE / "mlflow.db")
 
 
 def check_address(configured: str) -> None:
@@ -48,6 +56,25 @@ def check_address(configured: str) -> None:
             "use the address of a server (http, https) or of a database "
             f"({', '.join(SCHEMES[2:])}), or unset it for the embedded store"
         )
+
+
+def connect(configured: str) -> "MlflowClient":
+    """Open a tracking store and its registry; create a SQLite store that is missing.
+
+    Raises:
+        UnreachableError: the server does not answer, or its database does not.
+        TrackingError: the address is not a store's, the store cannot be used, or the login is
+            refused.
+    """
+    check_address(configured)
+    uri = tracking_uri(configured)
+    quieten_mlflow()
+    ask_health(uri)
+    database = database_file(uri)
+    with opening(database, EXPERIMENT) if database else nullcontext(), translate_errors(uri):
+        from mlflow import MlflowClient
+
+        return MlflowClient(uri, uri)
 
 
 @dataclass(frozen=True)
@@ -68,53 +95,47 @@ class Tracker:
     """
 
     def __init__(self, configured_uri: str) -> None:
-        """Connect, and create the embedded store or the experiment if it is missing.
+        """Connect, and create the store or the experiment if it is missing.
 
         Raises:
             UnreachableError: the server does not answer, or its database does not.
-            TrackingError: MLflow does not support the address, or the login is refused.
+            TrackingError: the store cannot be used, or the login is refused.
         """
         self._uri = tracking_uri(configured_uri)
-        ask_health(self._uri)
-        quieten_mlflow()
-        from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
-
-        try:
-            with translate_errors(self._uri):
-                self._client = MlflowClient(self._uri)
-                self.experiment = self._find_or_create_experiment()
-        except (MlflowException, OSError) as error:
-            raise TrackingError(
-                f"MLflow cannot use the tracking store {self._uri} ({first_line(error)}): set "
-                "MLFLOW_TRACKING_URI to a server's address, or unset it for the embedded store"
-            ) from None
+        self._client = connect(configured_uri)
+        self._experiment: str | None = None
         self._ids: dict[str, str] = {}
         self._complete: set[str] = set()  # children that are delivered
+        with translate_errors(self._uri):
+            self._experiment = self._find_or_create_experiment()
+
+    @property
+    def experiment(self) -> str:
+        """MLflow's id of the experiment."""
+        if self._experiment is None:
+            self._experiment = self._find_or_create_experiment()
+        return self._experiment
 
     def deliver(self, record: StageRecord) -> None:
         """Bring MLflow up to date with the record, in at most three attempts.
 
-        Raises:
-            UnreachableError: the server stopped answering; what was delivered stays.
-        """
-        from mlflow.exceptions import MlflowException
+        Each attempt looks for the experiment and the runs again, which somebody may have deleted.
 
+        Raises:
+            UnreachableError: the store failed each time; what was delivered stays.
+        """
         for pause in (*PAUSES, None):
             try:
                 self._deliver_all(record)
                 return
-            except (MlflowException, requests.RequestException) as error:
-                if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
-                    raise  # a bug of hpoe, which a retry cannot repair
-                if is_outage(error) and pause is not None:
+            except failures() as error:
+                if pause is None:
+                    raise UnreachableError(str(failure(self._uri, error))) from None
+                self._experiment = None
+                self._ids.clear()
+                self._complete.clear()
+                if is_outage(error):
                     time.sleep(pause)
-                    continue
-                if is_outage(error) and self._uri.startswith("http"):
-                    raise outage(self._uri) from None
-                raise UnreachableError(
-                    f"the tracking store {self._uri} failed ({first_line(error)})"
-                ) from None
 
     def sample_system_metrics(self, uid: str) -> Callable[[], None]:
         """Sample system metrics into a delivered run; return the function that stops it."""
@@ -170,7 +191,7 @@ class Tracker:
 
     def _deliver(self, record: RunRecord, parent: str | None) -> str:
         run_id = self.run_id(record.uid) or self._create(record, parent)
-        self._log_values(run_id, record)
+        self._log_values(run_id, record, parent)
         self._log_datasets(run_id, record)
         for path, folder in record.artifacts.items():
             self._client.log_artifact(run_id, path, folder or None)
@@ -181,12 +202,13 @@ class Tracker:
         return run_id
 
     def _create(self, record: RunRecord, parent: str | None) -> str:
-        tags = {UID: record.uid, **({"mlflow.parentRunId": parent} if parent else {})}
-        run = self._client.create_run(self.experiment, record.start, tags, record.name)
+        run = self._client.create_run(
+            self.experiment, record.start, _identity(record, parent), record.name
+        )
         self._ids[record.uid] = run.info.run_id
         return self._ids[record.uid]
 
-    def _log_values(self, run_id: str, record: RunRecord) -> None:
+    def _log_values(self, run_id: str, record: RunRecord, parent: str | None) -> None:
         from mlflow.entities import Metric
 
         end = record.end or record.start
@@ -195,6 +217,7 @@ class Tracker:
             times = zip(values, record.timestamps, strict=True)
             points += [Metric(key, value, at, step) for step, (value, at) in enumerate(times, 1)]
         tags = {key: self._linked(value) for key, value in record.tags.items()}
+        tags |= _identity(record, parent)
         log_values(self._client, run_id, points, record.params, tags)
 
     def _linked(self, value: str) -> str:
@@ -217,22 +240,28 @@ class Tracker:
             self._client.log_inputs(run_id, inputs)
 
     def _find_or_create_experiment(self) -> str:
-        """Return MLflow's id of the experiment."""
+        """Return MLflow's id of the experiment; restore it if it was deleted."""
         from mlflow.exceptions import MlflowException
 
-        location = None
-        if self._uri.startswith("sqlite"):
-            STORE.mkdir(exist_ok=True)
-            location = (STORE / "artifacts").resolve().as_uri()
         experiment = self._client.get_experiment_by_name(EXPERIMENT)
         if experiment is not None:
+            if experiment.lifecycle_stage == "deleted":
+                self._client.restore_experiment(experiment.experiment_id)
+                say(f"warning: the experiment {EXPERIMENT} was deleted in MLflow and is restored")
             return str(experiment.experiment_id)
+        database = database_file(self._uri)
+        location = artifacts_folder(database).as_uri() if database else None
         try:
             return str(self._client.create_experiment(EXPERIMENT, artifact_location=location))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
             return self._find_or_create_experiment()  # another stage has just created it
+
+
+def _identity(record: RunRecord, parent: str | None) -> dict[str, str]:
+    """The tags by which a run is found, below its parent."""
+    return {UID: record.uid, **({"mlflow.parentRunId": parent} if parent else {})}
 
 
 def log_values(
