@@ -12,7 +12,7 @@ import typer
 from hpoe import __version__
 from hpoe.errors import SettingsError
 from hpoe.params import load_params
-from hpoe.reporting import console, report_errors
+from hpoe.reporting import console, report_errors, say
 from hpoe.settings import load_settings
 
 RUNS_PAGE = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
@@ -98,8 +98,8 @@ def summary() -> None:
 
     console.print(stage_table(load_params()))
     console.print(error_table())
-    console.print("Figures: reports/figures")
-    console.print(f"Runs: {load_settings().tracking_uri or f'`make ui`, then open {RUNS_PAGE}'}")
+    say("Figures: reports/figures")
+    say(f"Runs: {load_settings().tracking_uri or f'`make ui`, then open {RUNS_PAGE}'}")
 
 
 @command
@@ -110,7 +110,7 @@ def sync() -> None:
 
     settings = load_settings()
     delivered = deliver_kept(settings.state_dir, Tracker(settings.tracking_uri))
-    console.print(f"{delivered} runs of stages delivered")
+    say(f"{delivered} runs of stages delivered")
 
 
 @command
@@ -118,7 +118,7 @@ def push_runs() -> None:
     """Copy the runs and models of mlruns/mlflow.db to the server of MLFLOW_TRACKING_URI."""
     from hpoe.registration.migration import push
 
-    push(load_settings().tracking_uri, console.print)
+    push(load_settings().tracking_uri, say)
 
 
 @command
@@ -128,7 +128,7 @@ def checkout(
     """Restore the commit, params and outputs that made a run; refuse where work would be lost."""
     from hpoe.execution.checkout import restore
 
-    restore(run, load_settings(), console.print)
+    restore(run, load_settings(), say)
 
 
 @command
@@ -141,7 +141,7 @@ def replicate(
     from hpoe.paper import replication
 
     params = load_params()
-    replication.replicate(names or [], load_settings(), params, Path.cwd(), console.print)
+    replication.replicate(names or [], load_settings(), params, Path.cwd(), say)
 
 
 @command
@@ -172,7 +172,7 @@ def report() -> None:
     from hpoe.paper.results import RESULTS, load_results
 
     write_report(load_results(Path.cwd()), load_params(), Path.cwd())
-    console.print(f"docs/replication.md written from the results in {RESULTS}")
+    say(f"docs/replication.md written from the results in {RESULTS}")
 
 
 @command
@@ -195,7 +195,7 @@ def promote(
     from hpoe.registration.registry import Registry
 
     Registry(load_settings().tracking_uri).promote(version)
-    console.print(f"version {version} is the champion")
+    say(f"version {version} is the champion")
 
 
 @command
@@ -204,7 +204,7 @@ def rollback() -> None:
     from hpoe.registration.registry import Registry
 
     version = Registry(load_settings().tracking_uri).rollback()
-    console.print(f"version {version} is the champion again")
+    say(f"version {version} is the champion again")
 
 
 @command
@@ -236,12 +236,10 @@ def score(
     with row_progress(console) as show:
         done = score_file(settings.tracking_uri, source, target, settings.workers, show)
     seconds = time.monotonic() - start
-    console.print(f"{target}: {done.rows:,} images in {seconds:,.0f} s")
+    say(f"{target}: {done.rows:,} images in {seconds:,.0f} s")
     if done.unanswered:
-        console.print(
-            f"{done.unanswered:,} of them have no answer, the column `error` says why; "
-            f"{done.first}",
-            markup=False,
+        say(
+            f"{done.unanswered:,} of them have no answer, the column `error` says why; {done.first}"
         )
 
 
@@ -264,4 +262,4 @@ def serve(
     settings = load_settings(
         serve_host=host, serve_port=port, serve_workers=workers, serve_follow=follow
     )
-    serve(settings, console.print)
+    serve(settings, say)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn, ParamSpec
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from hpoe import __version__
 from hpoe.errors import HpoeError
@@ -23,16 +23,17 @@ from hpoe.secrets import without_secrets
 from hpoe.settings import load_settings
 
 Arguments = ParamSpec("Arguments")
-console = Console(highlight=False, soft_wrap=True)
-stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+# Names of files, runs and networks are not markup.
+console = Console(markup=False, highlight=False, soft_wrap=True)
+stderr = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 STANDARD_OUTPUT = 1
 LONGEST_REASON = 300
 """Characters of another program's message that are shown; the file has all of it."""
 
 
 def say(text: str) -> None:
-    """Print a line of plain text."""
-    console.print(text, markup=False)
+    """Print a line of plain text, without secrets."""
+    console.print(without_secrets(text))
 
 
 def report_errors(main: Callable[Arguments, None]) -> Callable[Arguments, None]:
@@ -63,7 +64,7 @@ def report_errors(main: Callable[Arguments, None]) -> Callable[Arguments, None]:
 
 
 def _fail(message: str) -> NoReturn:
-    stderr.print(f"[red]error:[/] {escape(without_secrets(message))}")
+    stderr.print(Text.assemble(("error:", "red"), f" {without_secrets(message)}"))
     sys.exit(1)
 
 

@@ -1,6 +1,7 @@
 """Settings: from the environment, then .env, then defaults; errors name the variable."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,16 @@ from hpoe.settings import load_settings
 
 
 @pytest.fixture(autouse=True)
-def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in an empty folder, and in an environment without settings."""
+def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Work in an empty folder, and in an environment without settings, which is restored."""
+    before = dict(os.environ)
     monkeypatch.chdir(tmp_path)
     for name in list(os.environ):
         if name.startswith("HPOE_") or name == "MLFLOW_TRACKING_URI":
-            monkeypatch.delenv(name)
+            del os.environ[name]
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 places = pytest.mark.parametrize("place", ["environment", "file"])

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from pydantic import BaseModel
 from rich.console import JustifyMethod
-from rich.markup import escape
 from rich.table import Table
 
 from hpoe.compute.parallel import run_tasks
@@ -106,11 +105,11 @@ def result_table(results: Mapping[Combination, CombinationResult]) -> Table:
     names = list(next(iter(results)).values)
     for heading in (*names, "validation", "test", "run", "experiment"):
         justify: JustifyMethod = "right" if heading in ("validation", "test") else "left"
-        table.add_column(escape(heading), justify=justify, overflow="fold")
+        table.add_column(heading, justify=justify, overflow="fold")
     by_validation = sorted(results.items(), key=lambda item: item[1].validation_error_rate)
     for each, result in by_validation:
         rates = (result.validation_error_rate, result.test_error_rate)
-        shown = [*(escape(each.values[name]) for name in names), *(f"{rate:.2%}" for rate in rates)]
+        shown = [*(each.values[name] for name in names), *(f"{rate:.2%}" for rate in rates)]
         table.add_row(*shown, result.run, each.experiment)
     return table
 

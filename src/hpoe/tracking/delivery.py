@@ -130,6 +130,7 @@ def keep_undelivered(state: Path, record: StageRecord) -> None:
         run.artifacts = {
             _keep_copy(folder / run.uid / target, Path(source)): target
             for source, target in run.artifacts.items()
+            if Path(source).exists()
         }
     save_record(folder / "record.json", kept)
 

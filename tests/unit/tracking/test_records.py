@@ -1,9 +1,11 @@
 """Records of runs: which execution a stage belongs to, and records that come back as they were."""
 
 import math
+import os
 import time
 from importlib.metadata import version
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -114,3 +116,12 @@ def test_the_top_level_run_has_params_code_and_versions(
     for library in ("torch", "numpy", "scikit-learn", "dvc"):
         assert record.tags[f"version.{library}"] == version(library)
     assert record.artifacts == {"params.yaml": ""}
+
+
+@pytest.mark.usefixtures("project")
+def test_a_user_without_a_name_is_recorded_by_number(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container that runs as any number."""
+    monkeypatch.setattr("getpass.getuser", Mock(side_effect=OSError("No username set")))
+    assert pipeline_record("x", params, b"").tags["mlflow.user"] == str(os.getuid())
