@@ -12,7 +12,7 @@ import typer
 from hpoe import __version__
 from hpoe.errors import SettingsError
 from hpoe.params import load_params
-from hpoe.reporting import console, report_errors, say
+from hpoe.reporting import console, report_errors, say, say_error
 from hpoe.settings import load_settings
 
 RUNS_PAGE = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
@@ -212,8 +212,8 @@ def predict(
     paths: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of a table.")] = False,
 ) -> None:
-    """Recognise digits in image files with the champion."""
-    from hpoe.serving.files import answer_table, answers, image_files, json_lines
+    """Recognise digits in image files with the champion; exit code 1 if a file has no answer."""
+    from hpoe.serving.files import answer_table, answers, error_lines, image_files, json_lines
 
     found = answers(load_settings().tracking_uri, image_files(paths))
     if as_json:
@@ -221,6 +221,11 @@ def predict(
             typer.echo(line)
     else:
         console.print(answer_table(found))
+    errors = error_lines(found)
+    for line in errors:
+        say_error(line)
+    if errors:
+        raise typer.Exit(1)
 
 
 @command

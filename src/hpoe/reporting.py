@@ -63,8 +63,13 @@ def report_errors(main: Callable[Arguments, None]) -> Callable[Arguments, None]:
     return reporting
 
 
-def _fail(message: str) -> NoReturn:
+def say_error(message: str) -> None:
+    """Print an error on the standard error stream, without secrets."""
     stderr.print(Text.assemble(("error:", "red"), f" {without_secrets(message)}"))
+
+
+def _fail(message: str) -> NoReturn:
+    say_error(message)
     sys.exit(1)
 
 

@@ -70,10 +70,10 @@ class Settings(BaseSettings):
     serve_follow: bool = False
     """Wait for a champion if there is none, and switch to each newly promoted one."""
     serve_max_body_bytes: int = Field(default=64 * 2**20, ge=1)
-    """Maximum request body size in bytes; enough for any 4000 x 4000 colour image in base64."""
+    """Maximum request body size in bytes; enough for any photo, or any 4000 x 4000 PNG."""
     serve_max_records: int = Field(default=1000, ge=1)
     """Maximum number of records per request."""
-    serve_max_pixels: int = Field(default=4000 * 4000, ge=1)
+    serve_max_pixels: int = Field(default=50_000_000, ge=1)
     """Maximum number of pixels of a decoded image."""
     tracking_uri: str = Field(default="", validation_alias="MLFLOW_TRACKING_URI")
     """MLflow's own variable; if empty, the embedded store mlruns/mlflow.db is used."""

@@ -5,20 +5,35 @@ The input is untrusted: whatever it is, the result is an image or an ImageError.
 
 import base64
 import binascii
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from threading import Lock
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from hpoe_recognition.preprocessing import SIDE, Digit, as_mnist
+from hpoe_recognition.preprocessing import CENTRE, INK_SIDE, SIDE, Digit, as_mnist
+from hpoe_recognition.transparency import paper_colour
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
-SEND = "send base64 of a PNG, JPEG, WebP or GIF file"
+SUFFIXES = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+}
+"""The formats that are read, and the names that such files have."""
+KINDS = "PNG, JPEG, WebP, GIF, BMP or TIFF"
+SEND = f"send base64 of a {KINDS} file"
+HEIC = (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1")
+"""How the second word of such a file begins."""
 JSON_NAMES = {
     type(None): "null",
     bool: "a truth value",
@@ -30,6 +45,14 @@ JSON_NAMES = {
 STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
 WHITESPACE = b" \t\r\n\f\v"
 SHOWN_BYTES = 12
+FARTHEST = 0.55
+"""Pixels: MNIST's centres of mass are 0.52 or less from CENTRE, in all 60,000 training images."""
+ONE_SHORT = INK_SIDE - 1
+"""Pixels: the longer side of 13 of these images; of all others it is INK_SIDE."""
+LOW_RANGE = 16
+"""Grey levels: values up to this are counts of few levels, not of 256."""
+LARGE = 16_000_000
+"""Pixels from which a picture is reduced at once, which bounds the memory that it takes."""
 _PILLOW = Lock()
 
 
@@ -43,10 +66,8 @@ class Limits:
 
     least_side: int = 8
     """Pixels."""
-    most_side: int = 4000
-    """Pixels."""
-    most_pixels: int = 16_000_000
-    """Width times height, checked in the header before decoding."""
+    most_pixels: int = 50_000_000
+    """Width times height, checked in the header before decoding: enough for phones' cameras."""
     most_encoded_bytes: int = 64 * 2**20
     """Length of the file in base64: enough for any 4000 x 4000 colour image."""
 
@@ -105,38 +126,68 @@ def open_picture(content: bytes, limits: Limits) -> Image.Image:
     """Open an image file: its first frame, in grey or RGB, upright and without alpha.
 
     Raises:
-        ImageError: the file is not one of FORMATS, is damaged, or is beyond the limits.
+        ImageError: the file is of another format, is damaged, or is beyond the limits.
     """
     with _reading(content):
-        image = Image.open(BytesIO(content), formats=FORMATS)
+        image = Image.open(BytesIO(content), formats=tuple(SUFFIXES))
         _check_size(*image.size, limits)
-        image.load()
-        return opaque(upright(image))
+        return opaque(upright(_loaded(image)))
+
+
+def _loaded(image: Image.Image) -> Image.Image:
+    """Decode an image, a large one at a fraction of its size."""
+    factor = math.ceil(math.sqrt(image.width * image.height / LARGE))
+    if factor > 1:  # JPEG can be decoded so; all others are reduced afterwards
+        image.draft(None, (image.width // factor, image.height // factor))
+    image.load()
+    if image.width * image.height <= LARGE:
+        return image
+    if image.mode == "P":
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return image.reduce(factor)
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Rotate an image as its EXIF data says; unreadable EXIF data is ignored."""
-    if "exif" in image.info:
-        with suppress(Exception):
-            return ImageOps.exif_transpose(image)
+    """Rotate an image as its EXIF or XMP data says; unreadable data is ignored."""
+    with suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)
     return image
 
 
 def opaque(image: Image.Image) -> Image.Image:
-    """Convert to grey or RGB; transparent pixels become black under light ink, else white."""
-    if image.mode.startswith("I"):  # 16 bits
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    """Convert to grey or RGB of 256 levels, the transparent part filled with the paper's colour."""
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_levels(np.asarray(image)))
     if not image.has_transparency_data:
-        return image.convert("L" if image.mode in ("1", "L") else "RGB")
-    image = image.convert("RGBA")
-    alpha = image.getchannel("A")
-    ink = ImageStat.Stat(image.convert("L"), alpha).mean[0] if alpha.getbbox() else 0
-    paper = Image.new("RGBA", image.size, "black" if ink > 127 else "white")
-    return Image.alpha_composite(paper, image).convert("RGB")
+        image = image.convert("L" if image.mode in ("1", "L") else "RGB")
+    else:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, paper_colour(image))
+        image = Image.alpha_composite(paper, image).convert("RGB")
+    if max(high for _, high in np.reshape(image.getextrema(), (-1, 2))) > LOW_RANGE:
+        return image
+    return Image.fromarray(_levels(np.asarray(image)))
+
+
+def _levels(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Bring values to 256 levels by the range that they use, whatever range their file allows."""
+    values = np.nan_to_num(values).clip(min=0)
+    highest = float(values.max(initial=0))
+    if highest == 0:
+        divisor = 1.0
+    elif highest <= LOW_RANGE:
+        divisor = highest / 255
+    else:
+        divisor = 2.0 ** max(0, math.ceil(math.log2(highest + 1)) - 8)
+    levels: NDArray[np.uint8] = (values / divisor + 1e-9).astype(np.uint8)
+    return levels
 
 
 def mnist_digit(picture: Image.Image) -> Digit | None:
-    """Return the pixels if the picture is in MNIST's format: 28 x 28, grey, border mostly black."""
+    """Return the pixels if the picture is in MNIST's format, in size, colour and placing.
+
+    That is 28 x 28, light on black, the ink's longer side 20, its centre of mass in the middle.
+    """
     if picture.size != (SIDE, SIDE):
         return None
     pixels = np.asarray(picture)
@@ -144,8 +195,13 @@ def mnist_digit(picture: Image.Image) -> Digit | None:
         if (pixels != pixels[..., :1]).any():
             return None
         pixels = np.ascontiguousarray(pixels[..., 0])
-    ink = sum(map(np.count_nonzero, (pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1])))
-    return pixels if ink <= 2 * (SIDE - 1) else None
+    if not pixels.any():
+        return pixels
+    profiles = [pixels.sum(axis=axis, dtype=np.int64) for axis in (0, 1)]
+    longer = max(np.ptp(np.flatnonzero(profile)) + 1 for profile in profiles)
+    centres = [profile @ np.arange(SIDE) / profile.sum() for profile in profiles]
+    is_placed = all(abs(centre - CENTRE) <= FARTHEST for centre in centres)
+    return pixels if is_placed and ONE_SHORT <= longer <= INK_SIDE else None
 
 
 def _check_size(width: int, height: int, limits: Limits) -> None:
@@ -154,10 +210,9 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
             f"the image is {width} x {height} pixels: send at least {limits.least_side} x "
             f"{limits.least_side}"
         )
-    if max(width, height) > limits.most_side or width * height > limits.most_pixels:
+    if width * height > limits.most_pixels:
         raise ImageError(
-            f"the image is {width} x {height} pixels: send at most {limits.most_side} x "
-            f"{limits.most_side}, {limits.most_pixels:,} in all"
+            f"the image has {width} x {height} pixels: send at most {limits.most_pixels:,}"
         )
 
 
@@ -173,9 +228,14 @@ def _reading(content: bytes) -> Iterator[None]:
         except ImageError:
             raise
         except UnidentifiedImageError:
+            if content[4:12].startswith(HEIC):
+                raise ImageError(
+                    "the image is a HEIC file, which cannot be read: send it as JPEG, as phones "
+                    "export it (on an iPhone: Settings, Camera, Formats, Most Compatible)"
+                ) from None
             start = "".join(chr(b) if 32 <= b < 127 else "." for b in content[:SHOWN_BYTES])
             raise ImageError(
-                f"the image is not a PNG, JPEG, WebP or GIF file, it begins with {start!r}: {SEND}"
+                f"the image is not a {KINDS} file, it begins with {start!r}: {SEND}"
             ) from None
         except Image.DecompressionBombError:
             raise ImageError("the image is far too large: send fewer pixels") from None

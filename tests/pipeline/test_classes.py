@@ -65,7 +65,7 @@ def test_predict_gives_the_answer_of_the_server(server: Server, two: Project) ->
     ("command", "sentence"),
     [
         (("predict", "params.yaml"), "params.yaml: the image is not a PNG"),
-        (("predict", "none.png"), "none.png is neither a file nor a folder"),
+        (("predict", "none.png"), "none.png: the file cannot be read (No such file or directory)"),
         (("promote", "9"), "it has 1"),
         (("rollback",), "no previous champion to restore"),
     ],

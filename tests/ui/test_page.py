@@ -180,7 +180,8 @@ def test_what_is_no_picture_is_refused_in_a_sentence(
     (tmp_path / "notes.pdf").write_bytes(b"%PDF-1.7")
     drop(visit, tmp_path / "notes.pdf")
     expect(status(visit)).to_have_text(
-        "This browser cannot read notes.pdf as a picture; choose a PNG, JPEG, WebP or GIF file."
+        "This browser cannot read notes.pdf as a picture; "
+        "choose a PNG, JPEG, WebP, GIF or BMP file."
     )
     visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visit.page.evaluate("navigator.clipboard.writeText('seven')")

@@ -1,7 +1,9 @@
 """Recognising image files from the command line, through the registered model."""
 
 import base64
+import errno
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,45 +12,52 @@ from rich.table import Table
 
 from hpoe.errors import DataError
 from hpoe.registration.packages import open_champion
+from hpoe_recognition.images import SUFFIXES
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 Answers = dict[Path, dict[str, Any]]
 
 
 def image_files(paths: Sequence[Path]) -> list[Path]:
-    """List the given files, and the image files in the given folders by name.
+    """List the given files, and the files in the given folders that are named as images.
 
     Raises:
-        DataError: a path is not there, or there is no image among them.
+        DataError: there is no image among them.
     """
+    suffixes = [suffix for each in SUFFIXES.values() for suffix in each]
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            files += sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES)
-        elif path.is_file():
-            files.append(path)
+            files += sorted(each for each in path.iterdir() if each.suffix.lower() in suffixes)
         else:
-            raise DataError(f"{path} is neither a file nor a folder: name an image")
+            files.append(path)
     if not files:
-        raise DataError(f"{paths[0]} holds no {', '.join(SUFFIXES)} file: name another folder")
+        raise DataError(f"{paths[0]} holds no {', '.join(suffixes)} file: name another folder")
     return files
 
 
 def answers(tracking_uri: str, files: Sequence[Path]) -> Answers:
-    """The champion's answers to image files.
+    """The champion's answers to image files; where there is none, `error` says why.
 
     Raises:
-        DataError: a file is not an image that the model accepts; the message names it.
         RegistryError: there is no champion, or it cannot be loaded.
     """
     found = {}
     with open_champion(tracking_uri) as champion:
         for file in files:
-            text = base64.b64encode(file.read_bytes()).decode()
-            (found[file],) = champion.submit("answers", [text]).result()
-            if "error" in found[file]:
-                raise DataError(f"{file}: {found[file]['error']}")
+            try:
+                text = _content(file)
+            except OSError as error:
+                found[file] = {"error": f"the file cannot be read ({error.strerror})"}
+            else:
+                (found[file],) = champion.submit("answers", [text]).result()
     return found
+
+
+def _content(file: Path) -> str:
+    """Read a file as base64; nothing else is read, such as a pipe, which might never end."""
+    if file.exists() and not file.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return base64.b64encode(file.read_bytes()).decode()
 
 
 def answer_table(found: Answers) -> Table:
@@ -59,8 +68,10 @@ def answer_table(found: Answers) -> Table:
         table.add_column(heading, justify="right")
     table.add_column("looks like a digit")
     for file, answer in found.items():
+        if "error" in answer:
+            continue
         table.add_row(
-            str(file),
+            _shown(file),
             str(answer["digit"]),
             f"{answer['probability']:.1%}",
             f"{answer['typicality']:.0f}",
@@ -72,4 +83,16 @@ def answer_table(found: Answers) -> Table:
 
 def json_lines(found: Answers) -> Iterator[str]:
     """One JSON object per image: its file, then its answer."""
-    return (json.dumps({"file": str(file), **answer}) for file, answer in found.items())
+    return (json.dumps({"file": _shown(file), **answer}) for file, answer in found.items())
+
+
+def error_lines(found: Answers) -> list[str]:
+    """One sentence per file without an answer."""
+    return [
+        f"{_shown(file)}: {answer['error']}" for file, answer in found.items() if "error" in answer
+    ]
+
+
+def _shown(file: Path) -> str:
+    """A file's name, with a replacement for bytes that are not text."""
+    return os.fsencode(file).decode(errors="replace")

@@ -117,7 +117,8 @@ def _target_schema(schema: pa.Schema, source: Path) -> pa.Schema:
         )
     kind = schema.field(IMAGE).type
     texts = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if not (pa.types.is_string(texts) or pa.types.is_large_string(texts)):
+    is_text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    if not any(check(texts) for check in is_text):
         raise DataError(
             f"{source}: the column `{IMAGE}` is of type {kind}: it must hold strings, base64 of "
             "image files"

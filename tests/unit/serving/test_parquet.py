@@ -17,6 +17,8 @@ from hpoe.registration.packages import Package
 from hpoe.registration.registry import Registry
 from hpoe.serving import parquet
 from hpoe.serving.parquet import ANSWER, Score, score_file
+from hpoe.tracking.store import Tracker
+from hpoe_recognition.images import KINDS
 from hpoe_recognition.pyfunc import data_url
 from tests.unit.recognition.systems import images, registered
 
@@ -33,6 +35,7 @@ HPOE = str(Path(sys.executable).parent / "hpoe")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A store with a tiny champion."""
     uri = f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+    Tracker(uri)
     registry = Registry(uri)
     registry.promote(registered(registry))
     return uri
@@ -96,7 +99,7 @@ def test_a_row_without_an_image_costs_its_own_answer_only(
     bad = {at: row["error"] for at, row in enumerate(found) if row["error"] is not None}
     assert list(bad) == [2, 3, 6]
     assert "is not base64: send" in bad[3]
-    assert "is not a PNG, JPEG, WebP or GIF file" in bad[6]
+    assert f"is not a {KINDS} file" in bad[6]
     for at, row in enumerate(found):
         assert all((row[name] is None) == (at in bad) for name in ANSWER.names if name != "error")
     (alone,) = champion.submit("answers", [given[7]]).result()
@@ -105,7 +108,12 @@ def test_a_row_without_an_image_costs_its_own_answer_only(
 
 @pytest.mark.parametrize(
     ("kind", "count"),
-    [(pa.large_string(), 3), (pa.dictionary(pa.int32(), pa.string()), 3), (pa.string(), 0)],
+    [
+        (pa.large_string(), 3),
+        (pa.string_view(), 3),
+        (pa.dictionary(pa.int32(), pa.string()), 3),
+        (pa.string(), 0),
+    ],
 )
 def test_other_kinds_of_strings_and_none_at_all_are_taken(
     uri: str, tmp_path: Path, target: Path, kind: pa.DataType, count: int

@@ -199,7 +199,7 @@ async function take(file, how) {
     changed(0);
   } catch {
     if (signal.aborted) return;
-    const remedy = "choose a PNG, JPEG, WebP or GIF file";
+    const remedy = "choose a PNG, JPEG, WebP, GIF or BMP file";
     showNothing("error", `This browser cannot read ${file.name} as a picture; ${remedy}.`);
   }
 }
