@@ -70,8 +70,12 @@ def _register(
         _tags(running, metrics),
     )
     running.say(f"{NAME} version {version} registered as the candidate")
-    with closing(Package(registry, version, running.settings.workers)) as package:
-        _check_package(package, recogniser, images, validation["prediction"].to_numpy())
+    try:
+        with closing(Package(registry, version, running.settings.workers)) as package:
+            _check_package(package, recogniser, images, validation["prediction"].to_numpy())
+    except RegistryError:
+        registry.withdraw(version)
+        raise
     champion = registry.champion()
     if champion is not None:
         significance = running.params.registration.significance

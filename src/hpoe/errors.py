@@ -7,6 +7,7 @@ HpoeError
 ├── DataError             a data file that is missing, damaged or not the expected one
 │   └── DownloadError     no source could deliver the data
 ├── WeightsError          a weights file or checkpoint that is damaged or of another format
+├── TrainingError         numbers that training makes are not finite
 ├── StorageError          the disk is full, or a file cannot be written
 ├── TrackingError         the tracking store cannot be used
 │   └── UnreachableError  the tracking server does not answer
@@ -50,6 +51,10 @@ class DownloadError(DataError):
 
 class WeightsError(HpoeError):
     """A weights file or checkpoint is damaged or of another format."""
+
+
+class TrainingError(HpoeError):
+    """Numbers that training makes are not finite."""
 
 
 class StorageError(HpoeError):

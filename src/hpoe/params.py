@@ -17,6 +17,8 @@ Positive = Annotated[float, Field(gt=0)]
 Digit = Annotated[int, Field(ge=0, le=9)]
 Method = Literal["logistic_regression", "gradient_ascent"]
 METHODS: tuple[Method, ...] = ("logistic_regression", "gradient_ascent")
+MOST_SHRINKING = 0.01
+"""Of weights, per update: at momentum 0.9, what an update has taught is forgotten ten later."""
 NETWORK_NAME = "(?!classifier$)(?!.*_and_)[A-Za-z0-9][A-Za-z0-9_-]*"
 """A network is a folder beside models/classifier, and part of the names of stages and runs."""
 
@@ -50,6 +52,16 @@ class Network(Block):
     """Updates made with momentum 0 before `momentum` applies; the paper: 50."""
     initial_standard_deviation: float = Field(ge=0, le=10)
     """Of the initial weights, zero-mean Gaussian; not in the paper, 0.01 reproduces its results."""
+
+    @model_validator(mode="after")
+    def _weights_are_kept(self) -> Self:
+        shrinking = self.learning_rate * self.weight_decay
+        if shrinking > MOST_SHRINKING:
+            raise ValueError(
+                f"learning_rate times weight_decay is {shrinking:g}: choose at most "
+                f"{MOST_SHRINKING:g}, because every update shrinks the weights by this share"
+            )
+        return self
 
     @property
     def recipe(self) -> Recipe:
@@ -123,7 +135,7 @@ class Refusal(Block):
     """Unsupervised images of each digit used to fit it, in addition to the supervised half."""
     hidden_units: int = Field(ge=1)
     """Units of the layer that combines goodness and image features."""
-    weight_decay: float = Field(ge=0)
+    weight_decay: float = Field(ge=0, le=1)
     """Of AdamW, decoupled from the gradient."""
     epochs: int = Field(ge=1)
     """Passes over all digits and outliers."""
@@ -258,6 +270,10 @@ def _sentence(detail: dict[str, Any]) -> str:
         return f"{key} is not a known key (src/hpoe/params.py lists them)"
     if detail["type"] == "missing":
         return f"{key} is missing"
-    message = detail["msg"].removeprefix("Value error, ")
+    message = str(detail["msg"]).removeprefix("Value error, ")
     message = message[0].lower() + message[1:] if message.startswith("Input") else message
-    return f"{key} is {detail['input']!r}: {message}" if key else message
+    if not key:
+        return message
+    if isinstance(detail["input"], dict):
+        return f"{key}: {message}"
+    return f"{key} is {detail['input']!r}: {message}"

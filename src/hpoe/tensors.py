@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from hpoe.errors import WeightsError
+from hpoe.errors import TrainingError, WeightsError
 from hpoe.files import write_bytes
 
 FORMAT = 1
@@ -24,7 +24,17 @@ def save_tensors(path: Path, arrays: Arrays, record: dict[str, Any]) -> None:
 
     The record is a single metadata entry: safetensors writes several in an order that changes from
     process to process, and equal training must give equal bytes.
+
+    Raises:
+        TrainingError: an array has numbers that are not finite.
+        StorageError: the file cannot be written.
     """
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise TrainingError(
+                f"{path} is not written: {name} has numbers that are not finite; lower learning "
+                "rates or weight decay in params.yaml"
+            )
     text = json.dumps({"format": FORMAT, **record}, sort_keys=True)
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_bytes(path, save(contiguous, {"hpoe": text}))

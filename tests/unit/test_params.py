@@ -270,3 +270,14 @@ def test_nested_keys_become_dotted_ones_with_values_as_text() -> None:
         "f": "None",
         "3": "True",
     }
+
+
+def test_a_decay_that_forgets_what_an_update_taught_is_refused(path: Path, tree: Tree) -> None:
+    """Either value is allowed alone."""
+    put(tree, "networks.h25.learning_rate", 10.0)
+    put(tree, "networks.h25.weight_decay", 0.001)
+    load(path, tree)
+    put(tree, "networks.h25.weight_decay", 1.0)
+    assert refusal(path, tree).startswith(
+        "networks.h25: learning_rate times weight_decay is 10: choose at most 0.01"
+    )

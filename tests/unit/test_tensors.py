@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from hpoe.errors import WeightsError
+from hpoe.errors import TrainingError, WeightsError
 from hpoe.tensors import FORMAT, Arrays, load_tensors, save_tensors
 
 REMEDY = "make it again"
@@ -110,3 +110,11 @@ def test_another_format_is_named_with_both_numbers(
 ) -> None:
     path.write_bytes(save(arrays(), metadata))
     assert f"has format {number}, this hpoe reads format {FORMAT}" in refusal(path)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_not_finite_are_not_written(tmp_path: Path, number: float) -> None:
+    path = tmp_path / "weights.safetensors"
+    with pytest.raises(TrainingError, match=r"weights\.safetensors is not written: b has numbers"):
+        save_tensors(path, {"a": np.ones(3), "b": np.array([1, number])}, {})
+    assert not path.exists()

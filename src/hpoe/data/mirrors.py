@@ -58,18 +58,20 @@ def fetch(
 ) -> None:
     """Put the files into `folder`, from the first source that has them.
 
-    Only `local` is searched if it is given, else the sources on the network in their order. A file
-    is written once its digest is verified; a file that is there already is kept.
+    Files that are in `folder` already are used, also gzipped; none is changed. For the others, only
+    `local` is searched if it is given, else the sources on the network in their order. A file is
+    written once its digest is verified.
 
     Raises:
-        DataError: a file is missing in `local` or has a wrong digest there.
+        DataError: a file is missing in `local`, or one there or in `folder` has a wrong digest.
         DownloadError: no source could deliver all files.
     """
-    missing = [
-        name
-        for name, sha256 in files.sha256.items()
-        if not (folder / name).exists() or digest(folder / name) != sha256
-    ]
+    for name in files.sha256:
+        if (folder / name).exists():
+            _check(files, name, digest(folder / name), folder)
+        elif (folder / f"{name}.gz").exists():
+            _keep(files, folder / name, _read_local(files, folder, name), folder)
+    missing = [name for name in files.sha256 if not (folder / name).exists()]
     if not missing:
         return
     if local is not None:
@@ -134,13 +136,16 @@ def _lacking(files: Collection, folder: Path, name: str) -> DataError:
 
 
 def _keep(files: Collection, path: Path, content: bytes, source: object) -> None:
-    found, expected = hashlib.sha256(content).hexdigest(), files.sha256[path.name]
-    if found != expected:
-        raise DataError(
-            f"{path.name} from {source} is not the file of {files.title}: its SHA-256 is {found}, "
-            f"not {expected}; replace that file or use another source"
-        )
+    _check(files, path.name, hashlib.sha256(content).hexdigest(), source)
     write_bytes(path, content)
+
+
+def _check(files: Collection, name: str, found: str, source: object) -> None:
+    if found != files.sha256[name]:
+        raise DataError(
+            f"{name} from {source} is not the file of {files.title}: its SHA-256 is {found}, "
+            f"not {files.sha256[name]}; move it elsewhere or use another source"
+        )
 
 
 def _cause(error: Exception) -> str:

@@ -125,7 +125,7 @@ def split_digest(folder: Path = SPLIT) -> str:
 def _raw_datasets() -> list[Dataset]:
     return [
         _dataset(path.name, path, "test" if path.name.startswith("t10k") else "training")
-        for path in sorted(RAW.iterdir())
+        for path in sorted(RAW.glob("*-ubyte"))  # beside which a user may keep other files
     ]
 
 

@@ -120,6 +120,11 @@ class Registry:
         return number
 
     @_translated
+    def withdraw(self, version: int) -> None:
+        """Remove a version that turned out to be unusable right after it was added."""
+        self._client.delete_model_version(NAME, str(version))
+
+    @_translated
     def need_champion(self) -> int:
         """Return the champion's version.
 

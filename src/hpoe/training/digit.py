@@ -7,8 +7,9 @@ one thread, so that its result does not depend on how many run at the same time.
 import hashlib
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import partial
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,19 @@ from torch import Tensor
 
 from hpoe.compute.progress import Board
 from hpoe.data.split import load_digit
+from hpoe.errors import TrainingError
 from hpoe.files import digest
 from hpoe.method.fitting import Generators, train_epochs
 from hpoe.method.hierarchy import activities
 from hpoe.method.randomness import generator
-from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, measure, visible_units
+from hpoe.method.rbm import (
+    RBM,
+    ContrastiveDivergence,
+    EpochCurves,
+    initial_state,
+    measure,
+    visible_units,
+)
 from hpoe.training.checkpoints import Training, load_training, save_training
 from hpoe.training.tasks import Trained, TrainingTask, weights_path
 from hpoe.training.weights import load_rbm, save_rbm
@@ -53,6 +62,21 @@ class LoadedTask:
         """Whether no epoch is left."""
         return self.training.state.epochs == self.task.recipe.epochs
 
+    def add_point(self, point: EpochCurves) -> None:
+        """Add an epoch's point to the curves.
+
+        Raises:
+            TrainingError: it is not finite.
+        """
+        self.training.curves.append(point)
+        self.training.timestamps.append(time.time_ns() // 1_000_000)
+        if not all(map(isfinite, astuple(point))):
+            task = self.task
+            raise TrainingError(
+                f"layer {task.layer} of {task.network}, digit {task.digit}, is no longer finite "
+                f"after epoch {len(self.training.curves)}: lower its learning_rate or weight_decay"
+            )
+
     def data(self, device: str = "cpu") -> tuple[Tensor, Tensor]:
         """Inputs of the layer for training and for held-out curves, float32 [N, V] each."""
         below = [rbm.to(device) for rbm in self.below]
@@ -68,6 +92,7 @@ def train_digit(task: TrainingTask) -> Trained:
 
     Raises:
         DataError, WeightsError: an input is missing or damaged.
+        TrainingError: it diverges.
         StorageError: the disk is full.
     """
     torch.set_num_threads(1)
@@ -129,8 +154,7 @@ def _run_epochs(loaded: LoadedTask) -> None:
     divergence = ContrastiveDivergence(state, task.recipe)
     saved = time.monotonic()
     for error in train_epochs(divergence, state, task.recipe, data, _generators(task)):
-        training.curves.append(measure(state.rbm, error, data[:CURVE_SAMPLE], heldout))
-        training.timestamps.append(time.time_ns() // 1_000_000)
+        loaded.add_point(measure(state.rbm, error, data[:CURVE_SAMPLE], heldout))
         last = state.epochs == task.recipe.epochs
         if last or time.monotonic() - saved >= task.checkpoint_seconds:
             save_training(loaded.checkpoint, training)

@@ -67,8 +67,7 @@ def _run_epochs(group: Sequence[LoadedTask], device: str) -> None:
         errors = divergence.epoch(data, uniform, epoch)
         points = divergence.measure(errors, data[:, :CURVE_SAMPLE], heldout)
         for each, point in zip(group, points, strict=True):
-            each.training.curves.append(point)
-            each.training.timestamps.append(time.time_ns() // 1_000_000)
+            each.add_point(point)
         last = epoch + 1 == task.recipe.epochs
         if last or time.monotonic() - saved >= task.checkpoint_seconds:
             for each, state in zip(group, divergence.states(epoch + 1), strict=True):

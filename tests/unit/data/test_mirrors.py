@@ -145,10 +145,9 @@ def test_a_damaged_gzip_file_is_named(
 # What is there already
 
 
-def test_only_files_that_are_missing_or_damaged_are_taken(local: Path, raw: Path) -> None:
+def test_only_files_that_are_missing_are_taken(local: Path, raw: Path) -> None:
     raw.mkdir(parents=True)
     (raw / "images").write_bytes(CONTENT["images"])
-    (raw / "labels").write_bytes(CONTENT["labels"][:-3])
     kept = (raw / "images").stat()
     (local / "images").unlink()  # would be missed if it were asked for
     fetch(FILES, raw, local, silent)
@@ -156,6 +155,23 @@ def test_only_files_that_are_missing_or_damaged_are_taken(local: Path, raw: Path
     assert (raw / "images").stat() == kept
     fetch(FILES, raw, Path("/nowhere"), silent)  # all are there: no source is asked
     assert fetch_from(raw) == []
+
+
+def test_a_users_other_file_among_the_data_is_named_and_stays(local: Path, raw: Path) -> None:
+    raw.mkdir(parents=True)
+    (raw / "labels").write_bytes(b"a user's own")
+    with pytest.raises(DataError, match=f"labels from {raw} is not the file of TINY.* move it"):
+        fetch(FILES, raw, local, silent)
+    assert content_of(raw) == {"labels": b"a user's own"}
+
+
+def test_zipped_files_that_a_user_put_among_the_data_are_used_and_stay(raw: Path) -> None:
+    raw.mkdir(parents=True)
+    for name, content in CONTENT.items():
+        (raw / name).write_bytes(content)
+    zipped = {path.name: path.read_bytes() for path in [zip_in_place(raw / n) for n in CONTENT]}
+    assert fetch_from(raw) == []
+    assert content_of(raw) == CONTENT | zipped
 
 
 # From the network

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hpoe.compute.progress import Board
 from hpoe.data.split import load_digit, save_digit
-from hpoe.errors import DataError, WeightsError
+from hpoe.errors import DataError, TrainingError, WeightsError
 from hpoe.method.hierarchy import activities
 from hpoe.method.randomness import generator
 from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, measure
@@ -342,3 +342,17 @@ def test_a_pause_and_slow_epochs_do_not_count() -> None:
 
 def test_a_single_epoch_has_no_duration() -> None:
     assert core_seconds([17]) == 0
+
+
+@pytest.mark.parametrize("layer", [1, 2])
+def test_a_layer_that_is_not_finite_stops_at_once_and_names_digit_and_epoch(
+    task: TrainingTask, layer: int
+) -> None:
+    """With weight decay alone: the weights change their sign and grow at every update."""
+    train_below(replace(task, layer=layer))
+    diverging = change_recipe(replace(task, layer=layer), learning_rate=1e20, weight_decay=1.0)
+    kept = set(task.store.glob("*"))
+    with pytest.raises(TrainingError, match=f"layer {layer} of tiny, digit 0, .* after epoch 1:"):
+        train(diverging)
+    assert set(task.store.glob("*")) == kept
+    assert not diverging.weights.exists()

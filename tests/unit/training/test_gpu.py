@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hpoe.compute.progress import Board
 from hpoe.data.split import load_digit, save_digit
-from hpoe.errors import SettingsError, WorkerError
+from hpoe.errors import SettingsError, TrainingError, WorkerError
 from hpoe.method.randomness import uniform_minibatches
 from hpoe.method.rbm import (
     ContrastiveDivergence,
@@ -273,3 +273,10 @@ def test_tasks_go_where_their_device_is(
     monkeypatch.setattr(batched, "train_together", partial(train_together, device="cpu"))
     found = train_all(changed(layer, device=device), Settings.model_construct(workers=1))
     assert [trained.epochs_trained for trained in found] == epochs
+
+
+def test_a_layer_that_is_not_finite_stops_at_once(layer: list[TrainingTask]) -> None:
+    recipe = replace(layer[0].recipe, learning_rate=1e20, weight_decay=1.0)
+    with pytest.raises(TrainingError, match="digit 0, is no longer finite after epoch 1"):
+        train_here(changed(layer, recipe=recipe))
+    assert not list(layer[0].store.glob("*"))
