@@ -20,9 +20,11 @@ from dvc.repo import Repo
 
 from hpoe.compute.parallel import STARTED_BY
 from hpoe.errors import GitError
+from hpoe.execution.copies import project_environment
+from hpoe.execution.pipeline import PAPER_STAGES
 from hpoe.settings import Settings
 from hpoe.tracking.git import git
-from hpoe.tracking.store import Tracker, tracking_uri
+from hpoe.tracking.store import Tracker
 
 _DVC = Lock()
 """Lock for DVC's functions, which are not thread-safe."""
@@ -37,8 +39,7 @@ def experiment_environment(settings: Settings) -> dict[str, str]:
     Tracker(settings.tracking_uri)  # creates MLflow's experiment, so that artifacts go to this tree
     return {
         **os.environ,
-        "HPOE_STATE_DIR": str(settings.state_dir.resolve()),
-        "MLFLOW_TRACKING_URI": tracking_uri(settings.tracking_uri),
+        **project_environment(settings),
         "PYTHONPATH": "src",  # import its own copy, whatever is edited here meanwhile
         STARTED_BY: str(os.getpid()),
     }
@@ -74,6 +75,8 @@ def run_experiment(
     try:
         head = git("rev-parse", "HEAD", folder=root).decode().strip()
         _copy(root, copy, head)
+        if any(target.startswith(str(PAPER_STAGES)) for target in targets):
+            _show_paper_stages(copy)
         subprocess.run(command, cwd=copy, env=environment, stdout=output, stderr=output, check=True)
         reference = f"refs/exps/{head[:2]}/{head[2:]}/{name}"  # as DVC names it
         quietly = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
@@ -103,6 +106,7 @@ def _copy(root: Path, copy: Path, head: str) -> None:
     git("clone", "--quiet", "--shared", "--no-checkout", str(root), str(copy))
     settings = git("rev-parse", "--git-path", "config", folder=root).decode().strip()
     shutil.copy(root / settings, copy / ".git")
+    git("config", "core.bare", "false", folder=copy)  # it is true where `root` is a linked worktree
     git("checkout", "--quiet", "--detach", head, folder=copy)
     changes = git("diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD", folder=root)
     if changes:
@@ -112,3 +116,10 @@ def _copy(root: Path, copy: Path, head: str) -> None:
         shutil.copy(local, copy / ".dvc")
     with _DVC, Repo(str(root)) as repo, Config(str(copy / ".dvc")).edit("local") as config:
         config["cache"]["dir"] = repo.cache.local_cache_dir
+
+
+def _show_paper_stages(copy: Path) -> None:
+    """Let DVC see the stages of `make paper` in a copy."""
+    path = copy / ".dvcignore"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if line.strip() != f"/{PAPER_STAGES}"))

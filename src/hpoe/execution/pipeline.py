@@ -11,7 +11,9 @@ GOODNESS, MODELS, CLASSIFIER = Path("data/goodness"), Path("models"), Path("mode
 REPORTS, FIGURES, PAPER = Path("reports"), Path("reports/figures"), Path("reports/paper")
 RECORDS, PAPER_RECORDS = REPORTS / "runs", PAPER / "runs"
 """The records of the stages of dvc.yaml, and of those of paper/dvc.yaml."""
-PUBLISHED = REPORTS / "published.json"
+PUBLISHED, NETWORKS = REPORTS / "published.json", Path("data/networks.json")
+PAPER_STAGES = Path("paper/dvc.yaml")
+"""Hidden from DVC by .dvcignore: only `hpoe replicate` runs these stages, in copies."""
 
 DataSet = Literal["mnist", "usps"]
 DATA_SETS: dict[DataSet, Path] = {"mnist": SPLIT, "usps": USPS}
