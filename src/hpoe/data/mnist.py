@@ -64,6 +64,11 @@ fetch = partial(mirrors.fetch, MNIST)
 """Put MNIST's four raw files into a folder."""
 
 
+def is_complete(folder: Path) -> bool:
+    """Whether a folder has the four raw files, which are not read."""
+    return all((folder / name).is_file() for name in SHA256)
+
+
 @dataclass(frozen=True)
 class Mnist:
     """Images uint8 [N, rows, columns], 0 background to 255 ink, and labels uint8 [N]."""

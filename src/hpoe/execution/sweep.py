@@ -84,7 +84,7 @@ def sweep(
         "HPOE_DEVICE": device,
     }
     environment.pop("HPOE_RAY_ADDRESS", None)  # the pipelines find their digits trained
-    raw = RAW if all((RAW / name).exists() for name in mnist.SHA256) else settings.mnist_dir
+    raw = RAW if mnist.is_complete(RAW) else settings.mnist_dir
     mnist.fetch(folder / "raw", raw, say)
     trained = _train(left, settings, folder) if device == "cpu" else iter(left)
     pool = ThreadPoolExecutor(settings.workers if device == "cpu" else 1)
