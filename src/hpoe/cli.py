@@ -104,13 +104,10 @@ def summary() -> None:
 
 @command
 def sync() -> None:
-    """Deliver the runs that a tracking server missed while it was down."""
-    from hpoe.tracking.delivery import deliver_kept
-    from hpoe.tracking.store import Tracker
+    """Deliver runs that a tracking store lacks, and register the trained model; train nothing."""
+    from hpoe.execution.synchronisation import synchronise
 
-    settings = load_settings()
-    delivered = deliver_kept(settings.state_dir, Tracker(settings.tracking_uri))
-    say(f"{delivered} runs of stages delivered")
+    synchronise(load_params(), load_settings(), say)
 
 
 @command

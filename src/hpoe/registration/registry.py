@@ -26,6 +26,8 @@ NAME = "hpoe-digits"
 CHAMPION, CANDIDATE = "champion", "candidate"
 HISTORY = "champions"
 """Tag of the registered model: a JSON list of its champions so far, oldest first."""
+EXECUTION = "execution"
+"""Tag of a version: the execution of the pipeline that made it."""
 WEIGHTS = "weights.safetensors"
 REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "pillow", "safetensors")
 """Of a package, in the installed versions; it needs only the skinny part of mlflow."""
@@ -217,6 +219,12 @@ class Registry:
         return history[-1]
 
     @_translated
+    def has_version_of(self, execution: str) -> bool:
+        """Whether an execution of the pipeline has a version."""
+        versions = self._client.search_model_versions(f"name='{NAME}'")
+        return any(each.tags.get(EXECUTION) == execution for each in versions)
+
+    @_translated
     def versions(self) -> list[Version]:
         """Return all versions, newest first."""
         by_alias = self._aliases()
@@ -240,7 +248,8 @@ class Registry:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             raise RegistryError(
-                f"{self.uri} has no registered model {NAME}: `make repro` registers it"
+                f"{self.uri} has no registered model {NAME}: `make repro` trains and registers "
+                "it, `hpoe sync` registers what is trained already"
             ) from None
 
     def _aliases(self) -> dict[str, int]:
@@ -264,7 +273,8 @@ class Registry:
 def _no_champion(uri: str) -> RegistryError:
     return RegistryError(
         f"{uri} has no model {NAME} with the alias {CHAMPION}: `make repro` trains and registers "
-        "one, `hpoe promote VERSION` chooses among those registered"
+        "one, `hpoe sync` registers what is trained already, `hpoe promote VERSION` chooses among "
+        "those registered"
     )
 
 

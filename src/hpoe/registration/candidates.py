@@ -1,0 +1,101 @@
+"""Registering a trained system from its files: as the candidate, then as champion if it passes."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hpoe.data.split import load_digit
+from hpoe.errors import RegistryError
+from hpoe.registration.gate import judge
+from hpoe.registration.packages import Package
+from hpoe.registration.registry import NAME, Registry
+from hpoe_recognition.images import base64_png
+from hpoe_recognition.recogniser import Recogniser
+
+IMAGES_PER_CALL = 500
+"""Validation images per request to a worker process."""
+IMAGES_TO_ANSWER = 100
+"""Number of validation images for which the package's full answers are checked."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A system, and how it recognised the validation images when it was evaluated."""
+
+    recogniser: Recogniser
+    validation: pd.DataFrame
+    """Columns index, label, prediction."""
+    images: NDArray[np.uint8]
+    """The validation images, in the order of the rows."""
+
+    @classmethod
+    def load(cls, recogniser: Path, predictions: Path, split: Path) -> Self:
+        """Read a candidate from the files of the stages that made it."""
+        system, table = Recogniser.load(recogniser), pd.read_parquet(predictions)
+        images = [load_digit(split, label).validation for label in system.system.labels]
+        return cls(system, table[table["set"] == "validation"], np.concatenate(images))
+
+    def register(
+        self,
+        registry: Registry,
+        run_id: str,
+        tags: dict[str, str],
+        significance: float,
+        workers: int,
+        say: Callable[[str], None],
+    ) -> None:
+        """Register it as the candidate, and let the gate decide whether it is the champion.
+
+        Args:
+            registry: gets the new version.
+            run_id: MLflow's id of the run that made it.
+            tags: of the version.
+            significance: level of the gate's test.
+            workers: processes that check the package.
+            say: reports what was decided.
+
+        Raises:
+            RegistryError: the package answers otherwise than the system; no version remains.
+        """
+        example = base64_png(self.images[0])
+        version = registry.add(run_id, self.recogniser, self.validation, example, tags)
+        say(f"{NAME} version {version} registered as the candidate")
+        try:
+            with closing(Package(registry, version, workers)) as package:
+                self._check(package)
+        except RegistryError:
+            registry.withdraw(version)
+            raise
+        champion = registry.champion()
+        if champion is not None:
+            verdict = judge(self.validation, registry.validation(champion), significance)
+            if not verdict.passes:
+                say(f"version {champion} stays the champion: {verdict.reason}")
+                return
+            say(f"compared with version {champion}, {verdict.reason}")
+        registry.promote(version)
+        say(f"version {version} is the champion: `make serve` serves it")
+
+    def _check(self, package: Package) -> None:
+        """Let the package recognise the validation images, with its own code."""
+        texts = [base64_png(image) for image in self.images]
+        parts = [texts[at : at + IMAGES_PER_CALL] for at in range(0, len(texts), IMAGES_PER_CALL)]
+        recognised = np.concatenate(package.ask("validation_labels", parts))
+        few = slice(None, None, max(1, len(texts) // IMAGES_TO_ANSWER))
+        answers = package.submit("answers", texts[few]).result()
+        system = self.recogniser.system
+        expected = system.recognise(system.net, self.images[few])
+        differing = int((recognised != self.validation["prediction"].to_numpy()).sum())
+        differing += sum(a.get("digit") != d for a, d in zip(answers, expected, strict=True))
+        if differing:
+            raise RegistryError(
+                f"the package of version {package.version} classifies {differing} validation "
+                "images differently from the evaluation: it is withdrawn; run `dvc repro --force "
+                "register`"
+            )
