@@ -32,10 +32,7 @@ serve: $(VENV)/installed ## Serve the champion over REST and in a browser (HPOE_
 	@hpoe serve
 
 ui: $(VENV)/installed ## Open the MLflow UI on the tracked runs (UI_PORT=5000)
-	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
-		mlflow server --host 127.0.0.1 --port $(UI_PORT) --workers 1 \
-		--backend-store-uri sqlite:///$(CURDIR)/mlruns/mlflow.db \
-		--default-artifact-root $(CURDIR)/mlruns/artifacts
+	@hpoe ui --port $(UI_PORT)
 
 test: $(VENV)/installed-dev ## Run all tests that need neither Docker nor the results of `make repro`
 	@pytest $(PARALLEL)
@@ -83,10 +80,16 @@ clean: ## Remove environment, outputs and checkpoints; keep runs and DVC's cache
 	@rm -rf $(VENV) .hpoe/digits .hpoe/executions .hpoe/progress data models \
 		reports/runs reports/published.json reports/figures reports/*.csv reports/*.parquet
 
+# The programs in an environment name its path: where the project was moved or copied, it is made anew.
+ifneq "$(shell cat $(VENV)/path 2> /dev/null || pwd)" "$(shell pwd)"
+.PHONY: $(VENV)/bin/python
+endif
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "hpoe needs Python 3.11 or newer: name one with PYTHON=python3.11"; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
+	@pwd > $(VENV)/path
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "installing hpoe and its pinned dependencies into $(VENV) (some minutes)"

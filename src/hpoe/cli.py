@@ -111,6 +111,16 @@ def sync() -> None:
 
 
 @command
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
+) -> None:
+    """Open the MLflow UI on the runs of the embedded store, until Ctrl-C."""
+    from hpoe.tracking.store import run_ui
+
+    run_ui(load_settings().tracking_uri, port)
+
+
+@command
 def push_runs() -> None:
     """Copy the runs and models of mlruns/mlflow.db to the server of MLFLOW_TRACKING_URI."""
     from hpoe.registration.migration import push

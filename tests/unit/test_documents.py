@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,31 @@ def test_the_documented_settings_are_all_there_are_for_users() -> None:
     texts = [document.read_text() for document in DOCUMENTS]
     rows = {row for text in texts for row in re.findall(r"^\| `(HPOE_\w+)`", text, re.MULTILINE)}
     assert rows == fields
+
+
+PROGRAMS = "make|dvc|hpoe|mlflow|python|pip|docker|curl|git|source|ray|cp|export|sha256sum"
+COMMANDS = re.compile(rf"^(?:[A-Z_]+=\S+ )*(?:{PROGRAMS}) |^IMAGE=", re.MULTILINE)
+
+
+def fenced(document: Path) -> Iterator[tuple[str, str]]:
+    """Each fenced block of a document, after the line before it."""
+    before, block = "", None
+    for line in document.read_text().splitlines():
+        if not line.startswith("```"):
+            before, block = (before, [*block, line]) if block is not None else (line, None)
+        elif block is None:
+            block = []
+        else:
+            yield before, "\n".join(block)
+            before, block = "", None
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_is_run_by_a_test_or_marked_as_not(document: Path) -> None:
+    """By a comment before its block, which nobody sees on the rendered page."""
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    for before, block in fenced(document):
+        if COMMANDS.search(block):
+            mark = re.fullmatch(r"<!-- (run by|not run:) (.+) -->", before)
+            assert mark, f"{document.name}: {block}"
+            assert mark[1] == "not run:" or f"def {mark[2]}(" in tests

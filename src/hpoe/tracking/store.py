@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -75,6 +76,24 @@ def connect(configured: str) -> "MlflowClient":
         from mlflow import MlflowClient
 
         return MlflowClient(uri, uri)
+
+
+def run_ui(configured: str, port: int) -> None:
+    """Become MLflow's server for a SQLite store, on this machine only.
+
+    Raises:
+        TrackingError: the store is a server, which has a UI of its own, or cannot be used.
+    """
+    uri = tracking_uri(configured)
+    database = database_file(uri)
+    if database is None:
+        raise TrackingError(f"the runs are in {uri}, which is no SQLite store: open its own UI")
+    Tracker(configured)  # creates the store, or mends one that was moved
+    os.environ.update(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
+    server = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
+    server += ["--port", str(port), "--backend-store-uri", uri]
+    server += ["--default-artifact-root", artifacts_folder(database).as_uri()]
+    os.execv(sys.executable, server)  # noqa: S606 - without a shell on purpose
 
 
 @dataclass(frozen=True)
