@@ -2,7 +2,8 @@
 
 `dvc exp run --temp` makes such copies too, for one experiment at a time. DVC's queue runs several,
 but its workers are detached: they continue when the command that started them is killed, and run
-whatever else the user has queued. Trained RBMs and tracked runs go to the store of this tree.
+whatever else the user has queued. From all copies, trained RBMs and tracked runs go to the stores
+of this tree.
 """
 
 import os
@@ -20,9 +21,10 @@ from dvc.repo import Repo
 
 from hpoe.compute.parallel import STARTED_BY
 from hpoe.errors import GitError
+from hpoe.execution.copies import copy_environment
 from hpoe.settings import Settings
-from hpoe.tracking.git import git
-from hpoe.tracking.store import Tracker, tracking_uri
+from hpoe.tracking.git import check_out, git, head_commit, working_tree
+from hpoe.tracking.store import Tracker
 
 _DVC = Lock()
 """Lock for DVC's functions, which are not thread-safe."""
@@ -32,16 +34,12 @@ def experiment_environment(settings: Settings) -> dict[str, str]:
     """The environment in which experiments use this tree's trained RBMs and tracking store.
 
     Raises:
+        GitError: there is no repository with a commit that can be copied.
         TrackingError: the store cannot be used.
     """
+    head_commit(Path.cwd())
     Tracker(settings.tracking_uri)  # creates MLflow's experiment, so that artifacts go to this tree
-    return {
-        **os.environ,
-        "HPOE_STATE_DIR": str(settings.state_dir.resolve()),
-        "MLFLOW_TRACKING_URI": tracking_uri(settings.tracking_uri),
-        "PYTHONPATH": "src",  # import its own copy, whatever is edited here meanwhile
-        STARTED_BY: str(os.getpid()),
-    }
+    return {**copy_environment(settings), STARTED_BY: str(os.getpid())}
 
 
 def run_experiment(
@@ -72,8 +70,10 @@ def run_experiment(
     command = ["dvc", "exp", "run", "--force", "--name", name]
     command += [*(f"--set-param={change}" for change in changes), *targets]
     try:
-        head = git("rev-parse", "HEAD", folder=root).decode().strip()
+        head = head_commit(root)
         _copy(root, copy, head)
+        for stages in {Path(target.partition(":")[0]) for target in targets if ":" in target}:
+            (copy / stages.parent / ".dvcignore").unlink(missing_ok=True)  # which hides them
         subprocess.run(command, cwd=copy, env=environment, stdout=output, stderr=output, check=True)
         reference = f"refs/exps/{head[:2]}/{head[2:]}/{name}"  # as DVC names it
         quietly = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
@@ -101,12 +101,12 @@ def _copy(root: Path, copy: Path, head: str) -> None:
     Like DVC's own copies it has this repository's settings, those of git and those of DVC.
     """
     git("clone", "--quiet", "--shared", "--no-checkout", str(root), str(copy))
-    settings = git("rev-parse", "--git-path", "config", folder=root).decode().strip()
-    shutil.copy(root / settings, copy / ".git")
-    git("checkout", "--quiet", "--detach", head, folder=copy)
-    changes = git("diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD", folder=root)
-    if changes:
-        git("apply", "--whitespace=nowarn", folder=copy, stdin=changes)
+    config = git("rev-parse", "--git-path", "config", folder=root).removesuffix(b"\n")
+    shutil.copy(root / os.fsdecode(config), copy / ".git/config")
+    # A linked worktree shares the settings of its repository, which may be bare or elsewhere.
+    for name, value in (("bare", "false"), ("worktree", str(copy)), ("sparseCheckout", "false")):
+        git("config", "--file", str(copy / ".git/config"), f"core.{name}", value)
+    check_out(head, working_tree(root), copy)
     local = root / ".dvc/config.local"
     if local.exists():
         shutil.copy(local, copy / ".dvc")

@@ -12,6 +12,8 @@ REPORTS, FIGURES, PAPER = Path("reports"), Path("reports/figures"), Path("report
 RECORDS, PAPER_RECORDS = REPORTS / "runs", PAPER / "runs"
 """The records of the stages of dvc.yaml, and of those of paper/dvc.yaml."""
 PUBLISHED = REPORTS / "published.json"
+SELECTED = Path("data/networks.json")
+"""The names of the networks that are trained."""
 
 DataSet = Literal["mnist", "usps"]
 DATA_SETS: dict[DataSet, Path] = {"mnist": SPLIT, "usps": USPS}
@@ -35,6 +37,18 @@ def stage_labels(networks: Sequence[str]) -> list[str]:
 def exists_per_network(stage: str) -> bool:
     """Whether a stage exists once per network."""
     return "network" in _stages().get(stage, {}).get("matrix", ())
+
+
+def outputs_of_networks() -> list[tuple[Path, str]]:
+    """The files that exist of any network in folders that all networks share; with its name."""
+    found = []
+    for stage in filter(exists_per_network, _stages()):
+        for output in map(Path, _stages()[stage]["outs"]):
+            start, variable, end = output.name.partition("${item.network}")
+            if variable:
+                names = output.parent.glob(f"{start}*{end}")
+                found += [(path, path.name[len(start) :].removesuffix(end)) for path in names]
+    return found
 
 
 def record_path(stage: str, variant: str | None = None) -> Path:
