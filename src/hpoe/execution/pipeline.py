@@ -51,6 +51,17 @@ def outputs_of_networks() -> list[tuple[Path, str]]:
     return found
 
 
+def uncached_outputs() -> list[Path]:
+    """The outputs of which DVC has no copy: git has them, or nobody."""
+    found = []
+    for description in _stages().values():
+        for kind in ("outs", "metrics", "plots"):
+            for output in description.get(kind, ()):
+                if isinstance(output, dict):
+                    found += [Path(path) for path, how in output.items() if not how.get("cache", 1)]
+    return found
+
+
 def record_path(stage: str, variant: str | None = None) -> Path:
     """Where the record of a stage's newest run is."""
     folder = RECORDS if stage in _stages() else PAPER_RECORDS
