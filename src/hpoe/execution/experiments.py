@@ -22,6 +22,7 @@ from dvc.repo import Repo
 from hpoe.compute.parallel import STARTED_BY
 from hpoe.errors import GitError
 from hpoe.execution.copies import copy_environment
+from hpoe.files import write_bytes
 from hpoe.settings import Settings
 from hpoe.tracking.git import check_out, git, head_commit, working_tree
 from hpoe.tracking.store import Tracker
@@ -100,9 +101,15 @@ def _copy(root: Path, copy: Path, head: str) -> None:
 
     Like DVC's own copies it has this repository's settings, those of git and those of DVC.
     """
-    git("clone", "--quiet", "--shared", "--no-checkout", str(root), str(copy))
-    config = git("rev-parse", "--git-path", "config", folder=root).removesuffix(b"\n")
-    shutil.copy(root / os.fsdecode(config), copy / ".git/config")
+    git("init", "--quiet", "--template=", str(copy))
+    objects, config, shallow = (
+        root / os.fsdecode(git("rev-parse", "--git-path", name, folder=root).removesuffix(b"\n"))
+        for name in ("objects", "config", "shallow")
+    )
+    write_bytes(copy / ".git/objects/info/alternates", os.fsencode(objects.resolve()) + b"\n")
+    shutil.copy(config, copy / ".git")
+    if shallow.exists():
+        shutil.copy(shallow, copy / ".git")
     # A linked worktree shares the settings of its repository, which may be bare or elsewhere.
     for name, value in (("bare", "false"), ("worktree", str(copy)), ("sparseCheckout", "false")):
         git("config", "--file", str(copy / ".git/config"), f"core.{name}", value)
@@ -110,5 +117,5 @@ def _copy(root: Path, copy: Path, head: str) -> None:
     local = root / ".dvc/config.local"
     if local.exists():
         shutil.copy(local, copy / ".dvc")
-    with _DVC, Repo(str(root)) as repo, Config(str(copy / ".dvc")).edit("local") as config:
-        config["cache"]["dir"] = repo.cache.local_cache_dir
+    with _DVC, Repo(str(root)) as repo, Config(str(copy / ".dvc")).edit("local") as local_config:
+        local_config["cache"]["dir"] = repo.cache.local_cache_dir
