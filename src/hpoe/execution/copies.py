@@ -1,12 +1,10 @@
 """Copies of the tree: each runs its own code, with the settings and stores of the tree."""
 
 import os
-import sys
 from pathlib import Path
 
 from dotenv import dotenv_values
 
-import hpoe
 from hpoe.settings import PREFIX, Settings, load_settings
 from hpoe.tracking.store import Tracker, tracking_uri
 
@@ -26,15 +24,14 @@ def copy_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def restart_in_copy() -> None:
-    """Start this process again as part of the copy of the tree that it runs in, if DVC made one.
+def share_stores() -> None:
+    """Use the settings and stores of the tree if this is a copy that DVC made of it.
 
-    `dvc exp run --temp` and DVC's queue run stages in a copy, which they remove. Otherwise a stage
-    would import the code that is edited in the tree meanwhile, and track and register in the copy.
+    `dvc exp run --temp` and DVC's queue run stages in such copies, and remove them with all that is
+    tracked, registered or kept there.
     """
     copy, root = Path.cwd(), Path(os.environ.get("DVC_ROOT", ".")).resolve()
-    own_code = Path(hpoe.__file__).is_relative_to(copy)
-    if own_code or not copy.is_relative_to(root / ".dvc/tmp"):
+    if not copy.is_relative_to(root / ".dvc/tmp"):
         return
     os.chdir(root)
     settings = load_settings()
@@ -42,4 +39,4 @@ def restart_in_copy() -> None:
     if environment["MLFLOW_TRACKING_URI"].startswith("sqlite"):
         Tracker(settings.tracking_uri)  # creates the embedded store here
     os.chdir(copy)
-    os.execve(sys.executable, sys.orig_argv, environment)  # noqa: S606
+    os.environ.update(environment)

@@ -85,7 +85,8 @@ def track() -> str:
     params, tracker = load_params(), Tracker("")
     uid, patch = execution_uid(Path(".hpoe"), params, None), code_patch()
     record = StageRecord(
-        pipeline=pipeline_record(uid, params, patch), stage=RunRecord(uid=f"{uid}.copy", name="copy")
+        pipeline=pipeline_record(uid, params, patch),
+        stage=RunRecord(uid=f"{uid}.copy", name="copy"),
     )
     Path(".hpoe/code.patch").write_bytes(patch)
     record.pipeline.artifacts[".hpoe/code.patch"] = ""
