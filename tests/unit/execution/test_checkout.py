@@ -124,11 +124,11 @@ def state(root: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("autocrlf", ["false", "true"])
+@pytest.mark.parametrize("setting", ["core.autocrlf true", "apply.whitespace error"])
 def test_code_with_any_bytes_and_line_endings_comes_back_as_it_was(
-    root: Path, autocrlf: str
+    root: Path, setting: str
 ) -> None:
-    call(f"git config core.autocrlf {autocrlf}")
+    call(f"git config {setting}")
     checkout(root, expect=0)
     assert (root / "src/code.py").read_bytes() == (root / "out.txt").read_bytes() == EDITED
     assert (root / "src/latin.py").read_bytes().splitlines() == LATIN_1.splitlines()
