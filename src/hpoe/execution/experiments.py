@@ -111,7 +111,8 @@ def _copy(root: Path, copy: Path, head: str) -> None:
     if shallow.exists():
         shutil.copy(shallow, copy / ".git")
     # A linked worktree shares the settings of its repository, which may be bare or elsewhere.
-    for name, value in (("bare", "false"), ("worktree", str(copy)), ("sparseCheckout", "false")):
+    own = {"bare": "false", "worktree": str(copy.resolve()), "sparseCheckout": "false"}
+    for name, value in own.items():
         git("config", "--file", str(copy / ".git/config"), f"core.{name}", value)
     check_out(head, working_tree(root), copy)
     local = root / ".dvc/config.local"

@@ -50,7 +50,7 @@ def run(root: Path, name: str, change: str) -> bool:
             [change],
             ["copy"],
             root=root,
-            folder=root.parent / "copies",
+            folder=Path(os.path.relpath(root.parent / "copies")),  # as `hpoe replicate` gives it
             environment=os.environ,
             output=output,
         )
