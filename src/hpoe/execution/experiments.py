@@ -66,7 +66,7 @@ def run_experiment(
         environment: of the commands, see `experiment_environment`.
         output: receives what the commands print; by default that goes to the terminal.
     """
-    copy = folder / name
+    copy = (folder / name).resolve()
     shutil.rmtree(copy, ignore_errors=True)  # of a run that was killed
     command = ["dvc", "exp", "run", "--force", "--name", name]
     command += [*(f"--set-param={change}" for change in changes), *targets]
@@ -111,7 +111,7 @@ def _copy(root: Path, copy: Path, head: str) -> None:
     if shallow.exists():
         shutil.copy(shallow, copy / ".git")
     # A linked worktree shares the settings of its repository, which may be bare or elsewhere.
-    own = {"bare": "false", "worktree": str(copy.resolve()), "sparseCheckout": "false"}
+    own = {"bare": "false", "worktree": str(copy), "sparseCheckout": "false"}
     for name, value in own.items():
         git("config", "--file", str(copy / ".git/config"), f"core.{name}", value)
     check_out(head, working_tree(root), copy)
