@@ -138,27 +138,6 @@ def test_a_second_repro_runs_no_stage_and_the_results_are_shown(built: Project) 
     assert "index.html" in built.run("dvc", "plots", "show")
 
 
-def test_dvcs_own_commands_see_a_finished_pipeline_and_nothing_of_the_papers(
-    built: Project,
-) -> None:
-    def is_clean() -> None:
-        for command in (("status",), ("checkout",), ("dag",)):
-            said = built.run("dvc", *command)
-            assert "WARNING" not in said
-            assert "paper/dvc.yaml" not in said
-        assert built.run("dvc", "status") == "Data and pipelines are up to date.\n"
-
-    is_clean()
-    built.run("dvc", "exp", "run", "--name", "darker", "-S", "registration.significance=0.02")
-    built.run("git", "checkout", "--quiet", "params.yaml")
-    assert built.repro() == []
-    assert "WARNING" not in built.run("dvc", "exp", "apply", "darker")
-    assert built.params()["registration"]["significance"] == 0.02
-    is_clean()
-    built.run("git", "checkout", "--quiet", "params.yaml")
-    assert built.repro() == []
-
-
 def test_the_commands_of_the_readme_do_what_it_says(built: Project) -> None:
     """Its blocks of `dvc` commands, one after another; those of `make` are the gate's."""
     blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
@@ -224,6 +203,27 @@ def test_an_execution_whose_later_stages_are_not_run_shows_their_results_as_reus
         assert linked.info.run_name == "evaluate"
         assert linked.data.tags["mlflow.parentRunId"] == first.info.run_id
     built.change(**SMALL)
+    assert built.repro() == []
+
+
+def test_dvcs_own_commands_see_a_finished_pipeline_and_nothing_of_the_papers(
+    built: Project,
+) -> None:
+    def is_clean() -> None:
+        for command in (("status",), ("checkout",), ("dag",)):
+            said = built.run("dvc", *command)
+            assert "WARNING" not in said
+            assert "paper/dvc.yaml" not in said
+        assert built.run("dvc", "status") == "Data and pipelines are up to date.\n"
+
+    is_clean()
+    built.run("dvc", "exp", "run", "--name", "darker", "-S", "registration.significance=0.02")
+    built.run("git", "checkout", "--quiet", "params.yaml")
+    assert built.repro() == []
+    assert "WARNING" not in built.run("dvc", "exp", "apply", "darker")
+    assert built.params()["registration"]["significance"] == 0.02
+    is_clean()
+    built.run("git", "checkout", "--quiet", "params.yaml")
     assert built.repro() == []
 
 
