@@ -1,27 +1,18 @@
-"""Stage select_networks: remove what folders still hold of networks that are no longer trained."""
+"""Stage select_networks: remove what networks have left behind that are not trained any more."""
 
-from hpoe.execution.copies import enter_copy
-from hpoe.execution.pipeline import GOODNESS, NETWORKS, RECORDS
+from hpoe.execution.pipeline import SELECTED
+from hpoe.execution.selection import remove_unselected
 from hpoe.files import write_json
 from hpoe.params import load_params
-from hpoe.reporting import report_errors
+from hpoe.reporting import report_errors, say
 
 
 @report_errors
 def main() -> None:
-    """Leave in the folders that later stages depend on only what belongs to the present networks.
-
-    DVC keeps the outputs of a network that is no longer trained. In a folder that is a dependency
-    they would count as changes. What is removed is in DVC's cache.
-    """
-    enter_copy()
+    """Remove outputs of other networks from folders that stages read, and list those trained."""
     networks = load_params().train
-    for record in RECORDS.glob("*@*.json"):
-        network = record.stem.partition("@")[2]
-        if network not in networks:
-            (GOODNESS / f"{network}.parquet").unlink(missing_ok=True)
-            record.unlink()
-    write_json(NETWORKS, networks)
+    remove_unselected(networks, say)
+    write_json(SELECTED, networks)
 
 
 if __name__ == "__main__":

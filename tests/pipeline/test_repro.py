@@ -28,6 +28,7 @@ ALL_STAGES = [
     "split",
     *(f"{layer}@default" for layer in LAYERS),
     "extract_goodness@default",
+    "select_networks",
     "fit_classifier",
     "evaluate",
     "paper_figures",
@@ -35,6 +36,8 @@ ALL_STAGES = [
     "register",
     "publish",
 ]
+UNTRACKED = {"select_networks", "publish"}
+"""Stages without a run of their own, because they compute no result."""
 NINE = list(range(1, 10))
 CURVES = {
     "reconstruction_error",
@@ -107,7 +110,7 @@ def test_one_top_level_run_holds_the_results_and_one_run_per_stage(built: Projec
     assert {"figures/receptive_fields.png", "figures/shift_normalization.png"} <= figures
     assert "reused" not in top.data.tags
     names = sorted(str(run.info.run_name) for run in runs(built, top.info.run_id))
-    assert names == sorted(set(ALL_STAGES) - {"publish"})  # it has had nothing to publish
+    assert names == sorted(set(ALL_STAGES) - UNTRACKED)
 
 
 def test_every_digit_run_has_one_point_per_epoch_of_every_curve(built: Project) -> None:
@@ -140,7 +143,7 @@ def test_the_commands_of_the_readme_do_what_it_says(built: Project) -> None:
     blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     change, back = (block.splitlines()[1:] for block in blocks if "dvc" in block)
     said = [built.run(*shlex.split(command)) for command in change]
-    assert set(stages_run(said[0])) == set(ALL_STAGES) - {"download", "split"}
+    assert set(stages_run(said[0])) == set(ALL_STAGES) - {"download", "split", "select_networks"}
     assert built.params()["networks"]["default"]["epochs"] == 10
     assert "networks.default.epochs" in said[1]
     assert "test_error_rate" in said[2]
@@ -194,7 +197,7 @@ def test_an_execution_whose_later_stages_are_not_run_shows_their_results_as_reus
         assert top.info.status == "FINISHED"
         assert top.data.metrics == first.data.metrics
         assert figures_and_tables(built, top) == figures_and_tables(built, first)
-        reused = set(ALL_STAGES) - {"publish"} - ran
+        reused = set(ALL_STAGES) - UNTRACKED - ran
         assert set(top.data.tags["reused"].split(", ")) == reused
         linked = client(built).get_run(top.data.tags["reused/evaluate"])
         assert linked.info.run_name == "evaluate"
@@ -203,7 +206,31 @@ def test_an_execution_whose_later_stages_are_not_run_shows_their_results_as_reus
     assert built.repro() == []
 
 
-def test_an_added_network_does_not_train_the_others_again(built: Project) -> None:
+def test_dvcs_own_commands_see_a_finished_pipeline_and_nothing_of_the_papers(
+    built: Project,
+) -> None:
+    def is_clean() -> None:
+        for command in (("status",), ("checkout",), ("dag",)):
+            said = built.run("dvc", *command)
+            assert "WARNING" not in said
+            assert "paper/dvc.yaml" not in said
+        assert built.run("dvc", "status") == "Data and pipelines are up to date.\n"
+
+    is_clean()
+    built.run("dvc", "exp", "run", "--name", "darker", "-S", "registration.significance=0.02")
+    built.run("git", "checkout", "--quiet", "params.yaml")
+    assert built.repro() == []
+    assert "WARNING" not in built.run("dvc", "exp", "apply", "darker")
+    assert built.params()["registration"]["significance"] == 0.02
+    is_clean()
+    built.run("git", "checkout", "--quiet", "params.yaml")
+    assert built.repro() == []
+
+
+def test_a_network_that_comes_and_goes_trains_only_itself_and_then_nothing_runs_again(
+    built: Project,
+) -> None:
+    first = runs(built, None)[0]
     built.change(
         train=["default", "other"],
         classifier={**SMALL["classifier"], "networks": ["default", "other"]},
@@ -214,7 +241,12 @@ def test_an_added_network_does_not_train_the_others_again(built: Project) -> Non
     metrics = json.loads((built.root / "reports/metrics.json").read_text())
     assert {"default", "other", "default_and_other"} <= set(metrics)
     built.change(**SMALL)
-    assert not [stage for stage in built.repro("evaluate") if stage.startswith("train")]
+    assert built.repro() == ["select_networks"]
+    assert built.run("dvc", "status") == "Data and pipelines are up to date.\n"
+    built.run("git", "checkout", "--quiet", "--", "reports")
+    built.run("hpoe", "checkout", first.info.run_id)
+    built.run("git", "switch", "--quiet", "--discard-changes", "main")
+    assert set(built.repro()) <= {"fit_classifier", "publish"}
 
 
 @pytest.fixture(scope="module")

@@ -93,15 +93,16 @@ COMMANDS = re.compile(rf"^(?:[A-Z_]+=\S+ )*(?:{PROGRAMS}) |^IMAGE=", re.MULTILIN
 
 def fenced(document: Path) -> Iterator[tuple[str, str]]:
     """Each fenced block of a document, after the line before it."""
-    before, block = "", None
+    before, block, is_inside = "", "", False
     for line in document.read_text().splitlines():
-        if not line.startswith("```"):
-            before, block = (before, [*block, line]) if block is not None else (line, None)
-        elif block is None:
-            block = []
+        if line.startswith("```"):
+            if is_inside:
+                yield before, block
+            before, block, is_inside = "" if is_inside else before, "", not is_inside
+        elif is_inside:
+            block += f"{line}\n"
         else:
-            yield before, "\n".join(block)
-            before, block = "", None
+            before = line
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -89,7 +89,7 @@ def stage_entries() -> list[tuple[str, Path, list[str]]]:
     for path in (ROOT / "dvc.yaml", ROOT / "paper/dvc.yaml"):
         for name, stage in yaml.safe_load(path.read_text())["stages"].items():
             stage = stage.get("do", stage)
-            entry = stage["cmd"].split()[1]
+            entry = stage["cmd"].partition(" python ")[2].split()[0]
             assert entry in stage["deps"]
             sources = [path for path in stage["deps"] if path.startswith("src/")]
             found.append((name, ROOT / entry, sources))

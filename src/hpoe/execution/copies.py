@@ -1,50 +1,42 @@
-"""Copies of the project, in which `dvc exp run`, its queue, and `hpoe sweep` run experiments.
-
-A copy runs its own code. The trained RBMs, the tracking store and .env are those of the project.
-"""
+"""Copies of the tree: each runs its own code, with the settings and stores of the tree."""
 
 import os
-import sys
-from contextlib import chdir
 from pathlib import Path
 
 from dotenv import dotenv_values
 
-import hpoe
-from hpoe.settings import Settings, load_settings
-from hpoe.tracking.store import tracking_uri
-
-PROJECT = "DVC_ROOT"
-"""Set by DVC for the stages of an experiment: the project that a copy was made of."""
+from hpoe.settings import PREFIX, Settings, load_settings
+from hpoe.tracking.store import Tracker, tracking_uri
 
 
-def project_environment(settings: Settings) -> dict[str, str]:
-    """The variables by which stages in a copy use the stores of the project, which is here."""
+def copy_environment(settings: Settings) -> dict[str, str]:
+    """The environment in which a copy of this tree runs its own code with this tree's settings.
+
+    That includes .env, which git does not know.
+    """
+    folders = {name: value.resolve() for name, value in settings if isinstance(value, Path)}
     return {
-        "HPOE_STATE_DIR": str(settings.state_dir.resolve()),
+        **{name: value for name, value in dotenv_values(".env").items() if value},
+        **os.environ,
+        **{f"{PREFIX}{name.upper()}": str(folder) for name, folder in folders.items()},
         "MLFLOW_TRACKING_URI": tracking_uri(settings.tracking_uri),
+        "PYTHONPATH": "src",
     }
 
 
-def enter_copy() -> None:
-    """Make a stage that DVC runs in a copy use the copy's code and the project's stores.
+def share_stores() -> None:
+    """Use the settings and stores of the tree if this is a copy that DVC made of it.
 
-    The installed hpoe may be that of the project, or of another working tree, which may have been
-    edited since. Then the stage starts again with the code beside it.
+    `dvc exp run --temp` and DVC's queue run stages in such copies, and remove them with all that is
+    tracked, registered or kept there.
     """
-    project, here = Path(os.environ.get(PROJECT, ".")), Path.cwd()
-    if project.is_dir() and project.resolve() != here:
-        with chdir(project):
-            for name, value in dotenv_values(".env").items():
-                os.environ.setdefault(name, value or "")
-            stores = project_environment(load_settings())
-        for name, value in stores.items():
-            if not os.environ.get(name):
-                os.environ[name] = value
-    source = here / "src"
-    if not (source / "hpoe").is_dir() or Path(hpoe.__file__).is_relative_to(source):
+    copy, root = Path.cwd(), Path(os.environ.get("DVC_ROOT", ".")).resolve()
+    if not copy.is_relative_to(root / ".dvc/tmp"):
         return
-    if os.environ.get("PYTHONPATH") == str(source):
-        return  # Python was told to ignore it
-    os.environ["PYTHONPATH"] = str(source)
-    os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - this same program
+    os.chdir(root)
+    settings = load_settings()
+    environment = copy_environment(settings)
+    if environment["MLFLOW_TRACKING_URI"].startswith("sqlite"):
+        Tracker(settings.tracking_uri)  # creates the embedded store here
+    os.chdir(copy)
+    os.environ.update(environment)

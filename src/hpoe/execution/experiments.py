@@ -2,7 +2,8 @@
 
 `dvc exp run --temp` makes such copies too, for one experiment at a time. DVC's queue runs several,
 but its workers are detached: they continue when the command that started them is killed, and run
-whatever else the user has queued. Trained RBMs and tracked runs go to the store of this tree.
+whatever else the user has queued. From all copies, trained RBMs and tracked runs go to the stores
+of this tree.
 """
 
 import os
@@ -20,10 +21,10 @@ from dvc.repo import Repo
 
 from hpoe.compute.parallel import STARTED_BY
 from hpoe.errors import GitError
-from hpoe.execution.copies import project_environment
-from hpoe.execution.pipeline import PAPER_STAGES
+from hpoe.execution.copies import copy_environment
+from hpoe.files import write_bytes
 from hpoe.settings import Settings
-from hpoe.tracking.git import git
+from hpoe.tracking.git import check_out, git, head_commit, working_tree
 from hpoe.tracking.store import Tracker
 
 _DVC = Lock()
@@ -34,15 +35,12 @@ def experiment_environment(settings: Settings) -> dict[str, str]:
     """The environment in which experiments use this tree's trained RBMs and tracking store.
 
     Raises:
+        GitError: there is no repository with a commit that can be copied.
         TrackingError: the store cannot be used.
     """
+    head_commit(Path.cwd())
     Tracker(settings.tracking_uri)  # creates MLflow's experiment, so that artifacts go to this tree
-    return {
-        **os.environ,
-        **project_environment(settings),
-        "PYTHONPATH": "src",  # import its own copy, whatever is edited here meanwhile
-        STARTED_BY: str(os.getpid()),
-    }
+    return {**copy_environment(settings), STARTED_BY: str(os.getpid())}
 
 
 def run_experiment(
@@ -68,15 +66,15 @@ def run_experiment(
         environment: of the commands, see `experiment_environment`.
         output: receives what the commands print; by default that goes to the terminal.
     """
-    copy = folder / name
+    copy = (folder / name).resolve()
     shutil.rmtree(copy, ignore_errors=True)  # of a run that was killed
     command = ["dvc", "exp", "run", "--force", "--name", name]
     command += [*(f"--set-param={change}" for change in changes), *targets]
     try:
-        head = git("rev-parse", "HEAD", folder=root).decode().strip()
+        head = head_commit(root)
         _copy(root, copy, head)
-        if any(target.startswith(str(PAPER_STAGES)) for target in targets):
-            _show_paper_stages(copy)
+        for stages in {Path(target.partition(":")[0]) for target in targets if ":" in target}:
+            (copy / stages.parent / ".dvcignore").unlink(missing_ok=True)  # which hides them
         subprocess.run(command, cwd=copy, env=environment, stdout=output, stderr=output, check=True)
         reference = f"refs/exps/{head[:2]}/{head[2:]}/{name}"  # as DVC names it
         quietly = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
@@ -103,23 +101,22 @@ def _copy(root: Path, copy: Path, head: str) -> None:
 
     Like DVC's own copies it has this repository's settings, those of git and those of DVC.
     """
-    git("clone", "--quiet", "--shared", "--no-checkout", str(root), str(copy))
-    settings = git("rev-parse", "--git-path", "config", folder=root).decode().strip()
-    shutil.copy(root / settings, copy / ".git")
-    git("config", "core.bare", "false", folder=copy)  # it is true where `root` is a linked worktree
-    git("checkout", "--quiet", "--detach", head, folder=copy)
-    changes = git("diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD", folder=root)
-    if changes:
-        git("apply", "--whitespace=nowarn", folder=copy, stdin=changes)
+    git("init", "--quiet", "--template=", str(copy))
+    objects, config, shallow = (
+        root / os.fsdecode(git("rev-parse", "--git-path", name, folder=root).removesuffix(b"\n"))
+        for name in ("objects", "config", "shallow")
+    )
+    write_bytes(copy / ".git/objects/info/alternates", os.fsencode(objects.resolve()) + b"\n")
+    shutil.copy(config, copy / ".git")
+    if shallow.exists():
+        shutil.copy(shallow, copy / ".git")
+    # A linked worktree shares the settings of its repository, which may be bare or elsewhere.
+    own = {"bare": "false", "worktree": str(copy), "sparseCheckout": "false"}
+    for name, value in own.items():
+        git("config", "--file", str(copy / ".git/config"), f"core.{name}", value)
+    check_out(head, working_tree(root), copy)
     local = root / ".dvc/config.local"
     if local.exists():
         shutil.copy(local, copy / ".dvc")
-    with _DVC, Repo(str(root)) as repo, Config(str(copy / ".dvc")).edit("local") as config:
-        config["cache"]["dir"] = repo.cache.local_cache_dir
-
-
-def _show_paper_stages(copy: Path) -> None:
-    """Let DVC see the stages of `make paper` in a copy."""
-    path = copy / ".dvcignore"
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(line for line in lines if line.strip() != f"/{PAPER_STAGES}"))
+    with _DVC, Repo(str(root)) as repo, Config(str(copy / ".dvc")).edit("local") as local_config:
+        local_config["cache"]["dir"] = repo.cache.local_cache_dir

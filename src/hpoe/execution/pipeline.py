@@ -11,9 +11,9 @@ GOODNESS, MODELS, CLASSIFIER = Path("data/goodness"), Path("models"), Path("mode
 REPORTS, FIGURES, PAPER = Path("reports"), Path("reports/figures"), Path("reports/paper")
 RECORDS, PAPER_RECORDS = REPORTS / "runs", PAPER / "runs"
 """The records of the stages of dvc.yaml, and of those of paper/dvc.yaml."""
-PUBLISHED, NETWORKS = REPORTS / "published.json", Path("data/networks.json")
-PAPER_STAGES = Path("paper/dvc.yaml")
-"""Hidden from DVC by .dvcignore: only `hpoe replicate` runs these stages, in copies."""
+PUBLISHED = REPORTS / "published.json"
+SELECTED = Path("data/networks.json")
+"""The names of the networks that are trained."""
 
 DataSet = Literal["mnist", "usps"]
 DATA_SETS: dict[DataSet, Path] = {"mnist": SPLIT, "usps": USPS}
@@ -37,6 +37,29 @@ def stage_labels(networks: Sequence[str]) -> list[str]:
 def exists_per_network(stage: str) -> bool:
     """Whether a stage exists once per network."""
     return "network" in _stages().get(stage, {}).get("matrix", ())
+
+
+def outputs_of_networks() -> list[tuple[Path, str]]:
+    """The files that exist of any network in folders that all networks share; with its name."""
+    found = []
+    for stage in filter(exists_per_network, _stages()):
+        for output in map(Path, _stages()[stage]["outs"]):
+            start, variable, end = output.name.partition("${item.network}")
+            if variable:
+                names = output.parent.glob(f"{start}*{end}")
+                found += [(path, path.name[len(start) :].removesuffix(end)) for path in names]
+    return found
+
+
+def uncached_outputs() -> list[Path]:
+    """The outputs of which DVC has no copy: git has them, or nobody."""
+    found = []
+    for description in _stages().values():
+        for kind in ("outs", "metrics", "plots"):
+            for output in description.get(kind, ()):
+                if isinstance(output, dict):
+                    found += [Path(path) for path, how in output.items() if not how.get("cache", 1)]
+    return found
 
 
 def record_path(stage: str, variant: str | None = None) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hpoe.compute.parallel import end_with_parent
 from hpoe.errors import CheckoutError, ParamsError
-from hpoe.execution.copies import enter_copy
+from hpoe.execution.copies import share_stores
 from hpoe.execution.pipeline import RAW, SPLIT, exists_per_network, record_path, stage_label
 from hpoe.files import digest, write_bytes
 from hpoe.params import Params, load_params
@@ -72,7 +72,7 @@ def stage(name: str, variant: str | None = None) -> Iterator[Stage]:
         ParamsError, SettingsError: params.yaml or the environment is wrong; nothing is started.
         CheckoutError: `hpoe checkout` restores outputs, and this stage's are not in DVC's cache.
     """
-    enter_copy()
+    share_stores()
     end_with_parent()
     params, settings = load_params(), load_settings()
     if exists_per_network(name) and variant not in params.networks:

@@ -15,7 +15,7 @@ from hpoe.data import usps
 from hpoe.errors import DataError, ReplicationError
 from hpoe.evaluation.scoring import LAYERS
 from hpoe.execution.experiments import experiment_environment, read_result, run_experiment
-from hpoe.execution.pipeline import PAPER_STAGES, record_path
+from hpoe.execution.pipeline import record_path
 from hpoe.files import write_bytes, write_json
 from hpoe.method.recipe import Recipe
 from hpoe.paper.baselines import BASELINES
@@ -54,6 +54,7 @@ FIGURES = (
     "shift_mended.png",
 )
 """Files of reports/figures that are kept of the first seed."""
+PAPER = "paper/dvc.yaml"
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def _others(seed: int, data_sets: Sequence[str]) -> Experiment:
         "others",
         seed,
         changes=(),
-        targets=tuple(f"{PAPER_STAGES}:{stage}" for stage in stages),
+        targets=tuple(f"{PAPER}:{stage}" for stage in stages),
         kept=tuple(f"paper/{stage.replace('@', '_')}.json" for stage in stages),
     )
 
@@ -215,7 +216,7 @@ def _ablation(seed: int, recipe: Recipe) -> Experiment:
             f"train=[{','.join(['default', *recipes])}]",
             *(re.sub('[" ]', "", each) for each in added),  # as `--set-param` takes them
         ),
-        targets=(f"{PAPER_STAGES}:ladder",),
+        targets=(f"{PAPER}:ladder",),
         kept=(f"paper/{LADDER}", f"paper/{LADDER_PREDICTIONS}"),
     )
 

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def run(root: Path, name: str, change: str) -> bool:
             [change],
             ["copy"],
             root=root,
-            folder=root.parent / "copies",
+            folder=Path(os.path.relpath(root.parent / "copies")),  # as `hpoe replicate` gives it
             environment=os.environ,
             output=output,
         )
@@ -71,6 +72,51 @@ def test_experiments_run_side_by_side_with_what_is_not_committed(root: Path) -> 
     revisions = subprocess.check_output(listing, cwd=root, text=True).splitlines()
     assert {f"{name} Somebody" for name in names} <= set(revisions)
     assert list((root.parent / "copies").iterdir()) == []
+
+
+def linked_worktree(root: Path) -> Path:
+    """A worktree beside the repository's own."""
+    subprocess.run(["git", "worktree", "add", "--quiet", "../linked"], cwd=root, check=True)
+    return root.parent / "linked"
+
+
+def worktree_of_bare(root: Path) -> Path:
+    """A worktree of a repository that has none of its own."""
+    subprocess.run(
+        ["git", "clone", "--quiet", "--bare", str(root), "../bare"], cwd=root, check=True
+    )
+    bare = root.parent / "bare"
+    subprocess.run(["git", "worktree", "add", "--quiet", "../tree"], cwd=bare, check=True)
+    return root.parent / "tree"
+
+
+def shallow_clone(root: Path) -> Path:
+    """A clone of the newest commit alone."""
+    subprocess.run(["git", "commit", "--quiet", "--all", "--message=second"], cwd=root, check=True)
+    clone = ["git", "clone", "--quiet", "--depth=1", root.as_uri(), "../shallow"]
+    subprocess.run(clone, cwd=root, check=True)
+    return root.parent / "shallow"
+
+
+def detached(root: Path) -> Path:
+    """The repository itself, on no branch."""
+    subprocess.run(["git", "switch", "--quiet", "--detach"], cwd=root, check=True)
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", [linked_worktree, worktree_of_bare, shallow_clone, detached])
+def test_an_experiment_runs_in_any_kind_of_working_tree(
+    root: Path, place: Callable[[Path], Path]
+) -> None:
+    tree = place(root)
+    for key, value in (("user.name", "Somebody"), ("user.email", "somebody@example.com")):
+        subprocess.run(["git", "config", key, value], cwd=tree, check=True)
+    (tree / "code.txt").write_bytes(b"changed here\n")
+    before = subprocess.check_output(["git", "status", "--porcelain"], cwd=tree)
+    assert run(tree, "elsewhere", "x=2"), (root.parent / "elsewhere.log").read_text()
+    assert read_result("out.txt", "elsewhere", tree) == "changed here\nx: 2\n"
+    assert subprocess.check_output(["git", "status", "--porcelain"], cwd=tree) == before
 
 
 @pytest.mark.slow

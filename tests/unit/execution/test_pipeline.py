@@ -24,9 +24,11 @@ def test_every_stage_has_a_label_and_some_have_one_per_network() -> None:
 @pytest.mark.parametrize("file", ["dvc.yaml", "paper/dvc.yaml"])
 def test_each_stage_writes_its_record_where_dvc_expects_it(file: str) -> None:
     for stage, description in yaml.safe_load(Path(file).read_text())["stages"].items():
-        if stage not in ("select_networks", "publish"):  # which train and evaluate nothing
-            outs = description.get("do", description)["outs"]
-            outs = [next(iter(out)) if isinstance(out, dict) else out for out in outs]
+        if stage not in ("select_networks", "publish"):  # neither computes a result
+            outs = [
+                next(iter(out)) if isinstance(out, dict) else out  # with options such as `persist`
+                for out in description.get("do", description)["outs"]
+            ]
             names = {Path(out).name.partition("@")[0].removesuffix(".json") for out in outs}
             folder = str(record_path(stage).parent)
             assert stage in names

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hpoe.errors import GitError
-from hpoe.tracking.git import code_patch, git, git_tags
+from hpoe.tracking.git import code_patch, git, git_tags, head_commit
 
 
 @pytest.fixture
@@ -54,13 +54,32 @@ def change(project: Path) -> None:
     (project / "src/hpoe/method/rbm.py").write_bytes("weights = 2  # ä".encode("latin-1"))
     (project / "dvc.yaml").write_text("changed\n")
     (project / "pipelines/split.py").unlink()
-    (project / "src/hpoe/new.py").write_text("new = 1\n")
+    (project / "src/hpoe/new.py").write_bytes(b"new = '\xe9'\r\n")
     (project / "src/hpoe/table.bin").write_bytes(bytes(range(256)))
 
 
 def code_of(project: Path) -> dict[str, bytes]:
     files = [project / "dvc.yaml", *project.glob("pipelines/*"), *project.rglob("src/**/*.*")]
     return {str(file.relative_to(project)): file.read_bytes() for file in sorted(files)}
+
+
+@pytest.mark.usefixtures("project")
+def test_a_repository_that_experiments_cannot_copy_is_told_in_one_sentence() -> None:
+    with pytest.raises(GitError, match="not a git repository"):
+        head_commit(Path.cwd())
+    git("init", "--quiet")
+    with pytest.raises(GitError, match="has no commit yet: run `git add --all`, then `git commit`"):
+        head_commit(Path.cwd())
+    with pytest.raises(GitError, match="is a folder of the repository"):
+        head_commit(Path("src").resolve())
+
+
+def test_gits_commands_run_no_hooks(commit: str, project: Path) -> None:
+    hook = project / ".git/hooks/post-checkout"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    git("checkout", "--quiet", "--detach", commit)
 
 
 @pytest.mark.usefixtures("commit")
