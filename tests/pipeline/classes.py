@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hpoe.data.split import load_digit
+from hpoe.tracking.sqlite import sqlite_uri
 from hpoe_recognition.images import base64_png
 from tests.pipeline.project import Project
 from tests.serving.running import Server
@@ -17,7 +18,7 @@ from tests.ui.browser import SEVEN, chromium, open_visit
 @contextmanager
 def serving(project: Project, folder: Path) -> Iterator[Server]:
     """A server of the project's champion."""
-    server = Server(folder, f"sqlite:///{project.root}/mlruns/mlflow.db")
+    server = Server(folder, sqlite_uri(project.root / "mlruns/mlflow.db"))
     try:
         yield server.start()
     finally:

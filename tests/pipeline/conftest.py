@@ -11,10 +11,8 @@ import pytest
 from tests.pipeline.project import SMALL, Project, copy_working_tree
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, mnist_dir: Path) -> Iterator[Project]:
+def new_project(root: Path, mnist_dir: Path) -> Project:
     """A fresh clone of the working tree, with small params committed; nothing has run in it."""
-    root = tmp_path_factory.mktemp("project") / "hpoe"
     copy_working_tree(root)
     programs = Path(sys.executable).parent
     environment = {
@@ -34,5 +32,12 @@ def project(tmp_path_factory: pytest.TempPathFactory, mnist_dir: Path) -> Iterat
     small.run("git", "init", "--quiet", "--initial-branch=main")
     small.run("git", "add", "--all")
     small.run("git", "commit", "--quiet", "--message=start")
-    yield small
+    return small
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, mnist_dir: Path) -> Iterator[Project]:
+    """A fresh clone in a folder of its own."""
+    root = tmp_path_factory.mktemp("project") / "hpoe"
+    yield new_project(root, mnist_dir)
     shutil.rmtree(root.parent)

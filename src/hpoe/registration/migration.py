@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from hpoe.errors import TrackingError
-from hpoe.registration.registry import CANDIDATE, CHAMPION, HISTORY, NAME
+from hpoe.registration.registry import CANDIDATE, CHAMPION, HISTORY, NAME, champions
 from hpoe.tracking.mlflow_errors import translate_errors
 from hpoe.tracking.store import (
     EXPERIMENT,
+    PARENT,
     STORE,
     UID,
     Tracker,
@@ -22,7 +23,6 @@ from hpoe.tracking.store import (
     log_values,
 )
 
-PARENT = "mlflow.parentRunId"
 REUSED = "reused/"
 PUSHED = "hpoe.pushed_from"
 """Tag of a copied version: the source of the original."""
@@ -39,6 +39,7 @@ def push(configured_uri: str, report: Callable[[str], None]) -> None:
         raise TrackingError("MLFLOW_TRACKING_URI names no server: set it to the address to push to")
     if not (STORE / "mlflow.db").exists():
         raise TrackingError(f"{STORE / 'mlflow.db'} is missing: there are no runs to push")
+    Tracker("")  # restores the experiment, should somebody have deleted it
     tracker = Tracker(configured_uri)
     with translate_errors(configured_uri):
         copy = _Copy(tracker, configured_uri)
@@ -179,6 +180,5 @@ class _Copy:
             elif int(held) != number:
                 yield f"version {held} stays the {alias} of the server"
         if HISTORY in here.tags and HISTORY not in there.tags:
-            history = json.loads(here.tags[HISTORY])  # also of versions that were deleted
-            champions = [numbers[number] for number in history if number in numbers]
-            self._there.set_registered_model_tag(NAME, HISTORY, json.dumps(champions))
+            history = [numbers[number] for number in champions(here.tags) if number in numbers]
+            self._there.set_registered_model_tag(NAME, HISTORY, json.dumps(history))

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from importlib.metadata import version as installed
@@ -155,25 +155,18 @@ class Registry:
         Raises:
             RegistryError: it cannot be copied.
         """
-        from mlflow.artifacts import download_artifacts
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return Path(download_artifacts(f"models:/{NAME}/{version}", dst_path=str(folder)))
-        except (MlflowException, OSError) as error:
-            raise RegistryError(
-                f"{NAME} version {version} cannot be fetched from {self.uri} ({first_line(error)})"
-            ) from None
+        return self._download(version, "", folder)
 
     @_translated
     def validation(self, version: int) -> pd.DataFrame:
-        """Read a version's predictions on its validation images: index, label, prediction."""
-        import mlflow
+        """Read a version's predictions on its validation images: index, label, prediction.
 
-        uri = f"models:/{NAME}/{version}/artifacts/{WEIGHTS}"
+        Raises:
+            RegistryError: they cannot be copied.
+        """
         with tempfile.TemporaryDirectory() as scratch:
-            path = mlflow.artifacts.download_artifacts(uri, dst_path=scratch)
-            arrays, _ = load_tensors(Path(path), "register that version again")
+            path = self._download(version, f"/artifacts/{WEIGHTS}", Path(scratch))
+            arrays, _ = load_tensors(path, "register that version again")
         return pd.DataFrame({name: arrays[VALIDATION + name] for name in VALIDATION_COLUMNS})
 
     @_translated
@@ -239,6 +232,17 @@ class Registry:
         ]
         return sorted(versions, key=lambda version: -version.number)
 
+    def _download(self, version: int, path: str, folder: Path) -> Path:
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return Path(download_artifacts(f"models:/{NAME}/{version}{path}", dst_path=str(folder)))
+        except (MlflowException, OSError) as error:
+            raise RegistryError(
+                f"{NAME} version {version} cannot be fetched from {self.uri} ({first_line(error)})"
+            ) from None
+
     def _registered(self) -> Any:  # noqa: ANN401 - MLflow's entity
         from mlflow.exceptions import MlflowException
 
@@ -256,8 +260,7 @@ class Registry:
         return {alias: int(number) for alias, number in self._registered().aliases.items()}
 
     def _history(self) -> list[int]:
-        numbers: list[int] = json.loads(self._registered().tags.get(HISTORY, "[]"))
-        return numbers
+        return champions(self._registered().tags)
 
     def _remember(self, history: Sequence[int]) -> None:
         self._client.set_registered_model_tag(NAME, HISTORY, json.dumps(list(history)))
@@ -268,6 +271,14 @@ class Registry:
             raise RegistryError(
                 f"{NAME} has no version {version}: it has {', '.join(map(str, known))}"
             )
+
+
+def champions(tags: Mapping[str, str]) -> list[int]:
+    """The registered model's champions so far, oldest first; none where somebody edited the tag."""
+    try:
+        return [int(number) for number in json.loads(tags.get(HISTORY, "[]"))]
+    except (ValueError, TypeError):
+        return []
 
 
 def _no_champion(uri: str) -> RegistryError:

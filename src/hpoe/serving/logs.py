@@ -5,6 +5,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from hpoe.secrets import without_secrets
+
 
 class JsonFormatter(logging.Formatter):
     """Time, level and message, the fields of a request, and the trace of an error."""
@@ -14,11 +16,11 @@ class JsonFormatter(logging.Formatter):
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "message": record.getMessage().strip(),
+            "message": without_secrets(record.getMessage().strip()),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
+            line["trace"] = without_secrets(self.formatException(record.exc_info))
         return json.dumps(line)
 
 

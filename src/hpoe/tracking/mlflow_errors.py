@@ -71,7 +71,10 @@ def failure(uri: str, error: Exception) -> TrackingError:
     if uri.startswith("http") and _status(error) in (401, 403):
         return TrackingError(_refused_login(uri, _status(error)))
     if "mlflow db upgrade" in str(error):
-        return TrackingError(_old_schema(uri))
+        return TrackingError(
+            f"the tracking store {uri} has the tables of another version of MLflow: back it up, "
+            'then run `mlflow db upgrade "$MLFLOW_TRACKING_URI"`'
+        )
     return TrackingError(f"the tracking store {uri} failed ({first_line(error)})")
 
 
@@ -107,13 +110,4 @@ def _refused_login(uri: str, status: int) -> str:
     return (
         f"the tracking server {uri} refuses {given}: set MLFLOW_TRACKING_USERNAME and "
         "MLFLOW_TRACKING_PASSWORD to those of a user there"
-    )
-
-
-def _old_schema(uri: str) -> str:
-    file = uri.removeprefix("sqlite:///")
-    copy = f" (`cp '{file}' '{file}.backup'`)" if file != uri else ""
-    return (
-        f"the tracking store {uri} has the tables of another version of MLflow: make a copy"
-        f"{copy}, then run `mlflow db upgrade '{uri}'`"
     )

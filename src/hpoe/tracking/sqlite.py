@@ -5,6 +5,7 @@ store that is moved or copied is mended here, in its tables.
 """
 
 import os
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -53,6 +54,7 @@ def opening(database: Path, experiment: str) -> Iterator[None]:
 
     A store that was moved finds its artifacts again. Other processes wait: MLflow fails where two
     create the same tables. What cannot be opened is told at once: MLflow would try for 100 seconds.
+    One of an older MLflow is not opened: MLflow would upgrade some without a copy.
 
     Args:
         database: the file, which need not exist.
@@ -83,11 +85,27 @@ def _relocate(database: Path, experiment: str) -> None:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         if "experiments" not in tables:
             return
+        _check_schema(database, connection)
         query = "SELECT artifact_location FROM experiments WHERE name = ?"
         for (old,) in connection.execute(query, [experiment]).fetchall():
             if _was_moved(old, database):
                 with connection:
                     _replace(connection, tables, old, artifacts_folder(database).as_uri())
+
+
+def _check_schema(database: Path, connection: sqlite3.Connection) -> None:
+    # No public function of MLflow tells the revision without upgrading or failing first.
+    from mlflow.store.db.utils import _get_latest_schema_revision
+    from mlflow.version import VERSION
+
+    found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    if found and found != [(_get_latest_schema_revision(),)]:
+        copy = shlex.join(["cp", str(database), f"{database}.backup"])
+        upgrade = shlex.join(["mlflow", "db", "upgrade", sqlite_uri(database)])
+        raise TrackingError(
+            f"the tracking store {database} has the tables of another version of MLflow than "
+            f"{VERSION}: copy it (`{copy}`), then run `{upgrade}`"
+        )
 
 
 def _was_moved(location: str, database: Path) -> bool:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 EXPERIMENT = "hpoe"
 UID = "hpoe.uid"
 """The tag by which a run is found again in any store."""
+PARENT = "mlflow.parentRunId"
 STORE = Path("mlruns")
 POINTS_PER_CALL = 1000  # the most that MLflow's log_batch takes
 TAGS_PER_CALL = 100
@@ -175,8 +176,8 @@ class Tracker:
 
         try:
             found = self._client.get_run(run)
-            while "mlflow.parentRunId" in found.data.tags:
-                found = self._client.get_run(found.data.tags["mlflow.parentRunId"])
+            while PARENT in found.data.tags:
+                found = self._client.get_run(found.data.tags[PARENT])
         except MlflowException as error:
             raise TrackingError(
                 f"{self._uri} has no run {run} ({first_line(error)}): `make ui` shows the runs"
@@ -224,8 +225,12 @@ class Tracker:
         run = self._client.create_run(
             self.experiment, record.start, _identity(record, parent), record.name
         )
-        self._ids[record.uid] = run.info.run_id
-        return self._ids[record.uid]
+        self._ids[record.uid] = run_id = str(run.info.run_id)
+        if parent is None:  # stages have runs already where a top-level run was deleted
+            stages = f"tags.kind = 'stage' and tags.execution = '{record.uid}'"
+            for stage in self._client.search_runs([self.experiment], stages):
+                self._client.set_tag(stage.info.run_id, PARENT, run_id)
+        return run_id
 
     def _log_values(self, run_id: str, record: RunRecord, parent: str | None) -> None:
         from mlflow.entities import Metric
@@ -280,7 +285,7 @@ class Tracker:
 
 def _identity(record: RunRecord, parent: str | None) -> dict[str, str]:
     """The tags by which a run is found, below its parent."""
-    return {UID: record.uid, **({"mlflow.parentRunId": parent} if parent else {})}
+    return {UID: record.uid, **({PARENT: parent} if parent else {})}
 
 
 def log_values(
@@ -310,7 +315,7 @@ def quieten_mlflow() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for name in ("alembic", "urllib3"):
