@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hpoe.execution.pipeline import MODELS, RECORDS, REPORTS, SPLIT
 from hpoe.execution.stage import split_digest
-from hpoe.params import Params
+from hpoe.params import Params, flatten
 from hpoe.registration.candidates import Candidate
 from hpoe.registration.registry import EXECUTION, Registry
 from hpoe.settings import Settings
@@ -28,7 +28,7 @@ def synchronise(params: Params, settings: Settings, say: Callable[[str], None]) 
     records = [load_record(path) for path in RECORDS.glob("*.json")]
     for record in sorted(records, key=lambda each: each.stage.start):
         if tracker.run_id(record.stage.uid) is None:
-            _forget_missing_files(record)
+            _keep_own_files(record, params)
             tracker.deliver(record)
             delivered += 1
     say(f"{delivered} runs of stages delivered")
@@ -83,7 +83,9 @@ def _version_tags(params: Params, registered: StageRecord) -> dict[str, str]:
     }
 
 
-def _forget_missing_files(record: StageRecord) -> None:
-    """Leave out artifacts that are no longer there: a later execution may have replaced them."""
+def _keep_own_files(record: StageRecord, params: Params) -> None:
+    """Leave out artifacts that are no longer there, and params that were changed since."""
     for run in (record.pipeline, record.stage):
         run.artifacts = {path: to for path, to in run.artifacts.items() if Path(path).exists()}
+    if flatten(params.model_dump(mode="json")) != record.pipeline.params:
+        record.pipeline.artifacts.pop("params.yaml", None)
