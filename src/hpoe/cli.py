@@ -35,8 +35,9 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
                 f"{here} is not in an hpoe project: change to one, or set MLFLOW_TRACKING_URI to "
                 "the address of a tracking server"
             )
-        if root not in (None, here):
-            arguments = {name: _absolute(value) for name, value in arguments.items()}
+        if root is not None and root != here:
+            start = here.relative_to(root)
+            arguments = {name: _from(start, value) for name, value in arguments.items()}
             os.chdir(root)
         main(**arguments)
 
@@ -47,10 +48,11 @@ def _is_project(folder: Path) -> bool:
     return all((folder / name).exists() for name in ("dvc.yaml", "params.yaml", "pipelines"))
 
 
-def _absolute(argument: object) -> object:
+def _from(folder: Path, argument: object) -> object:
+    """Return an argument, with a path in it made one that begins in a folder."""
     if isinstance(argument, list):
-        return [_absolute(each) for each in argument]
-    return argument.absolute() if isinstance(argument, Path) else argument
+        return [_from(folder, each) for each in argument]
+    return folder / argument if isinstance(argument, Path) else argument
 
 
 def _show_version(asked: bool) -> None:

@@ -43,7 +43,6 @@ def test_a_command_in_a_subfolder_runs_in_the_root_of_its_project(project: Path)
 def test_paths_on_the_command_line_are_those_of_the_folder_it_is_called_in(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = project / "data/deep"
     seen = []
 
     def image_files(paths: list[Path]) -> list[Path]:
@@ -52,7 +51,10 @@ def test_paths_on_the_command_line_are_those_of_the_folder_it_is_called_in(
 
     monkeypatch.setattr("hpoe.serving.files.image_files", image_files)
     run("predict", "a.png", "../b")
-    assert [Path(os.path.normpath(path)) for path in seen] == [here / "a.png", here.parent / "b"]
+    run("predict", "/c.png")
+    assert Path.cwd() == project
+    found = [os.path.normpath(path) for path in seen]
+    assert found == ["data/deep/a.png", "data/b", "/c.png"]
 
 
 @pytest.mark.parametrize("command", ["models", "check", "serve", "rollback", "sync"])
