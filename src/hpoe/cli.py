@@ -228,7 +228,7 @@ def predict(
     if as_json:
         for line in json_lines(found):
             typer.echo(line)
-    else:
+    elif any("error" not in answer for answer in found.values()):
         console.print(answer_table(found))
     errors = error_lines(found)
     for line in errors:

@@ -160,7 +160,7 @@ def test_checkout_goes_back_to_the_state_of_a_run_and_loses_no_work(built: Proje
     assert client(built).get_run(reused).data.tags["mlflow.parentRunId"] == first.info.run_id
     built.change(seed=2)
     refused = built.run("hpoe", "checkout", second.info.run_id, expect=1)
-    assert "params.yaml changed since the last commit and would be lost" in refused
+    assert "params.yaml changed since the last commit, and would be lost" in refused
     built.change(seed=1)
     built.run("hpoe", "checkout", second.info.run_id)
     assert built.params()["networks"]["default"]["epochs"] == 10

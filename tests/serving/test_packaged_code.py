@@ -37,23 +37,25 @@ Recogniser.answer = lambda self, images: [
 REGISTER = """
 import sys
 from hpoe.registration.registry import Registry
+from hpoe.tracking.store import Tracker
 from tests.unit.recognition.systems import registered
 
+Tracker(sys.argv[1])
 registered(Registry(sys.argv[1]))
 """
 CHECK = """
 import sys
 from contextlib import closing
-import numpy as np
+import pandas
+from hpoe.registration.candidates import Candidate
 from hpoe.registration.packages import Package
 from hpoe.registration.registry import Registry
-from pipelines.register import _check_package
 from tests.unit.recognition.systems import images, recogniser
 
 made = recogniser()
 with closing(Package(Registry(sys.argv[1]), int(sys.argv[2]), 1)) as package:
     labels = made.system.recognise(made.system.validation_net, images(20))
-    _check_package(package, made, images(20), labels)
+    Candidate(made, pandas.DataFrame({"prediction": labels}), images(20))._check(package)
 """
 LOAD = """
 import json, sys
