@@ -50,12 +50,12 @@ import pandas
 from hpoe.registration.candidates import Candidate
 from hpoe.registration.packages import Package
 from hpoe.registration.registry import Registry
-from tests.unit.recognition.systems import images, recogniser
+from tests.unit.recognition.systems import placed_images, recogniser
 
-made = recogniser()
+made, images = recogniser(), placed_images(20)
 with closing(Package(Registry(sys.argv[1]), int(sys.argv[2]), 1)) as package:
-    labels = made.system.recognise(made.system.validation_net, images(20))
-    Candidate(made, pandas.DataFrame({"prediction": labels}), images(20))._check(package)
+    labels = made.system.recognise(made.system.validation_net, images)
+    Candidate(made, pandas.DataFrame({"prediction": labels}), images)._check(package)
 """
 LOAD = """
 import json, sys

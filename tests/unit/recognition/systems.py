@@ -67,6 +67,14 @@ def images(count: int, seed: int = 0) -> NDArray[np.uint8]:
     return made
 
 
+def placed_images(count: int) -> NDArray[np.uint8]:
+    """Random figures placed as MNIST's digits are: as long, and with their centre in the middle."""
+    rng = np.random.default_rng(0)
+    made = np.zeros((count, SIDE, SIDE), np.uint8)
+    made[:, 4:24, 6:22] = rng.integers(0, 256, (count, 20, 16))
+    return np.maximum(made, made[:, ::-1, ::-1])
+
+
 @cache
 def edges() -> EdgeDensities:
     """Fitted on random figures, others for each class."""

@@ -15,7 +15,7 @@ from PIL import Image
 from hpoe.tensors import save_tensors
 from hpoe_recognition.normalization import deskew
 from hpoe_recognition.pyfunc import DigitModel, data_url
-from tests.unit.recognition.systems import LABELS, images, recogniser
+from tests.unit.recognition.systems import LABELS, images, placed_images, recogniser
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def ask(model: DigitModel, texts: list[str]) -> list[dict[str, Any]]:
 
 
 def test_an_explanation_is_the_answer_with_what_was_seen(weights: Path) -> None:
-    model, image = loaded(weights), images(1)[0]
+    model, image = loaded(weights), placed_images(1)[0]
     explained = model.explain(data_url(image))
     (answer,) = ask(model, [data_url(image)])
     assert {key: explained[key] for key in answer} == answer
