@@ -1,6 +1,7 @@
 """Processes that tests start, wait for, and end or kill."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -18,10 +19,12 @@ SECONDS_TO_START = 240
 
 
 def free_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port on which nothing listens, below those that systems give to connections."""
+    while True:
+        port = random.randrange(20_000, 32_768)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 120, pause: float = 0.02) -> None:
