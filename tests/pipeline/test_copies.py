@@ -1,12 +1,11 @@
 """Experiments in DVC's own copies of the tree: the copy's code, the tree's stores."""
 
-import shutil
 import sqlite3
 
 import pytest
-import yaml
 
-from tests.pipeline.project import SMALL, Project
+from tests.pipeline.project import Project
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -31,22 +30,23 @@ def test_an_experiment_of_dvc_in_a_temporary_copy_is_tracked_and_kept_in_the_tre
     assert project.params()["split"]["test_images"] == 100
 
 
-def test_an_experiment_in_a_copy_runs_its_own_code_whatever_is_edited_in_the_tree(
+def test_dvcs_queue_runs_the_code_as_queued_whatever_is_edited_in_the_tree(
     project: Project,
 ) -> None:
-    """As of DVC's queue, whose copies lie in the same place and have the same environment."""
-    copy = project.root / ".dvc/tmp/exps/standalone/queued"
-    ignored = shutil.ignore_patterns(".dvc", ".git", ".hpoe", "mlruns", ".env")
-    shutil.copytree(project.root, copy, ignore=ignored)
+    change = ("-S", "split.test_images=200")
+    project.run("dvc", "exp", "run", "--queue", "--name", "queued", *change, "split")
     script = project.root / "src/hpoe/data/split.py"
     text = script.read_text()
     script.write_text(text.replace("def save_split(", "def edited_after_queueing("))
-    queued = Project(copy, {**project.environment, "DVC_ROOT": str(project.root)})
-    queued.change(split={**SMALL["split"], "test_images": 200})
-    command = yaml.safe_load((copy / "dvc.yaml").read_text())["stages"]["split"]["cmd"]
-    said = queued.run("sh", "-c", command, expect=None)
+    project.run("dvc", "queue", "start")
+
+    def ended() -> bool:
+        status = project.run("dvc", "queue", "status")
+        return "Queued" not in status and "Running" not in status
+
+    wait_until(ended, pause=1)
     script.write_text(text)
+    said = project.run("dvc", "queue", "logs", "queued")
     assert "200 test images" in said
+    assert "Success" in project.run("dvc", "queue", "status")
     assert tracked(project) == 2 * [("split", "FINISHED")]
-    assert not (copy / "mlruns/mlflow.db").exists()
-    assert not (copy / ".hpoe").exists()
