@@ -144,14 +144,13 @@ class ContrastiveDivergence:
         """
         size, rbm, increments = len(v0), self._rbm, self._increments
         if size not in self._buffers:
-            self._buffers[size] = _Buffers(size, rbm.weights.shape, self._blocks)
+            self._buffers[size] = _Buffers(size, rbm.weights, self._blocks)
         buffers = self._buffers[size]
 
         buffers.v_pos.copy_(v0)
         torch.sigmoid(affine(buffers.v_pos, rbm.weights, rbm.hidden_biases), out=buffers.h_pos)
         torch.gt(buffers.h_pos, uniform, out=buffers.h_states)
-        self._activate(affine(buffers.h_states, self._weights_t, rbm.visible_biases), buffers.v_neg)
-        torch.sigmoid(affine(buffers.v_neg, rbm.weights, rbm.hidden_biases), out=buffers.h_neg)
+        self._reconstruct(buffers.h_states, buffers.v_neg, buffers.h_neg)
         torch.sub(buffers.v_pos, buffers.v_neg, out=buffers.difference)
 
         torch.mul(buffers.signs, learning_rate / size, out=buffers.steps)
@@ -166,6 +165,12 @@ class ContrastiveDivergence:
         apply_update(biases, [visible, hidden], last, momentum)
         return torch.dot(buffers.flat_difference, buffers.flat_difference)
 
+    def _reconstruct(self, h_states: Tensor, v_neg: Tensor, h_neg: Tensor) -> None:
+        """Write the negative phase: visible units v_neg [B, V], and p(h|v_neg) [B, H]."""
+        rbm = self._rbm
+        self._activate(affine(h_states, self._weights_t, rbm.visible_biases), v_neg)
+        torch.sigmoid(affine(v_neg, rbm.weights, rbm.hidden_biases), out=h_neg)
+
     def _activate(self, x: Tensor, out: Tensor) -> None:
         """Write the probabilities of visible units, whose total inputs are x [B, V]."""
         torch.sigmoid(x, out=out)
@@ -177,27 +182,29 @@ class ContrastiveDivergence:
         rates = epoch_rates(recipe, epoch, len(minibatches))
         shape = recipe.minibatch_size, self._rbm.weights.shape[1]
         drawn = uniform_minibatches(rng, len(minibatches), shape)
-        error = torch.zeros(())
+        error = data.new_zeros(())
         for v0, uniform, (rate, momentum) in zip(minibatches, drawn, rates, strict=True):
-            error += self.update(v0, uniform[: len(v0)], learning_rate=rate, momentum=momentum)
+            u = uniform[: len(v0)].to(data.device)
+            error += self.update(v0, u, learning_rate=rate, momentum=momentum)
         return float(error) / len(data)
 
 
 class _Buffers:
     """Intermediates for minibatches of one size, allocated once, and the views an update needs."""
 
-    def __init__(self, size: int, shape: torch.Size, blocks: int) -> None:
-        visible, hidden = shape
-        v_pair, self.h_pair = torch.empty(2 * size, visible), torch.empty(2 * size, hidden)
+    def __init__(self, size: int, weights: Tensor, blocks: int) -> None:
+        visible, hidden = weights.shape
+        empty, ones = weights.new_empty, weights.new_ones
+        v_pair, self.h_pair = empty(2 * size, visible), empty(2 * size, hidden)
         self.v_pos, self.v_neg = torch.split(v_pair, size)
         self.h_pos, self.h_neg = torch.split(self.h_pair, size)
-        self.h_states, difference = torch.empty(size, hidden), torch.empty(size, visible)
+        self.h_states, difference = empty(size, hidden), empty(size, visible)
         self.difference, self.flat_difference = difference, difference.view(-1)
         self.v_pair_blocks, self.h_pair_t = v_pair.t().chunk(blocks), self.h_pair.t()
         self.difference_t = difference.t()
-        self.ones = torch.ones(2 * size)
-        self.signs = torch.cat([torch.ones(size, 1), -torch.ones(size, 1)])
-        self.steps = torch.empty(2 * size, 1)
+        self.ones = ones(2 * size)
+        self.signs = torch.cat([ones(size, 1), -ones(size, 1)])
+        self.steps = empty(2 * size, 1)
         self.visible_steps = self.steps[:size, 0]
 
 

@@ -11,14 +11,14 @@ Schedule = Literal["constant", "constant_then_linear"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the three RBMs of every class of one network are trained (sections 1 and 3).
+    """How the RBMs of every class of one network are trained, three in the paper (sections 1, 3).
 
     The fields, their ranges and the paper's values are described in `hpoe.params.Network`, which
     checks them.
     """
 
     images: Preparation
-    units: tuple[int, int, int]
+    units: tuple[int, ...]
     epochs: int
     minibatch_size: int
     learning_rate: float

@@ -1,0 +1,547 @@
+"""BernoulliRBM: one restricted Boltzmann machine with scikit-learn's interface.
+
+Shapes: N samples, V features (visible units), H components (hidden units).
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from hpoe.estimators.validation import COMMON, POSITIVE, Floats, validated
+from hpoe.method.fitting import train_epochs
+from hpoe.method.gibbs import GibbsDivergence, gibbs_states
+from hpoe.method.partition import (
+    AnnealingPath,
+    LogPartition,
+    approximate_samples,
+    exact_log_partition,
+    forward_estimates,
+    forward_log_weights,
+    reverse_estimates,
+    reverse_log_weights,
+    schedule,
+)
+from hpoe.method.randomness import generator
+from hpoe.method.rbm import (
+    RBM,
+    ContrastiveDivergence,
+    EpochCurves,
+    TrainingState,
+    goodness,
+    hidden_probabilities,
+    initial_state,
+    measure,
+)
+from hpoe.method.recipe import Recipe
+from hpoe.method.units import UNITS, VisibleUnits
+
+Method = Literal["auto", "exact", "ais", "reverse_ais", "bounds"]
+EASILY_ENUMERATED = 16
+"""Hidden or visible units up to which "auto" enumerates."""
+CURVE_SAMPLE = 250
+"""Samples of each set with which a point of the curves is measured."""
+ROWS_AT_ONCE = 4096
+"""Samples per matrix product outside training."""
+
+
+class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Restricted Boltzmann machine with binary hidden units, trained by contrastive divergence.
+
+    It can stand in for `sklearn.neural_network.BernoulliRBM`, whose parameters and attributes have
+    the same names here.
+
+    Parameters
+    ----------
+    n_components : int, default=256
+        Number of hidden units.
+    learning_rate : float, default=0.1
+        Rate of the updates, for gradients averaged over a minibatch.
+    batch_size : int, default=10
+        Samples per minibatch.
+    n_iter : int, default=10
+        Passes over the training data.
+    learning_rate_schedule : {"constant", "constant_then_linear"}, default="constant"
+        Constant, or constant for the first half of the updates and then linear to 0.
+    momentum : float in [0, 1), default=0.0
+        Share of the last update that is added to the next one.
+    weight_decay : float in [0, 1], default=0.0
+        Coefficient of the L2 penalty on the weights.
+    visible_units : {"bernoulli", "gaussian"}, default="bernoulli"
+        Bernoulli units take values in [0, 1] as probabilities, as the paper does. Gaussian units
+        have variance 1: standardise the features.
+    n_gibbs_steps : int, default=1
+        Gibbs steps between the data and the reconstructions: k of CD-k.
+    persistent : bool, default=False
+        Go on from the last minibatch's chains instead of the data (stochastic maximum likelihood).
+    max_free_energy_gap : float or None, default=None
+        Stop when the mean log likelihood of the training data exceeds that of `X_valid` by more
+        than this; nats per sample. None never stops early.
+    warm_start : bool, default=False
+        Whether `fit` goes on training for `n_iter` more passes rather than starting anew.
+    device : str, default="cpu"
+        PyTorch's name of the device to train on, such as "cuda".
+    verbose : int, default=0
+        Whether to show a progress bar.
+    random_state : int, RandomState instance or None, default=None
+        Determines weights, hidden states and samples.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features), float32
+        Weights.
+    intercept_hidden_ : ndarray of shape (n_components,), float32
+        Biases of the hidden units.
+    intercept_visible_ : ndarray of shape (n_features,), float32
+        Biases of the visible units.
+    history_ : dict of str to list of float
+        One value per pass over the data: `reconstruction_error`, squared and per sample (under
+        persistent chains, whose states do not reconstruct the data, the distance from the chains),
+        `goodness_train` and `goodness_valid`, means of minus the free energy in nats, and
+        `free_energy_gap`, their difference, in which the partition function cancels.
+    n_iter_ : int
+        Number of passes made.
+    h_samples_ : ndarray of shape (batch_size, n_components), float32
+        Hidden states of the persistent chains; only where `persistent` is true.
+    base_intercept_ : ndarray of shape (n_features,), float32
+        Biases of independent visible units with the data's means: where training starts, and the
+        base of annealed importance sampling.
+    n_features_in_ : int
+        Number of features.
+
+    References
+    ----------
+    G. Mayraz and G. E. Hinton (2002), "Recognizing Handwritten Digits Using Hierarchical Products
+    of Experts"; G. E. Hinton (2010), "A Practical Guide to Training Restricted Boltzmann Machines".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hpoe import BernoulliRBM
+    >>> X = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]])
+    >>> rbm = BernoulliRBM(n_components=2, random_state=0).fit(X)
+    >>> rbm.transform(X).shape
+    (4, 2)
+    >>> log_p = rbm.score(X) - float(rbm.log_partition())
+    """
+
+    _parameter_constraints = COMMON | {
+        "n_components": [POSITIVE],
+        "n_gibbs_steps": [POSITIVE],
+        "persistent": ["boolean"],
+        "max_free_energy_gap": [Interval(float, 0, None, closed="left"), None],
+        "warm_start": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        n_components: int = 256,
+        *,
+        learning_rate: float = 0.1,
+        batch_size: int = 10,
+        n_iter: int = 10,
+        learning_rate_schedule: Literal["constant", "constant_then_linear"] = "constant",
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        visible_units: Literal["bernoulli", "gaussian"] = "bernoulli",
+        n_gibbs_steps: int = 1,
+        persistent: bool = False,
+        max_free_energy_gap: float | None = None,
+        warm_start: bool = False,
+        device: str = "cpu",
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.n_iter = n_iter
+        self.learning_rate_schedule = learning_rate_schedule
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.visible_units = visible_units
+        self.n_gibbs_steps = n_gibbs_steps
+        self.persistent = persistent
+        self.max_free_energy_gap = max_free_energy_gap
+        self.warm_start = warm_start
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+
+    # Training
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(self, X: ArrayLike, y: object = None, *, X_valid: ArrayLike | None = None) -> Self:
+        """Train on samples X of shape (n_samples, n_features).
+
+        Ctrl-C stops the training and leaves a model of the updates made so far.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data; in [0, 1] for Bernoulli units.
+        y : ignored
+            There by convention.
+        X_valid : array-like of shape (n_valid, n_features), optional
+            Held-out data for the curves and for stopping early.
+
+        Raises
+        ------
+        ValueError
+            If data cannot be used, or training diverges.
+        """
+        continued = self.warm_start and hasattr(self, "components_")
+        data = torch.from_numpy(validated(self, X, self.visible_units, reset=not continued))
+        if self.max_free_energy_gap is not None and X_valid is None:
+            raise ValueError("max_free_energy_gap is set: give held-out samples as X_valid")
+        if not continued:
+            self._start(data)
+        held_out = None if X_valid is None else self._checked(X_valid)
+        try:
+            self._train(data, held_out, self.n_iter, self.learning_rate_schedule)
+        except KeyboardInterrupt:
+            warnings.warn("training interrupted by the user", ConvergenceWarning, stacklevel=2)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
+        """Train one pass over samples X, in minibatches, with a constant learning rate.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data; in [0, 1] for Bernoulli units.
+        y : ignored
+            There by convention.
+        """
+        first = not hasattr(self, "components_")
+        data = torch.from_numpy(validated(self, X, self.visible_units, reset=first))
+        if first:
+            self._start(data)
+        self._train(data, None, 1, "constant")
+        return self
+
+    def _start(self, data: Tensor) -> None:
+        """Draw weights; start the visible biases from the data's means (Hinton 2010, section 8)."""
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        recipe = self._recipe(0, "constant")
+        state = initial_state(recipe, 1, data.shape[1], self._generators("weights"))
+        self.base_intercept_ = self._units.natural(data.mean(dim=0)).numpy()
+        state.rbm.visible_biases.copy_(torch.from_numpy(self.base_intercept_))
+        self._keep(state)
+        self.history_: dict[str, list[float]] = {}
+        if self.persistent:
+            self.h_samples_ = np.zeros((self.batch_size, self.n_components), np.float32)
+
+    def _train(
+        self,
+        data: Tensor,
+        held_out: Tensor | None,
+        n_iter: int,
+        learning_rate_schedule: Literal["constant", "constant_then_linear"],
+    ) -> None:
+        recipe = self._recipe(self.n_iter_ + n_iter, learning_rate_schedule)
+        data = data.to(self.device)
+        held_out = None if held_out is None else held_out[:CURVE_SAMPLE].to(self.device)
+        rbm, increments = (part.to(self.device) for part in (self._rbm, self._increments))
+        state = TrainingState(rbm, increments, self.n_iter_)
+        try:
+            with self._divergence(state, recipe) as divergence:
+                epochs = train_epochs(divergence, state, recipe, data, self._generators)
+                for error in _shown(epochs, n_iter, self.verbose):
+                    self._add_point(measured(state.rbm, self._units, error, data, held_out))
+                    if self._gap_is_reached():
+                        break
+        finally:
+            self._keep(state)
+
+    @contextmanager
+    def _divergence(
+        self, state: TrainingState, recipe: Recipe
+    ) -> Iterator[ContrastiveDivergence]:
+        """Make the kernel that these parameters ask for; keep the states of persistent chains."""
+        plain = self.visible_units == "bernoulli" and self.n_gibbs_steps == 1
+        if plain and not self.persistent:
+            yield ContrastiveDivergence(state, recipe)
+            return
+        chains = torch.from_numpy(self.h_samples_).to(self.device) if self.persistent else None
+        yield GibbsDivergence(
+            state, recipe, self._units, steps=self.n_gibbs_steps, chains=chains
+        )
+        if chains is not None:
+            self.h_samples_ = chains.cpu().numpy()
+
+    def _add_point(self, point: dict[str, float]) -> None:
+        if not np.isfinite(list(point.values())).all():
+            raise ValueError(
+                f"training diverged in pass {self.n_iter_ + 1}: lower learning_rate or "
+                "weight_decay, or standardise the features of Gaussian units"
+            )
+        for name, value in point.items():
+            self.history_.setdefault(name, []).append(value)
+
+    def _gap_is_reached(self) -> bool:
+        gap = self.history_.get("free_energy_gap")
+        return self.max_free_energy_gap is not None and gap[-1] > self.max_free_energy_gap  # type: ignore[index]
+
+    def _recipe(
+        self, epochs: int, schedule: Literal["constant", "constant_then_linear"]
+    ) -> Recipe:
+        return Recipe(
+            images="as_given",
+            units=(self.n_components,),
+            epochs=epochs,
+            minibatch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            learning_rate_schedule=schedule,
+            weight_decay=self.weight_decay,
+            momentum=self.momentum,
+            momentum_start=0,
+            initial_standard_deviation=0.01,
+        )
+
+    def _generators(self, purpose: str, epoch: int = 0) -> np.random.Generator:
+        return generator(self._seed, type(self).__name__, 1, 0, purpose, epoch)
+
+    def _keep(self, state: TrainingState) -> None:
+        """Make the state of training the attributes of the estimator."""
+        rbm = state.rbm.to("cpu")
+        self.components_: Floats = rbm.weights.t().numpy()
+        self.intercept_visible_: Floats = rbm.visible_biases.numpy()
+        self.intercept_hidden_: Floats = rbm.hidden_biases.numpy()
+        self._increments = state.increments.to("cpu")
+        self.n_iter_ = state.epochs
+
+    # Use
+
+    def transform(self, X: ArrayLike) -> Floats:
+        """Compute the hidden units' probabilities p(h = 1 | v).
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components), float32
+        """
+        return hidden_probabilities(self._rbm, self._checked(X)).numpy()
+
+    def free_energy(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Compute F(v), minus the log of the unnormalised probability of each sample.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+            In nats; minus the paper's goodness. log p(v) = -F(v) - log Z.
+        """
+        return -self._goodness(self._checked(X)).numpy()
+
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Estimate the log pseudo-likelihood of each sample, as scikit-learn's BernoulliRBM does.
+
+        One random feature of each sample is flipped, and the log probability of the feature given
+        the others is multiplied by the number of features. For Gaussian units, whose features
+        cannot be flipped, these are minus the free energies. Log likelihoods are
+        `-free_energy(X) - float(log_partition())`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+            In nats.
+        """
+        v = self._checked(X)
+        if self.visible_units == "gaussian":
+            return self._goodness(v).numpy()
+        features = check_random_state(self.random_state).randint(v.shape[1], size=len(v))
+        return self._pseudo_likelihood(v, torch.from_numpy(features)).numpy()
+
+    def score(self, X: ArrayLike, y: object = None) -> float:
+        """Return the mean of minus the free energy of samples; nats per sample.
+
+        It is the mean log likelihood but for log Z, which is the same for all data.
+        """
+        return float(-self.free_energy(X).mean())
+
+    def gibbs(self, v: ArrayLike) -> Floats:
+        """Take one Gibbs step from visible states.
+
+        Parameters
+        ----------
+        v : array-like of shape (n_samples, n_features)
+            Where to start.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), float32
+            Sampled visible states.
+        """
+        states = gibbs_states(self._rbm, self._units, self._checked(v), self._torch_generator())
+        return next(states).numpy()
+
+    def sample(self, n_samples: int = 1, *, n_gibbs_steps: int = 1000) -> Floats:
+        """Draw samples, each by a chain of its own that starts from independent features.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of samples.
+        n_gibbs_steps : int, default=1000
+            Length of the chains.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), float32
+            Visible states.
+        """
+        rbm, draws = self._rbm, self._torch_generator()
+        base = torch.from_numpy(self.base_intercept_).expand(n_samples, -1)
+        v = self._units.sample(base, draws)
+        with torch.inference_mode():
+            for _, v in zip(range(n_gibbs_steps), gibbs_states(rbm, self._units, v, draws)):  # noqa: B905, B007
+                pass
+        return v.numpy()
+
+    def log_partition(
+        self, method: Method = "auto", *, n_chains: int = 64, n_temperatures: int = 2000
+    ) -> LogPartition:
+        """Compute or estimate log Z, with which free energies become log likelihoods.
+
+        Parameters
+        ----------
+        method : {"auto", "exact", "ais", "reverse_ais", "bounds"}, default="auto"
+            "exact" enumerates the states of the smaller side, of at most 25 units. "ais" anneals
+            from the data's base rates and gives a stochastic lower bound. "reverse_ais" anneals
+            back, and gives a stochastic upper bound as far as its start, the end of a forward run
+            and a long chain from there, is a sample of the model. "bounds" does both. "auto" is
+            "exact" up to 16 units, else "ais".
+        n_chains : int, default=64
+            Annealed chains.
+        n_temperatures : int, default=2000
+            Steps between the base rates and the model.
+
+        Returns
+        -------
+        LogPartition
+            With `value`, `lower`, `upper` and `effective_sample_size`; `float()` gives the value.
+
+        Raises
+        ------
+        ValueError
+            If the smaller side has too many units for "exact".
+        """
+        rbm = self._rbm
+        if method == "auto":
+            small = min(rbm.weights.shape) <= EASILY_ENUMERATED
+            method = "exact" if small else "ais"
+        if method == "exact":
+            value = exact_log_partition(rbm, self._units)
+            return LogPartition(value, value, value)
+        return self._annealed(method, n_chains, n_temperatures)
+
+    def _annealed(self, method: Method, n_chains: int, n_temperatures: int) -> LogPartition:
+        draws = self._torch_generator()
+        path = AnnealingPath([self._rbm], self._units, torch.from_numpy(self.base_intercept_)[None])
+        betas = schedule(path, n_temperatures, n_chains, draws)
+        weights, v = forward_log_weights(path, betas, n_chains, draws)
+        if method == "ais":
+            return forward_estimates(weights)[0]
+        start = approximate_samples(path, weights, v, n_temperatures, draws)
+        (above,) = reverse_estimates(reverse_log_weights(path, betas, start, draws))
+        if method == "reverse_ais":
+            return above
+        return replace(forward_estimates(weights)[0], upper=above.upper)
+
+    @property
+    def _rbm(self) -> RBM:
+        check_is_fitted(self)
+        parts = self.components_.T, self.intercept_visible_, self.intercept_hidden_
+        return RBM(*map(torch.from_numpy, parts))
+
+    @property
+    def _units(self) -> VisibleUnits:
+        return UNITS[self.visible_units]
+
+    def _checked(self, X: ArrayLike) -> Tensor:
+        check_is_fitted(self)
+        return torch.from_numpy(validated(self, X, self.visible_units, reset=False))
+
+    def _goodness(self, v: Tensor) -> Tensor:
+        rbm, parts = self._rbm, torch.split(v, ROWS_AT_ONCE)
+        return torch.cat([goodness(rbm, part) + self._units.log_base(part) for part in parts])
+
+    def _pseudo_likelihood(self, v: Tensor, features: Tensor) -> Tensor:
+        flipped, rows = v.clone(), torch.arange(len(v))
+        flipped[rows, features] = 1 - flipped[rows, features]
+        gain = self._goodness(v) - self._goodness(flipped)
+        return v.shape[1] * torch.nn.functional.logsigmoid(gain)
+
+    def _torch_generator(self) -> torch.Generator:
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        return torch.Generator().manual_seed(int(seed))
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
+
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401
+        """Return scikit-learn's tags: sparse input is accepted, output is float32."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def measured(
+    rbm: RBM, units: VisibleUnits, error: float, data: Tensor, held_out: Tensor | None
+) -> dict[str, float]:
+    """Measure a point of the curves on the first samples of each set."""
+    sample = data[:CURVE_SAMPLE]
+    point: EpochCurves = measure(rbm, error, sample, sample if held_out is None else held_out)
+    train = point.goodness_train + float(units.log_base(sample).mean())
+    found = {
+        "reconstruction_error": error,
+        "goodness_train": train,
+        "mean_hidden_activity": point.mean_hidden_activity,
+        "weight_norm": point.weight_norm,
+    }
+    if held_out is not None:
+        valid = point.goodness_heldout + float(units.log_base(held_out).mean())
+        found |= {"goodness_valid": valid, "free_energy_gap": train - valid}
+    return found
+
+
+def _shown(epochs: Iterator[float], total: int, verbose: int) -> Iterator[float]:
+    """Pass on the errors of the epochs, with a progress bar if it is asked for."""
+    if not verbose:
+        return epochs
+    from tqdm.auto import tqdm
+
+    return iter(tqdm(epochs, total=total, unit="pass"))

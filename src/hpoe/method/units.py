@@ -1,0 +1,99 @@
+"""Visible units: what an RBM takes its data for, Bernoulli as in the paper or Gaussian.
+
+With the total input x_i = b_i + W_i.h of a visible unit, both are exponential families:
+p(v_i | h) = exp(v_i x_i + log_base(v_i) - log_normaliser(x_i)). Gaussian units have variance 1, so
+their data are standardised.
+
+Shapes: N images or chains, V visible units; functions act on any leading dimensions.
+"""
+
+from math import log, pi
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+Kind = Literal["bernoulli", "gaussian"]
+
+
+class VisibleUnits(Protocol):
+    """The conditional distribution of visible units given their total inputs x [N, V]."""
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Expected values [N, V]."""
+        ...
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw values [N, V]."""
+        ...
+
+    def log_normaliser(self, x: Tensor) -> Tensor:
+        """Log of the sum, or integral, over each unit's values; nats [N, V]."""
+        ...
+
+    def log_base(self, v: Tensor) -> Tensor:
+        """Log density of values v [N, V] at x = 0, but for a constant, summed; nats [N]."""
+        ...
+
+    def natural(self, mean: Tensor) -> Tensor:
+        """The total inputs at which units have these means: the biases of a model of base rates."""
+        ...
+
+
+class Bernoulli:
+    """Units that are 0 or 1; data in [0, 1] are their probabilities."""
+
+    def mean(self, x: Tensor) -> Tensor:
+        """s(x) (eq. 2)."""
+        return x.sigmoid()
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """1 with probability s(x), else 0."""
+        return bernoulli(x.sigmoid(), generator)
+
+    def log_normaliser(self, x: Tensor) -> Tensor:
+        """log(1 + e^x)."""
+        return softplus(x)
+
+    def log_base(self, v: Tensor) -> Tensor:
+        """0."""
+        return v.new_zeros(v.shape[:-1])
+
+    def natural(self, mean: Tensor) -> Tensor:
+        """log(p / (1 - p)), with p kept 0.001 away from 0 and 1 (Hinton's guide, section 8)."""
+        return mean.clamp(0.001, 0.999).logit()
+
+
+class Gaussian:
+    """Units with any value, of variance 1."""
+
+    def mean(self, x: Tensor) -> Tensor:
+        """The total input itself."""
+        return x
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Normal with mean x."""
+        noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+        return x + noise
+
+    def log_normaliser(self, x: Tensor) -> Tensor:
+        """x^2 / 2 + log(2 pi) / 2."""
+        return (x.square() + log(2 * pi)) / 2
+
+    def log_base(self, v: Tensor) -> Tensor:
+        """-|v|^2 / 2."""
+        return -v.square().sum(dim=-1) / 2
+
+    def natural(self, mean: Tensor) -> Tensor:
+        """The means themselves."""
+        return mean
+
+
+UNITS: dict[Kind, VisibleUnits] = {"bernoulli": Bernoulli(), "gaussian": Gaussian()}
+
+
+def bernoulli(p: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw 1 with probability p, else 0, of p's shape and dtype."""
+    uniform = torch.rand(p.shape, generator=generator, dtype=p.dtype, device=p.device)
+    return (uniform < p).to(p.dtype)
