@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,11 @@ import pytest
 from hpoe.data.mnist import Mnist, fetch, load
 from hpoe.settings import load_settings
 from tests.programs import summary
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what the tests start, even where a shell ignores it for background jobs."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
