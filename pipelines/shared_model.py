@@ -10,6 +10,7 @@ from hpoe.evaluation.scoring import LAYERS, labelled_images
 from hpoe.execution.pipeline import DATA_SETS, PAPER, DataSet
 from hpoe.execution.stage import stage
 from hpoe.files import write_json
+from hpoe.method.fitting import fit_layers
 from hpoe.method.hierarchy import activities
 from hpoe.method.rbm import goodness, visible_units
 from hpoe.paper import section_six
@@ -31,11 +32,11 @@ def main(data_set: DataSet) -> None:
         for digit in digits_in(split):
             own = visible_units(load_digit(split, digit).unsupervised)
             key = Key(seed, f"separate {data_set}", digit)
-            separate += section_six.train_layers(recipes.separate, own, 1, key)
+            separate += fit_layers(recipes.separate, own, 1, key.generators)
         inputs = {"separate": torch.stack([goodness(rbm, v) for rbm in separate], dim=1).numpy()}
         pooled, _ = section_six.pooled(split, seed)
         key = Key(seed, f"shared {data_set}")
-        shared = section_six.train_layers(recipes.shared, pooled, len(LAYERS), key)
+        shared = fit_layers(recipes.shared, pooled, len(LAYERS), key.generators)
         validation = (table["set"] == "validation").to_numpy()
         labels = table.loc[validation, "label"].to_numpy(np.int64)
         specificity = []

@@ -6,7 +6,7 @@ Shapes: N samples, V features (visible units), H components (hidden units).
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from itertools import islice
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -16,28 +16,17 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    _fit_context,
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from hpoe.estimators.validation import COMMON, POSITIVE, Floats, validated
+from hpoe.estimators.progress import shown
+from hpoe.estimators.validation import Floats, SparseInputMixin, check_parameters, validated
 from hpoe.method.fitting import train_epochs
 from hpoe.method.gibbs import GibbsDivergence, gibbs_states
-from hpoe.method.partition import (
-    AnnealingPath,
-    LogPartition,
-    approximate_samples,
-    exact_log_partition,
-    forward_estimates,
-    forward_log_weights,
-    reverse_estimates,
-    reverse_log_weights,
-    schedule,
-)
+from hpoe.method.partition import LogPartition, Method, log_partition
 from hpoe.method.randomness import generator
 from hpoe.method.rbm import (
     RBM,
@@ -52,16 +41,18 @@ from hpoe.method.rbm import (
 from hpoe.method.recipe import Recipe
 from hpoe.method.units import UNITS, VisibleUnits
 
-Method = Literal["auto", "exact", "ais", "reverse_ais", "bounds"]
-EASILY_ENUMERATED = 16
-"""Hidden or visible units up to which "auto" enumerates."""
 CURVE_SAMPLE = 250
 """Samples of each set with which a point of the curves is measured."""
 ROWS_AT_ONCE = 4096
 """Samples per matrix product outside training."""
 
 
-class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class BernoulliRBM(
+    SparseInputMixin,
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
     """Restricted Boltzmann machine with binary hidden units, trained by contrastive divergence.
 
     It can stand in for `sklearn.neural_network.BernoulliRBM`, whose parameters and attributes have
@@ -102,7 +93,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     random_state : int, RandomState instance or None, default=None
         Determines weights, hidden states and samples.
 
-    Attributes
+    Attributes:
     ----------
     components_ : ndarray of shape (n_components, n_features), float32
         Weights.
@@ -125,12 +116,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     n_features_in_ : int
         Number of features.
 
-    References
+    References:
     ----------
     G. Mayraz and G. E. Hinton (2002), "Recognizing Handwritten Digits Using Hierarchical Products
     of Experts"; G. E. Hinton (2010), "A Practical Guide to Training Restricted Boltzmann Machines".
 
-    Examples
+    Examples:
     --------
     >>> import numpy as np
     >>> from hpoe import BernoulliRBM
@@ -140,14 +131,6 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     (4, 2)
     >>> log_p = rbm.score(X) - float(rbm.log_partition())
     """
-
-    _parameter_constraints = COMMON | {
-        "n_components": [POSITIVE],
-        "n_gibbs_steps": [POSITIVE],
-        "persistent": ["boolean"],
-        "max_free_energy_gap": [Interval(float, 0, None, closed="left"), None],
-        "warm_start": ["boolean"],
-    }
 
     def __init__(
         self,
@@ -186,7 +169,6 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     # Training
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: ArrayLike, y: object = None, *, X_valid: ArrayLike | None = None) -> Self:
         """Train on samples X of shape (n_samples, n_features).
 
@@ -201,11 +183,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X_valid : array-like of shape (n_valid, n_features), optional
             Held-out data for the curves and for stopping early.
 
-        Raises
+        Raises:
         ------
         ValueError
             If data cannot be used, or training diverges.
         """
+        check_parameters(self)
         continued = self.warm_start and hasattr(self, "components_")
         data = torch.from_numpy(validated(self, X, self.visible_units, reset=not continued))
         if self.max_free_energy_gap is not None and X_valid is None:
@@ -219,7 +202,6 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             warnings.warn("training interrupted by the user", ConvergenceWarning, stacklevel=2)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
         """Train one pass over samples X, in minibatches, with a constant learning rate.
 
@@ -230,6 +212,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         y : ignored
             There by convention.
         """
+        check_parameters(self)
         first = not hasattr(self, "components_")
         data = torch.from_numpy(validated(self, X, self.visible_units, reset=first))
         if first:
@@ -264,7 +247,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         try:
             with self._divergence(state, recipe) as divergence:
                 epochs = train_epochs(divergence, state, recipe, data, self._generators)
-                for error in _shown(epochs, n_iter, self.verbose):
+                for error in shown(epochs, n_iter, "pass", self.verbose):
                     self._add_point(measured(state.rbm, self._units, error, data, held_out))
                     if self._gap_is_reached():
                         break
@@ -272,18 +255,14 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self._keep(state)
 
     @contextmanager
-    def _divergence(
-        self, state: TrainingState, recipe: Recipe
-    ) -> Iterator[ContrastiveDivergence]:
+    def _divergence(self, state: TrainingState, recipe: Recipe) -> Iterator[ContrastiveDivergence]:
         """Make the kernel that these parameters ask for; keep the states of persistent chains."""
         plain = self.visible_units == "bernoulli" and self.n_gibbs_steps == 1
         if plain and not self.persistent:
             yield ContrastiveDivergence(state, recipe)
             return
         chains = torch.from_numpy(self.h_samples_).to(self.device) if self.persistent else None
-        yield GibbsDivergence(
-            state, recipe, self._units, steps=self.n_gibbs_steps, chains=chains
-        )
+        yield GibbsDivergence(state, recipe, self._units, steps=self.n_gibbs_steps, chains=chains)
         if chains is not None:
             self.h_samples_ = chains.cpu().numpy()
 
@@ -300,9 +279,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         gap = self.history_.get("free_energy_gap")
         return self.max_free_energy_gap is not None and gap[-1] > self.max_free_energy_gap  # type: ignore[index]
 
-    def _recipe(
-        self, epochs: int, schedule: Literal["constant", "constant_then_linear"]
-    ) -> Recipe:
+    def _recipe(self, epochs: int, schedule: Literal["constant", "constant_then_linear"]) -> Recipe:
         return Recipe(
             images="as_given",
             units=(self.n_components,),
@@ -338,7 +315,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
 
-        Returns
+        Returns:
         -------
         ndarray of shape (n_samples, n_components), float32
         """
@@ -352,7 +329,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
 
-        Returns
+        Returns:
         -------
         ndarray of shape (n_samples,), float64
             In nats; minus the paper's goodness. log p(v) = -F(v) - log Z.
@@ -372,7 +349,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
 
-        Returns
+        Returns:
         -------
         ndarray of shape (n_samples,), float64
             In nats.
@@ -398,7 +375,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         v : array-like of shape (n_samples, n_features)
             Where to start.
 
-        Returns
+        Returns:
         -------
         ndarray of shape (n_samples, n_features), float32
             Sampled visible states.
@@ -414,20 +391,18 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         n_samples : int, default=1
             Number of samples.
         n_gibbs_steps : int, default=1000
-            Length of the chains.
+            Length of the chains, 1 or more.
 
-        Returns
+        Returns:
         -------
         ndarray of shape (n_samples, n_features), float32
             Visible states.
         """
         rbm, draws = self._rbm, self._torch_generator()
         base = torch.from_numpy(self.base_intercept_).expand(n_samples, -1)
-        v = self._units.sample(base, draws)
+        states = gibbs_states(rbm, self._units, self._units.sample(base, draws), draws)
         with torch.inference_mode():
-            for _, v in zip(range(n_gibbs_steps), gibbs_states(rbm, self._units, v, draws)):  # noqa: B905, B007
-                pass
-        return v.numpy()
+            return next(islice(states, n_gibbs_steps - 1, None)).numpy()
 
     def log_partition(
         self, method: Method = "auto", *, n_chains: int = 64, n_temperatures: int = 2000
@@ -447,37 +422,25 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         n_temperatures : int, default=2000
             Steps between the base rates and the model.
 
-        Returns
+        Returns:
         -------
         LogPartition
             With `value`, `lower`, `upper` and `effective_sample_size`; `float()` gives the value.
 
-        Raises
+        Raises:
         ------
         ValueError
             If the smaller side has too many units for "exact".
         """
-        rbm = self._rbm
-        if method == "auto":
-            small = min(rbm.weights.shape) <= EASILY_ENUMERATED
-            method = "exact" if small else "ais"
-        if method == "exact":
-            value = exact_log_partition(rbm, self._units)
-            return LogPartition(value, value, value)
-        return self._annealed(method, n_chains, n_temperatures)
-
-    def _annealed(self, method: Method, n_chains: int, n_temperatures: int) -> LogPartition:
-        draws = self._torch_generator()
-        path = AnnealingPath([self._rbm], self._units, torch.from_numpy(self.base_intercept_)[None])
-        betas = schedule(path, n_temperatures, n_chains, draws)
-        weights, v = forward_log_weights(path, betas, n_chains, draws)
-        if method == "ais":
-            return forward_estimates(weights)[0]
-        start = approximate_samples(path, weights, v, n_temperatures, draws)
-        (above,) = reverse_estimates(reverse_log_weights(path, betas, start, draws))
-        if method == "reverse_ais":
-            return above
-        return replace(forward_estimates(weights)[0], upper=above.upper)
+        return log_partition(
+            self._rbm,
+            self._units,
+            torch.from_numpy(self.base_intercept_),
+            method,
+            chains=n_chains,
+            temperatures=n_temperatures,
+            generator=self._torch_generator(),
+        )
 
     @property
     def _rbm(self) -> RBM:
@@ -512,9 +475,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return len(self.components_)
 
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401
-        """Return scikit-learn's tags: sparse input is accepted, output is float32."""
+        """Return scikit-learn's tags: output is float32."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
@@ -536,12 +498,3 @@ def measured(
         valid = point.goodness_heldout + float(units.log_base(held_out).mean())
         found |= {"goodness_valid": valid, "free_energy_gap": train - valid}
     return found
-
-
-def _shown(epochs: Iterator[float], total: int, verbose: int) -> Iterator[float]:
-    """Pass on the errors of the epochs, with a progress bar if it is asked for."""
-    if not verbose:
-        return epochs
-    from tqdm.auto import tqdm
-
-    return iter(tqdm(epochs, total=total, unit="pass"))

@@ -3,55 +3,130 @@
 Shapes: N samples, V features.
 """
 
+from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from hpoe.method.units import Kind
+from hpoe.method.units import UNITS, Kind
 
 Floats = NDArray[np.float32]
-POSITIVE = Interval(Integral, 1, None, closed="left")
-COMMON: dict[str, list[Any]] = {
-    "learning_rate": [Interval(Real, 0, None, closed="neither")],
-    "learning_rate_schedule": [StrOptions({"constant", "constant_then_linear"})],
-    "batch_size": [POSITIVE],
-    "n_iter": [Interval(Integral, 0, None, closed="left")],
-    "momentum": [Interval(Real, 0, 1, closed="left")],
-    "weight_decay": [Interval(Real, 0, 1, closed="both")],
-    "visible_units": [StrOptions({"bernoulli", "gaussian"})],
-    "device": [str],
-    "verbose": ["verbose"],
-    "random_state": ["random_state"],
+
+
+class Rule(NamedTuple):
+    """What a parameter may be."""
+
+    allows: Callable[[Any], bool]
+    words: str
+
+
+def _number(value: object, kind: type = Real) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+COUNT = Rule(lambda value: _number(value, Integral) and value >= 1, "an integer of 1 or more")
+SHARE = Rule(lambda value: _number(value) and 0 <= value < 1, "a number from 0 up to 1")
+RULES = {
+    "n_components": COUNT,
+    "batch_size": COUNT,
+    "n_gibbs_steps": COUNT,
+    "n_iter": Rule(
+        lambda value: _number(value, Integral) and value >= 0, "an integer of 0 or more"
+    ),
+    "hidden_units": Rule(
+        lambda value: len(value) > 0 and all(map(COUNT.allows, value)),
+        "one integer of 1 or more for each layer",
+    ),
+    "learning_rate": Rule(lambda value: _number(value) and value > 0, "a number above 0"),
+    "learning_rate_schedule": Rule(
+        lambda value: value in ("constant", "constant_then_linear"),
+        "'constant' or 'constant_then_linear'",
+    ),
+    "momentum": SHARE,
+    "weight_decay": SHARE,
+    "refused_fraction": SHARE,
+    "supervised_fraction": Rule(
+        lambda value: SHARE.allows(value) and value > 0, "a number between 0 and 1"
+    ),
+    "visible_units": Rule(lambda value: value in UNITS, "'bernoulli' or 'gaussian'"),
+    "max_free_energy_gap": Rule(
+        lambda value: value is None or (_number(value) and value >= 0), "None or a number from 0"
+    ),
 }
-"""What parameters that all estimators have may be."""
+"""By the parameter's name, which means the same in all estimators."""
 
 
-def validated(estimator: object, X: object, kind: Kind, *, reset: bool, **options: Any) -> Any:  # noqa: ANN401
+def check_parameters(estimator: BaseEstimator) -> None:
+    """Check an estimator's parameters when it is fitted, as scikit-learn's estimators do.
+
+    Raises:
+        ValueError: one is not allowed.
+    """
+    for name, value in estimator.get_params(deep=False).items():
+        rule = RULES.get(name)
+        if rule is not None and not rule.allows(value):
+            kind = type(estimator).__name__
+            raise ValueError(f"{name} of {kind} is {value!r}: give {rule.words}")
+
+
+def labelled_samples(
+    estimator: BaseEstimator, X: object, y: object, kind: Kind
+) -> tuple[Floats, NDArray[Any], NDArray[np.intp]]:
+    """Check samples and labels for a classifier's `fit`.
+
+    Returns:
+        Samples [N, V], the sorted labels of the classes [C], and the samples' positions in them.
+
+    Raises:
+        ValueError: they cannot be used, or there are fewer than two classes.
+    """
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None"
+        )
+    samples, labels = validated(estimator, X, kind, reset=True, y=y)
+    check_classification_targets(labels)
+    classes, positions = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"y has one class, {labels[0]!r}: a classifier needs two or more")
+    return samples, classes, positions
+
+
+def validated(
+    estimator: BaseEstimator, X: object, kind: Kind, *, reset: bool, y: object = None
+) -> Any:  # noqa: ANN401
     """Check samples [N, V], dense or sparse, as scikit-learn's own estimators do.
 
     Returns:
-        A dense float32 array, C-contiguous; with `y` among the options, a pair of it and y.
+        A dense float32 array, C-contiguous; with `y`, a pair of it and y.
 
     Raises:
         ValueError: they are no finite numbers, have the wrong number of features, or are not
             probabilities where visible units are Bernoulli.
     """
+    labels = {} if y is None else {"y": y}
     checked = validate_data(
-        estimator, X, accept_sparse="csr", dtype=np.float32, order="C", reset=reset, **options
+        estimator, X, accept_sparse="csr", dtype=np.float32, order="C", reset=reset, **labels
     )
     array, *rest = checked if isinstance(checked, tuple) else (checked,)
     dense = array.toarray() if issparse(array) else array
     if kind == "bernoulli":
-        _check_probabilities(dense, type(estimator).__name__)
+        dense = probabilities(dense, type(estimator).__name__)
     return (dense, *rest) if rest else dense
 
 
-def _check_probabilities(X: Floats, name: str) -> None:
+def probabilities(X: Floats, name: str) -> Floats:
+    """Return samples [N, V] as they are if all values are in [0, 1].
+
+    Raises:
+        ValueError: one is not; `name` is the estimator's.
+    """
     low, high = X.min(initial=0), X.max(initial=0)
     if low < 0 or high > 1:
         raise ValueError(
@@ -59,3 +134,14 @@ def _check_probabilities(X: Floats, name: str) -> None:
             f"values from {low:g} to {high:g}: scale them, for example with "
             "MinMaxScaler(clip=True), or standardise them and set visible_units='gaussian'"
         )
+    return X
+
+
+class SparseInputMixin:
+    """Tells scikit-learn that an estimator takes sparse matrices; they become dense."""
+
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401
+        """Return scikit-learn's tags."""
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.sparse = True
+        return tags

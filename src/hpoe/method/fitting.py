@@ -9,8 +9,12 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
+from hpoe.method.hierarchy import activities
 from hpoe.method.rbm import RBM, ContrastiveDivergence, TrainingState, initial_state
 from hpoe.method.recipe import Recipe
+
+MakeDivergence = Callable[[TrainingState, Recipe], ContrastiveDivergence]
+"""Makes what updates the weights of a state; None stands for the paper's CD-1."""
 
 
 class Generators(Protocol):
@@ -52,11 +56,39 @@ def fit_rbm(
     layer: int,
     data: Tensor,
     generators: Generators,
-    make_divergence: Callable[[TrainingState, Recipe], ContrastiveDivergence] | None = None,
+    make_divergence: MakeDivergence | None = None,
 ) -> RBM:
-    """Train the RBM of one layer on `data` [N, V] from initial weights to the last epoch."""
-    state = initial_state(recipe, layer, data.shape[1], generators("weights"))
+    """Train the RBM of one layer on `data` [N, V] from initial weights to the last epoch.
+
+    It is trained on the device of the data.
+    """
+    drawn = initial_state(recipe, layer, data.shape[1], generators("weights"))
+    device = str(data.device)
+    state = TrainingState(drawn.rbm.to(device), drawn.increments.to(device))
     divergence = (make_divergence or ContrastiveDivergence)(state, recipe)
     for _ in train_epochs(divergence, state, recipe, data, generators):
         pass
     return state.rbm
+
+
+def fit_layers(
+    recipe: Recipe,
+    data: Tensor,
+    layers: int,
+    generators: Callable[[int], Generators],
+    make_first: MakeDivergence | None = None,
+) -> list[RBM]:
+    """Train the lowest layers on `data` [N, V], each on the activities of the one below.
+
+    Args:
+        recipe: how the RBMs are trained.
+        data: probabilities of the visible units of layer 1.
+        layers: number of layers.
+        generators: return the random generators of a layer.
+        make_first: makes what updates layer 1, whose visible units may be of another kind.
+    """
+    rbms: list[RBM] = []
+    for layer in range(1, layers + 1):
+        make = make_first if layer == 1 else None
+        rbms.append(fit_rbm(recipe, layer, activities(rbms, data), generators(layer), make))
+    return rbms

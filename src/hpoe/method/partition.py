@@ -10,9 +10,10 @@ Shapes: D RBMs of one size, C chains of each, V visible units, H hidden units, K
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import exp, inf, log, sqrt
+from typing import Literal
 
 import numpy as np
 import torch
@@ -48,6 +49,49 @@ class LogPartition:
     def __float__(self) -> float:
         """The estimate alone."""
         return self.value
+
+
+Method = Literal["auto", "exact", "ais", "reverse_ais", "bounds"]
+EASILY_ENUMERATED = 16
+"""Units on the smaller side up to which "auto" enumerates."""
+
+
+def log_partition(
+    rbm: RBM,
+    units: VisibleUnits,
+    base: Tensor,
+    method: Method,
+    *,
+    chains: int,
+    temperatures: int,
+    generator: torch.Generator,
+) -> LogPartition:
+    """Compute or estimate log Z of one RBM by any of the methods.
+
+    Args:
+        rbm: any RBM.
+        units: its visible units.
+        base: biases [V] of independent visible units, with which annealing starts.
+        method: "bounds" anneals forward, then back; "auto" is "exact" up to 16 units, else "ais".
+        chains: number of annealed chains.
+        temperatures: number of steps.
+        generator: of all random numbers.
+
+    Raises:
+        ValueError: "exact" is asked for where the smaller side has more than 25 units.
+    """
+    if method == "exact" or (method == "auto" and min(rbm.weights.shape) <= EASILY_ENUMERATED):
+        value = exact_log_partition(rbm, units)
+        return LogPartition(value, value, value)
+    path = AnnealingPath([rbm], units, base[None])
+    betas = schedule(path, temperatures, chains, generator)
+    weights, v = forward_log_weights(path, betas, chains, generator)
+    (below,) = forward_estimates(weights)
+    if method in ("auto", "ais"):
+        return below
+    start = approximate_samples(path, weights, v, temperatures, generator)
+    (above,) = reverse_estimates(reverse_log_weights(path, betas, start, generator))
+    return above if method == "reverse_ais" else replace(below, upper=above.upper)
 
 
 # Exact
@@ -139,7 +183,7 @@ class AnnealingPath:
         return hidden + (above - below)[:, None] * self._slope(v)
 
     def derivative(self, v: Tensor, x: Tensor, beta: Tensor) -> Tensor:
-        """Compute d log f / d beta, float64 [D, C]; where its spread is wide, steps must be short."""
+        """Compute d log f / d beta, float64 [D, C]; steps are short where it spreads."""
         gate = (beta[:, None, None].to(x) * x).sigmoid()
         return (gate * x).sum(dim=2, dtype=torch.float64) + self._slope(v)
 
@@ -276,8 +320,8 @@ def _estimate(row: Tensor, value: float, *, lower: bool) -> LogPartition:
     size = exp(2 * float((sign * row).logsumexp(0)) - float((2 * sign * row).logsumexp(0)))
     if size < LOW_SAMPLE_SIZE:
         warnings.warn(
-            f"log Z rests on {size:.1f} effective chains of {len(row)}: raise n_temperatures",
-            stacklevel=4,
+            f"log Z rests on {size:.1f} effective chains of {len(row)}: use more temperatures",
+            stacklevel=2,
         )
     bound = float(row.mean()) - sign * STANDARD_ERRORS * float(row.std()) / sqrt(len(row))
     if lower:

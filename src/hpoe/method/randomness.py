@@ -1,6 +1,6 @@
 """Random numbers: each generator is keyed by its purpose, never by what ran before.
 
-A generator made from (seed, network, layer, digit, purpose, epoch) has no state that a checkpoint
+A generator made from (seed, network, layer, label, purpose, epoch) has no state that a checkpoint
 would have to save, and makes results independent of the order and the number of workers.
 """
 
@@ -13,19 +13,22 @@ from torch import Tensor
 
 
 def generator(
-    seed: int, network: str, layer: int, digit: int, purpose: str, epoch: int = 0
+    seed: int, network: str, layer: int, label: int | str, purpose: str, epoch: int = 0
 ) -> np.random.Generator:
     """Return the generator for a purpose ("weights", "hidden states") in one epoch of one RBM.
 
+    The label is that of the RBM's class: the digit, in the pipeline.
     SFC64 fills a float32 array about as fast as memory allows.
     """
-    key = entropy(seed, network, layer, digit, purpose, epoch)
+    key = entropy(seed, network, layer, label, purpose, epoch)
     return np.random.Generator(np.random.SFC64(key))
 
 
-def entropy(seed: int, network: str, layer: int, digit: int, purpose: str, epoch: int = 0) -> int:
+def entropy(
+    seed: int, network: str, layer: int, label: int | str, purpose: str, epoch: int = 0
+) -> int:
     """Return the 256 bits that seed a generator: the SHA-256 of its arguments."""
-    key = "/".join(map(str, (seed, network, layer, digit, purpose, epoch)))
+    key = "/".join(map(str, (seed, network, layer, label, purpose, epoch)))
     return int.from_bytes(hashlib.sha256(key.encode()).digest(), "big")
 
 

@@ -16,7 +16,6 @@ from torch import Tensor
 from hpoe.data.split import digits_in, load_digit
 from hpoe.evaluation.scoring import IMAGES_AT_ONCE
 from hpoe.method.fitting import Generators, fit_rbm
-from hpoe.method.hierarchy import activities
 from hpoe.method.joint import JointDivergence, clamped_goodness, labelled
 from hpoe.method.randomness import generator
 from hpoe.method.rbm import RBM, visible_units
@@ -38,14 +37,6 @@ class Key:
     def generators(self, layer: int) -> Generators:
         """Return the random generators of a layer."""
         return partial(generator, self.seed, self.model, layer, self.digit)
-
-
-def train_layers(recipe: Recipe, v: Tensor, layers: int, key: Key) -> list[RBM]:
-    """Train the lowest layers on images [N, V], each on the activities of the one below."""
-    rbms: list[RBM] = []
-    for layer in range(1, layers + 1):
-        rbms.append(fit_rbm(recipe, layer, activities(rbms, v), key.generators(layer)))
-    return rbms
 
 
 def train_joint(recipe: Recipe, v: Tensor, labels: Tensor, key: Key) -> RBM:

@@ -146,7 +146,7 @@ def test_the_bounds_from_both_directions_hold() -> None:
 
 
 def test_too_few_temperatures_are_told() -> None:
-    with pytest.warns(UserWarning, match="effective chains of 64: raise n_temperatures"):
+    with pytest.warns(UserWarning, match="effective chains of 64: use more temperatures"):
         estimates(3)
 
 

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpoe.method.fitting import fit_layers
 from hpoe.method.joint import JointDivergence, clamped_goodness, labelled
 from hpoe.method.rbm import RBM, initial_state
 from hpoe.method.recipe import Recipe
@@ -17,7 +18,6 @@ from hpoe.paper.section_six import (
     class_specificity,
     joint_predictions,
     train_joint,
-    train_layers,
 )
 
 PIXELS, CLASSES, HIDDEN = 6, 3, 4
@@ -86,11 +86,11 @@ def test_a_trained_joint_model_knows_the_label_of_what_it_has_not_seen(recipe: R
 
 def test_layers_are_trained_on_the_activities_below_and_the_same_each_time(recipe: Recipe) -> None:
     v, _ = patterns(np.random.default_rng(3), 40)
-    first, again = (train_layers(recipe, v, 3, Key(1, "shared")) for _ in "ab")
+    first, again = (fit_layers(recipe, v, 3, Key(1, "shared").generators) for _ in "ab")
     assert [tuple(rbm.weights.shape) for rbm in first] == [(PIXELS, 4), (4, 3), (3, 2)]
     for one, other in zip(first, again, strict=True):
         assert torch.equal(one.weights, other.weights)
-    (of_another_digit,) = train_layers(recipe, v, 1, Key(1, "shared", digit=1))
+    (of_another_digit,) = fit_layers(recipe, v, 1, Key(1, "shared", digit=1).generators)
     assert not torch.equal(of_another_digit.weights, first[0].weights)
 
 
