@@ -93,7 +93,8 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "installing hpoe and its pinned dependencies into $(VENV) (some minutes)"
-	@pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable '.[pipeline,serve]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
@@ -103,5 +104,5 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 $(VENV)/installed-bench: $(VENV)/installed
 	@echo "installing the libraries that hpoe is measured against"
-	@pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	@pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench,serve]'
 	@touch $@

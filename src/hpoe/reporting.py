@@ -91,6 +91,8 @@ def _reason(error: Exception) -> str:
     kind = type(error)
     program = kind.__module__.partition(".")[0]
     message = " ".join(str(error).split())[:LONGEST_REASON] or kind.__name__
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("hpoe"):
+        return f"the package {error.name} is missing: run `pip install 'hpoe[pipeline,serve]'`"
     if isinstance(error, MemoryError):
         return "this machine has not enough free memory"
     if program not in sys.stdlib_module_names:

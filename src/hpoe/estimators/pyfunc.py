@@ -6,7 +6,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
-from mlflow.pyfunc.model import PythonModel
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from hpoe.estimators.classifier import HierarchicalExpertsClassifier
 
@@ -17,24 +17,26 @@ class ClassifierModel(PythonModel):
     def __init__(self, classifier: HierarchicalExpertsClassifier) -> None:
         self.classifier = classifier
 
-    def load_context(self, context: Any) -> None:  # noqa: ANN401
+    def load_context(self, context: PythonModelContext) -> None:
         """Read the classifier from the model's artifacts."""
         path = Path(context.artifacts["classifier"])
         self.classifier = HierarchicalExpertsClassifier.load(path)
 
     def predict(
         self,
-        context: Any,  # noqa: ANN401
-        model_input: pd.DataFrame | np.ndarray[Any, Any],
+        context: PythonModelContext | None,
+        model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Classify samples of shape (n_samples, n_features), given as an array or a data frame."""
-        log_p = self.classifier.predict_log_proba(model_input)
+        """Classify samples of shape (n_samples, n_features), a data frame or an array."""
+        named = hasattr(self.classifier, "feature_names_in_")
+        X = model_input if named else np.asarray(model_input)
+        log_p = self.classifier.predict_log_proba(X)
         return pd.DataFrame(
             {
                 "label": self.classifier.classes_[log_p.argmax(axis=1)],
                 "probability": np.exp(log_p.max(axis=1)),
-                "is_known": self.classifier.is_known(model_input),
+                "is_known": self.classifier.is_known(X),
             }
         )
 

@@ -70,8 +70,8 @@ class BernoulliRBM(
         Passes over the training data.
     learning_rate_schedule : {"constant", "constant_then_linear"}, default="constant"
         Constant, or constant for the first half of the updates and then linear to 0.
-    momentum : float in [0, 1), default=0.0
-        Share of the last update that is added to the next one.
+    momentum : float in [0, 1), default=0.9
+        Share of the last update that is added to the next one, after the first 50 updates.
     weight_decay : float in [0, 1], default=0.0
         Coefficient of the L2 penalty on the weights.
     visible_units : {"bernoulli", "gaussian"}, default="bernoulli"
@@ -81,6 +81,7 @@ class BernoulliRBM(
         Gibbs steps between the data and the reconstructions: k of CD-k.
     persistent : bool, default=False
         Go on from the last minibatch's chains instead of the data (stochastic maximum likelihood).
+        The chains must keep up with the updates: without momentum, or at a lower rate.
     max_free_energy_gap : float or None, default=None
         Stop when the mean log likelihood of the training data exceeds that of `X_valid` by more
         than this; nats per sample. None never stops early.
@@ -140,7 +141,7 @@ class BernoulliRBM(
         batch_size: int = 10,
         n_iter: int = 10,
         learning_rate_schedule: Literal["constant", "constant_then_linear"] = "constant",
-        momentum: float = 0.0,
+        momentum: float = 0.9,
         weight_decay: float = 0.0,
         visible_units: Literal["bernoulli", "gaussian"] = "bernoulli",
         n_gibbs_steps: int = 1,
@@ -289,7 +290,7 @@ class BernoulliRBM(
             learning_rate_schedule=schedule,
             weight_decay=self.weight_decay,
             momentum=self.momentum,
-            momentum_start=0,
+            momentum_start=50,
             initial_standard_deviation=0.01,
         )
 
