@@ -50,7 +50,7 @@ def main(
 
 
 def _rows(X: Any, units: int, epochs: int, repeats: int, cores: int) -> list[tuple[str, ...]]:  # noqa: ANN401
-    settings = {"batch_size": MINIBATCH, "n_iter": epochs, "random_state": 0}
+    settings: dict[str, Any] = {"batch_size": MINIBATCH, "n_iter": epochs, "random_state": 0}
     ours, theirs = BernoulliRBM(units, **settings), Reference(units, **settings)
     fitted = ours.fit(X), theirs.fit(X)
     work: dict[str, Callable[[], object]] = {
@@ -63,12 +63,12 @@ def _rows(X: Any, units: int, epochs: int, repeats: int, cores: int) -> list[tup
         work[f"{method}, scikit-learn"] = partial(getattr(fitted[1], method), X)
     torch.set_num_threads(cores)
     with threadpool_limits(limits=cores):
-        times = {name: [] for name in work}  # type: ignore[var-annotated]
+        times: dict[str, list[float]] = {name: [] for name in work}
         for _ in range(repeats):
             for name, task in work.items():
                 times[name].append(timed(task)[0])
     seconds = {name: median(each) for name, each in times.items()}
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name in ("fit", "transform", "score_samples"):
         own, other = seconds[name], seconds[f"{name}, scikit-learn"]
         over = f"{own / seconds['kernel']:.2f}" if name == "fit" else ""

@@ -56,6 +56,9 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         Hidden units of each layer, from the lowest.
     n_iter : int, default=30
         Passes over a class's training samples, for each layer.
+    min_updates : int, default=500
+        More passes are made where `n_iter` would update an RBM less often than this: for classes
+        of few samples.
     batch_size : int, default=50
         Samples per minibatch.
     learning_rate : float, default=0.1
@@ -115,6 +118,7 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         hidden_units: Sequence[int] = (500, 500, 500),
         *,
         n_iter: int = 30,
+        min_updates: int = 500,
         batch_size: int = 50,
         learning_rate: float = 0.1,
         learning_rate_schedule: Literal[
@@ -132,6 +136,7 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
     ) -> None:
         self.hidden_units = hidden_units
         self.n_iter = n_iter
+        self.min_updates = min_updates
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
@@ -258,7 +263,14 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
 
     def _trained(self, sets: Sequence[TrainingSet]) -> tuple[Layer, ...]:
         """Train the classes of some training sets; return their layers, stacked by class."""
-        train = partial(train_class, self._recipe(), self.visible_units, self._seed, self.device)
+        train = partial(
+            train_class,
+            self._recipe(),
+            self.min_updates,
+            self.visible_units,
+            self._seed,
+            self.device,
+        )
         parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
         done = parallel(delayed(train)(part) for part in sets)
         classes = list(shown(done, len(sets), "class", self.verbose))

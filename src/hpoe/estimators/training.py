@@ -5,7 +5,7 @@ Shapes: N samples of a class, V features, H hidden units.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -44,7 +44,12 @@ def divided(X: Floats, label: str, fraction: float, seed: int) -> TrainingSet:
 
 
 def train_class(
-    recipe: Recipe, kind: Kind, seed: int, device: str, samples: TrainingSet
+    recipe: Recipe,
+    min_updates: int,
+    kind: Kind,
+    seed: int,
+    device: str,
+    samples: TrainingSet,
 ) -> list[tuple[NDArray[np.float32], ...]]:
     """Train the RBMs of one class; return weights [V, H] and biases [V], [H] of each layer.
 
@@ -54,6 +59,8 @@ def train_class(
         ValueError: training diverges.
     """
     data = torch.from_numpy(samples.unsupervised).to(device)
+    minibatches = -(-len(data) // recipe.minibatch_size)
+    recipe = replace(recipe, epochs=max(recipe.epochs, -(-min_updates // minibatches)))
     gaussian = partial(GibbsDivergence, units=UNITS["gaussian"])
     with _one_thread():
         rbms = fit_layers(

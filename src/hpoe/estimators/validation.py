@@ -31,14 +31,14 @@ def _number(value: object, kind: type = Real) -> bool:
 
 
 COUNT = Rule(lambda value: _number(value, Integral) and value >= 1, "an integer of 1 or more")
+ANY_COUNT = Rule(lambda value: _number(value, Integral) and value >= 0, "an integer of 0 or more")
 SHARE = Rule(lambda value: _number(value) and 0 <= value < 1, "a number from 0 up to 1")
 RULES = {
     "n_components": COUNT,
     "batch_size": COUNT,
     "n_gibbs_steps": COUNT,
-    "n_iter": Rule(
-        lambda value: _number(value, Integral) and value >= 0, "an integer of 0 or more"
-    ),
+    "n_iter": ANY_COUNT,
+    "min_updates": ANY_COUNT,
     "hidden_units": Rule(
         lambda value: len(value) > 0 and all(map(COUNT.allows, value)),
         "one integer of 1 or more for each layer",

@@ -80,7 +80,7 @@ def test_goodness_is_that_of_the_method(
 
 def test_gaussian_goodness_counts_the_distance_from_0(digits: Arrays) -> None:
     X, y = digits[0][:200], digits[2][:200]
-    model = new(visible_units="gaussian", learning_rate=0.01, n_iter=2).fit(X, y)
+    model = new(visible_units="gaussian", learning_rate=0.01, n_iter=2, min_updates=0).fit(X, y)
     layers = model.goodness(X)[:, ::2] + np.square(X).sum(axis=1)[:, None] / 2
     bernoulli = model.network_.goodness(X.astype(np.float32))[:, ::2]
     np.testing.assert_allclose(layers, bernoulli, rtol=1e-5)
@@ -159,8 +159,19 @@ def test_the_last_two_classes_stay(model: HierarchicalExpertsClassifier) -> None
 
 def test_the_result_does_not_depend_on_the_number_of_processes(digits: Arrays) -> None:
     X, y = digits[0][:300], digits[2][:300]
-    one, two = (new(n_iter=3, n_jobs=jobs).fit(X, y) for jobs in (None, 2))
+    one, two = (new(n_iter=3, min_updates=0, n_jobs=jobs).fit(X, y) for jobs in (None, 2))
     assert all(same(weights(one, label), weights(two, label)) for label in one.classes_)
+
+
+def test_few_samples_are_passed_over_more_often(digits: Arrays) -> None:
+    """Twelve of 15 samples in minibatches of 10 are two updates per pass: 9 make 18 in 9 passes."""
+    X, y = digits[0], digits[2]
+    few = np.concatenate([np.flatnonzero(y == label)[:15] for label in NAMES])
+    more, passes = (
+        new(n_iter=n_iter, min_updates=updates).fit(X[few], y[few])
+        for n_iter, updates in ((1, 17), (9, 0))
+    )
+    assert all(same(weights(more, label), weights(passes, label)) for label in NAMES)
 
 
 def test_training_that_diverges_names_the_class() -> None:
