@@ -54,9 +54,13 @@ def ask(server: Server, texts: Sequence[str]) -> list[dict[str, Any]]:
         return [answer for answers in pool.map(post, chunks) for answer in answers]
 
 
-@pytest.mark.parametrize("language", ["text", "python"])
-def test_the_readmes_examples_are_answered(language: str, champion: Server) -> None:
-    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+@pytest.mark.parametrize(
+    ("document", "language"), [("README.md", "text"), ("docs/serving.md", "python")]
+)
+def test_the_documents_examples_are_answered(
+    document: str, language: str, champion: Server
+) -> None:
+    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
     (example,) = (block for block in blocks if "/invocations" in block)
     program = ["bash", "-c"] if language == "text" else [sys.executable, "-c"]
     code = example.replace("127.0.0.1:5001", f"127.0.0.1:{champion.port}")
