@@ -64,7 +64,7 @@ def main(
             work = [Work(way, digit, epochs, Path(folder)) for digit in digits]
             rbms = run_in_order(_trained, work, settings.workers)
             path = AnnealingPath(rbms, BERNOULLI, torch.stack(bases))
-            draws = torch.Generator().manual_seed(params.seed)
+            draws = np.random.Generator(np.random.SFC64(params.seed))
             betas = schedule(path, temperatures, chains, draws)
             found = forward_estimates(forward_log_weights(path, betas, chains, draws)[0])
             report[way] = _result(rbms, [each.value for each in found], sets) | {

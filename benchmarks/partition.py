@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
+import numpy as np
 import torch
 import typer
 from torch import Tensor
@@ -51,7 +52,7 @@ def main(
         split_into(Path(folder), params, settings)
         trained = [_trained(params, Path(folder), digit) for digit in params.split.digits]
     rbms = [(rbm, base) for digit in trained for rbm, base in digit]
-    draws = torch.Generator().manual_seed(params.seed)
+    draws = np.random.Generator(np.random.SFC64(params.seed))
     layers = range(len(trained[0]))
     seconds, by_layer = timed(
         lambda: [
@@ -97,7 +98,7 @@ def _trained(params: Params, split: Path, digit: int) -> list[tuple[RBM, Tensor]
 
 
 def _annealed(
-    models: list[tuple[RBM, Tensor]], chains: int, temperatures: int, draws: torch.Generator
+    models: list[tuple[RBM, Tensor]], chains: int, temperatures: int, draws: np.random.Generator
 ) -> list[tuple[LogPartition, LogPartition]]:
     """Estimates from both directions of RBMs of one size, annealed at the same time."""
     rbms, bases = zip(*models, strict=True)

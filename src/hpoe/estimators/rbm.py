@@ -381,7 +381,7 @@ class BernoulliRBM(
         ndarray of shape (n_samples, n_features), float32
             Sampled visible states.
         """
-        states = gibbs_states(self._rbm, self._units, self._checked(v), self._torch_generator())
+        states = gibbs_states(self._rbm, self._units, self._checked(v), self._rng())
         return next(states).numpy()
 
     def sample(self, n_samples: int = 1, *, n_gibbs_steps: int = 1000) -> Floats:
@@ -399,7 +399,7 @@ class BernoulliRBM(
         ndarray of shape (n_samples, n_features), float32
             Visible states.
         """
-        rbm, draws = self._rbm, self._torch_generator()
+        rbm, draws = self._rbm, self._rng()
         base = torch.from_numpy(self.base_intercept_).expand(n_samples, -1)
         states = gibbs_states(rbm, self._units, self._units.sample(base, draws), draws)
         with torch.inference_mode():
@@ -440,7 +440,7 @@ class BernoulliRBM(
             method,
             chains=n_chains,
             temperatures=n_temperatures,
-            generator=self._torch_generator(),
+            rng=self._rng(),
         )
 
     @property
@@ -467,9 +467,9 @@ class BernoulliRBM(
         gain = self._goodness(v) - self._goodness(flipped)
         return v.shape[1] * torch.nn.functional.logsigmoid(gain)
 
-    def _torch_generator(self) -> torch.Generator:
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
-        return torch.Generator().manual_seed(int(seed))
+    def _rng(self) -> np.random.Generator:
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        return np.random.Generator(np.random.SFC64(seed))
 
     @property
     def _n_features_out(self) -> int:

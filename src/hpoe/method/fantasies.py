@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from hpoe.method.rbm import RBM, hidden_probabilities, visible_probabilities
+from hpoe.method.units import bernoulli
 
 
 def gibbs_chain(
@@ -20,12 +20,8 @@ def gibbs_chain(
     snapshots, v, p = [], start, start
     for step in range(steps[-1] + 1):
         if step:
-            p = visible_probabilities(rbm, _sampled(hidden_probabilities(rbm, v), rng))
-            v = _sampled(p, rng)
+            p = visible_probabilities(rbm, bernoulli(hidden_probabilities(rbm, v), rng))
+            v = bernoulli(p, rng)
         if step in steps:
             snapshots.append(p)
     return snapshots
-
-
-def _sampled(p: Tensor, rng: np.random.Generator) -> Tensor:
-    return (torch.from_numpy(rng.random(tuple(p.shape), np.float32)) < p).to(p.dtype)

@@ -17,12 +17,12 @@ from hpoe.method.units import VisibleUnits, bernoulli
 
 
 def gibbs_states(
-    rbm: RBM, units: VisibleUnits, v: Tensor, generator: torch.Generator
+    rbm: RBM, units: VisibleUnits, v: Tensor, rng: np.random.Generator
 ) -> Iterator[Tensor]:
     """Yield the visible states [N, V] of chains that start from v, without end (section 1)."""
     for _ in repeat(None):
-        h = bernoulli(hidden_probabilities(rbm, v), generator)
-        v = units.sample(affine(h, rbm.weights.t(), rbm.visible_biases), generator)
+        h = bernoulli(hidden_probabilities(rbm, v), rng)
+        v = units.sample(affine(h, rbm.weights.t(), rbm.visible_biases), rng)
         yield v
 
 
@@ -47,26 +47,26 @@ class GibbsDivergence(ContrastiveDivergence):
         """Make a divergence of `steps` Gibbs steps; `chains`, hidden states [B, H], persist."""
         super().__init__(state, recipe)
         self._units, self._steps, self._chains = units, steps, chains
-        self._generator = torch.Generator(state.rbm.weights.device)
+        self._rng = np.random.default_rng()
 
     def epoch(self, data: Tensor, rng: np.random.Generator, recipe: Recipe, epoch: int) -> float:
         """Pass over data [N, V] once, in fixed order; return the mean squared error per image."""
-        self._generator.manual_seed(int(rng.integers(2**63)))
+        (self._rng,) = rng.spawn(1)
         return super().epoch(data, rng, recipe, epoch)
 
     def _reconstruct(self, h_states: Tensor, v_neg: Tensor, h_neg: Tensor) -> None:
         rbm, chains = self._rbm, self._chains
         h = h_states if chains is None else chains[: len(h_states)]
         for _ in range(self._steps - 1):
-            v = self._units.sample(self._input(h), self._generator)
-            h = bernoulli(hidden_probabilities(rbm, v), self._generator)
+            v = self._units.sample(self._input(h), self._rng)
+            h = bernoulli(hidden_probabilities(rbm, v), self._rng)
         if chains is None:
             v_neg.copy_(self._units.mean(self._input(h)))
         else:
-            v_neg.copy_(self._units.sample(self._input(h), self._generator))
+            v_neg.copy_(self._units.sample(self._input(h), self._rng))
         torch.sigmoid(affine(v_neg, rbm.weights, rbm.hidden_biases), out=h_neg)
         if chains is not None:
-            chains[: len(h)] = bernoulli(h_neg, self._generator)
+            chains[: len(h)] = bernoulli(h_neg, self._rng)
 
     def _input(self, h: Tensor) -> Tensor:
         return affine(h, self._weights_t, self._rbm.visible_biases)

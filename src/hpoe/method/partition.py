@@ -64,7 +64,7 @@ def log_partition(
     *,
     chains: int,
     temperatures: int,
-    generator: torch.Generator,
+    rng: np.random.Generator,
 ) -> LogPartition:
     """Compute or estimate log Z of one RBM by any of the methods.
 
@@ -75,7 +75,7 @@ def log_partition(
         method: "bounds" anneals forward, then back; "auto" is "exact" up to 16 units, else "ais".
         chains: number of annealed chains.
         temperatures: number of steps.
-        generator: of all random numbers.
+        rng: draws all random numbers.
 
     Raises:
         ValueError: "exact" is asked for where the smaller side has more than 25 units.
@@ -84,13 +84,13 @@ def log_partition(
         value = exact_log_partition(rbm, units)
         return LogPartition(value, value, value)
     path = AnnealingPath([rbm], units, base[None])
-    betas = schedule(path, temperatures, chains, generator)
-    weights, v = forward_log_weights(path, betas, chains, generator)
+    betas = schedule(path, temperatures, chains, rng)
+    weights, v = forward_log_weights(path, betas, chains, rng)
     (below,) = forward_estimates(weights)
     if method in ("auto", "ais"):
         return below
-    start = approximate_samples(path, weights, v, temperatures, generator)
-    (above,) = reverse_estimates(reverse_log_weights(path, betas, start, generator))
+    start = approximate_samples(path, weights, v, temperatures, rng)
+    (above,) = reverse_estimates(reverse_log_weights(path, betas, start, rng))
     return above if method == "reverse_ais" else replace(below, upper=above.upper)
 
 
@@ -168,9 +168,9 @@ class AnnealingPath:
         visible = self._units.log_normaliser(self._base.double()).sum(dim=(1, 2))
         return visible + self._hidden.shape[2] * log(2)
 
-    def base_samples(self, chains: int, generator: torch.Generator) -> Tensor:
+    def base_samples(self, chains: int, rng: np.random.Generator) -> Tensor:
         """Draw from the base models, [D, C, V]."""
-        return self._units.sample(self._base.expand(-1, chains, -1), generator)
+        return self._units.sample(self._base.expand(-1, chains, -1), rng)
 
     def hidden_input(self, v: Tensor) -> Tensor:
         """Compute x = c + v.W, [D, C, V] to [D, C, H]."""
@@ -187,31 +187,31 @@ class AnnealingPath:
         gate = (beta[:, None, None].to(x) * x).sigmoid()
         return (gate * x).sum(dim=2, dtype=torch.float64) + self._slope(v)
 
-    def step(self, x: Tensor, beta: Tensor, generator: torch.Generator) -> Tensor:
+    def step(self, x: Tensor, beta: Tensor, rng: np.random.Generator) -> Tensor:
         """Take one Gibbs step at `beta` [D] from hidden inputs x; return v [D, C, V]."""
         factor = beta[:, None, None].to(x)
-        h = bernoulli((factor * x).sigmoid(), generator)
+        h = bernoulli((factor * x).sigmoid(), rng)
         up = torch.baddbmm(self._visible, h, self._weights.mT)
-        return self._units.sample(torch.lerp(self._base.expand_as(up), up, factor), generator)
+        return self._units.sample(torch.lerp(self._base.expand_as(up), up, factor), rng)
 
     def _slope(self, v: Tensor) -> Tensor:
         return (v @ (self._visible - self._base).mT).squeeze(2).double()
 
 
 @torch.inference_mode()
-def schedule(path: AnnealingPath, steps: int, chains: int, generator: torch.Generator) -> Tensor:
+def schedule(path: AnnealingPath, steps: int, chains: int, rng: np.random.Generator) -> Tensor:
     """Choose inverse temperatures 0 to 1, float64 [K + 1, D], from a pilot run.
 
     They lie so that each step changes the log weights by the same standard deviation, which
     minimises the variance of their sum (Gelman and Meng 1998, "Simulating normalizing constants").
     """
     pilot = torch.linspace(0, 1, max(10, round(PILOT * steps)), dtype=torch.float64)
-    v, spreads = path.base_samples(chains, generator), []
+    v, spreads = path.base_samples(chains, rng), []
     for beta in pilot:
         betas = beta.expand(path.n_models)
         x = path.hidden_input(v)
         spreads.append(path.derivative(v, x, betas).std(dim=1))
-        v = path.step(x, betas, generator)
+        v = path.step(x, betas, rng)
     return torch.from_numpy(_equal_lengths(pilot.numpy(), torch.stack(spreads).numpy(), steps))
 
 
@@ -230,7 +230,7 @@ def _equal_lengths(
 
 @torch.inference_mode()
 def forward_log_weights(
-    path: AnnealingPath, betas: Tensor, chains: int, generator: torch.Generator
+    path: AnnealingPath, betas: Tensor, chains: int, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Anneal from the base models to the RBMs.
 
@@ -238,24 +238,24 @@ def forward_log_weights(
         path: from base models to RBMs.
         betas: inverse temperatures, 0 to 1, [K + 1, D].
         chains: number C per RBM.
-        generator: of all random numbers.
+        rng: draws all random numbers.
 
     Returns:
         Log weights, float64 [D, C], the mean of whose exponentials estimates Z without bias; and
         the last states [D, C, V].
     """
-    v = path.base_samples(chains, generator)
+    v = path.base_samples(chains, rng)
     log_weights = path.base_log_partition()[:, None].expand(-1, chains).clone()
     for below, above in pairwise(betas):
         x = path.hidden_input(v)
         log_weights += path.log_ratio(v, x, below, above)
-        v = path.step(x, above, generator)
+        v = path.step(x, above, rng)
     return log_weights, v
 
 
 @torch.inference_mode()
 def reverse_log_weights(
-    path: AnnealingPath, betas: Tensor, start: Tensor, generator: torch.Generator
+    path: AnnealingPath, betas: Tensor, start: Tensor, rng: np.random.Generator
 ) -> Tensor:
     """Anneal from the RBMs to the base models.
 
@@ -263,7 +263,7 @@ def reverse_log_weights(
         path: from base models to RBMs.
         betas: inverse temperatures, 0 to 1, [K + 1, D].
         start: samples of the RBMs [D, C, V].
-        generator: of all random numbers.
+        rng: draws all random numbers.
 
     Returns:
         Log weights, float64 [D, C]: the mean of exp(-log weight) estimates 1 / Z without bias if
@@ -274,25 +274,24 @@ def reverse_log_weights(
     for above, below in pairwise(reversed(betas)):
         x = path.hidden_input(v)
         log_weights += path.log_ratio(v, x, below, above)
-        v = path.step(x, below, generator)
+        v = path.step(x, below, rng)
     return log_weights
 
 
 @torch.inference_mode()
 def approximate_samples(
-    path: AnnealingPath, log_weights: Tensor, v: Tensor, steps: int, generator: torch.Generator
+    path: AnnealingPath, log_weights: Tensor, v: Tensor, steps: int, rng: np.random.Generator
 ) -> Tensor:
     """Turn the last states [D, C, V] of a forward run into samples of the RBMs.
 
     They are drawn again by their weights, then moved by `steps` Gibbs steps.
     """
-    chosen = torch.multinomial(
-        log_weights.softmax(dim=1), v.shape[1], replacement=True, generator=generator
-    )
-    v = v.gather(1, chosen[:, :, None].expand_as(v))
+    chains = v.shape[1]
+    chosen = np.stack([rng.choice(chains, chains, p=p) for p in log_weights.softmax(1).numpy()])
+    v = v.gather(1, torch.from_numpy(chosen)[:, :, None].expand_as(v))
     ones = v.new_ones(path.n_models)
     for _ in range(steps):
-        v = path.step(path.hidden_input(v), ones, generator)
+        v = path.step(path.hidden_input(v), ones, rng)
     return v
 
 

@@ -10,6 +10,7 @@ Shapes: N images or chains, V visible units; functions act on any leading dimens
 from math import log, pi
 from typing import Literal, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -24,7 +25,7 @@ class VisibleUnits(Protocol):
         """Expected values [N, V]."""
         ...
 
-    def sample(self, x: Tensor, generator: torch.Generator) -> Tensor:
+    def sample(self, x: Tensor, rng: np.random.Generator) -> Tensor:
         """Draw values [N, V]."""
         ...
 
@@ -48,9 +49,9 @@ class Bernoulli:
         """s(x) (eq. 2)."""
         return x.sigmoid()
 
-    def sample(self, x: Tensor, generator: torch.Generator) -> Tensor:
+    def sample(self, x: Tensor, rng: np.random.Generator) -> Tensor:
         """1 with probability s(x), else 0."""
-        return bernoulli(x.sigmoid(), generator)
+        return bernoulli(x.sigmoid(), rng)
 
     def log_normaliser(self, x: Tensor) -> Tensor:
         """log(1 + e^x)."""
@@ -72,10 +73,9 @@ class Gaussian:
         """The total input itself."""
         return x
 
-    def sample(self, x: Tensor, generator: torch.Generator) -> Tensor:
+    def sample(self, x: Tensor, rng: np.random.Generator) -> Tensor:
         """Normal with mean x."""
-        noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
-        return x + noise
+        return x + torch.from_numpy(rng.standard_normal(tuple(x.shape), np.float32)).to(x)
 
     def log_normaliser(self, x: Tensor) -> Tensor:
         """x^2 / 2 + log(2 pi) / 2."""
@@ -93,7 +93,7 @@ class Gaussian:
 UNITS: dict[Kind, VisibleUnits] = {"bernoulli": Bernoulli(), "gaussian": Gaussian()}
 
 
-def bernoulli(p: Tensor, generator: torch.Generator) -> Tensor:
+def bernoulli(p: Tensor, rng: np.random.Generator) -> Tensor:
     """Draw 1 with probability p, else 0, of p's shape and dtype."""
-    uniform = torch.rand(p.shape, generator=generator, dtype=p.dtype, device=p.device)
+    uniform = torch.from_numpy(rng.random(tuple(p.shape), np.float32)).to(p.device)
     return (uniform < p).to(p.dtype)
