@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 UI_PORT ?= 5000
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help repro paper docs serve ui test test-fast accuracy accept test-stack test-faults lint audit \
+.PHONY: help repro paper report docs serve ui test test-fast accuracy accept test-stack test-faults lint audit \
 	bench bench-full bench-serve clean
 
 help: ## Show this list
@@ -24,9 +24,12 @@ paper: $(VENV)/installed ## Run the paper's experiments and write docs/replicati
 	@hpoe replicate
 	@hpoe report
 
-docs: $(VENV)/installed-dev ## Write docs/replication.md and the table of faults in docs/operations.md from kept results
+report: $(VENV)/installed-dev ## Write docs/replication.md and the table of faults in docs/operations.md from kept results
 	@hpoe report
 	@python -m tests.stack.tables
+
+docs: $(VENV)/installed-dev ## Build the documentation into site/; every warning is an error
+	@NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
 
 serve: $(VENV)/installed ## Serve the champion over REST and in a browser (HPOE_SERVE_PORT=5001)
 	@hpoe serve

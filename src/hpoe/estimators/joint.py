@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from hpoe.estimators.threads import threads, useful_threads
 from hpoe.estimators.validation import (
     SparseInputMixin,
     check_parameters,
@@ -116,7 +117,9 @@ class JointRBM(SparseInputMixin, ClassifierMixin, BaseEstimator):  # type: ignor
         labels = torch.from_numpy(positions[order])
         data = labelled(torch.from_numpy(samples[order]), labels, len(self.classes_))
         make = partial(JointDivergence, n_classes=len(self.classes_))
-        rbm = fit_rbm(self._recipe(), 1, data.to(self.device), generators, make)
+        size = self.batch_size * self.n_components * data.shape[1]
+        with threads(useful_threads(size)):
+            rbm = fit_rbm(self._recipe(), 1, data.to(self.device), generators, make)
         self._rbm: RBM = rbm.to("cpu")
         return self
 

@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from hpoe.estimators.progress import shown
+from hpoe.estimators.threads import threads, useful_threads
 from hpoe.estimators.validation import Floats, SparseInputMixin, check_parameters, validated
 from hpoe.method.fitting import train_epochs
 from hpoe.method.gibbs import GibbsDivergence, gibbs_states
@@ -245,8 +246,9 @@ class BernoulliRBM(
         held_out = None if held_out is None else held_out[:CURVE_SAMPLE].to(self.device)
         rbm, increments = (part.to(self.device) for part in (self._rbm, self._increments))
         state = TrainingState(rbm, increments, self.n_iter_)
+        size = self.batch_size * rbm.weights.numel()
         try:
-            with self._divergence(state, recipe) as divergence:
+            with threads(useful_threads(size)), self._divergence(state, recipe) as divergence:
                 epochs = train_epochs(divergence, state, recipe, data, self._generators)
                 for error in shown(epochs, n_iter, "pass", self.verbose):
                     self._add_point(measured(state.rbm, self._units, error, data, held_out))

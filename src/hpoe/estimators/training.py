@@ -3,8 +3,6 @@
 Shapes: N samples of a class, V features, H hidden units.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hpoe.estimators.threads import threads
 from hpoe.estimators.validation import Floats
 from hpoe.method.fitting import fit_layers
 from hpoe.method.gibbs import GibbsDivergence
@@ -62,7 +61,7 @@ def train_class(
     minibatches = -(-len(data) // recipe.minibatch_size)
     recipe = replace(recipe, epochs=max(recipe.epochs, -(-min_updates // minibatches)))
     gaussian = partial(GibbsDivergence, units=UNITS["gaussian"])
-    with _one_thread():
+    with threads(1):
         rbms = fit_layers(
             recipe,
             data,
@@ -77,13 +76,3 @@ def train_class(
             "or standardise the features of Gaussian units"
         )
     return layers
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
