@@ -13,7 +13,7 @@ X = X / 16
 figure, axes = plt.subplots(4, 10, figsize=(8, 3.6), layout="constrained")
 for digit, column in zip(range(10), axes.T, strict=True):
     own = X[y == digit]
-    rbm = BernoulliRBM(60, learning_rate=0.05, momentum=0.0, persistent=True, random_state=1)
+    rbm = BernoulliRBM(60, learning_rate=0.05, random_state=1)
     rbm.set_params(n_iter=80, learning_rate_schedule="constant_then_linear").fit(own)
     samples = rbm.sample(2, n_gibbs_steps=200)
     expected = expit(rbm.transform(samples) @ rbm.components_ + rbm.intercept_visible_)

@@ -14,9 +14,9 @@ X = load_digits().data / 16
 X, X_valid = X[:1200], X[1200:]
 estimators = {
     "scikit-learn": Reference(16, learning_rate=0.05, random_state=1),
-    "hpoe, CD-1": BernoulliRBM(16, learning_rate=0.05, momentum=0.5, random_state=1),
-    "hpoe, persistent chains": BernoulliRBM(
-        16, learning_rate=0.05, momentum=0.0, persistent=True, random_state=1
+    "hpoe, persistent chains": BernoulliRBM(16, learning_rate=0.05, random_state=1),
+    "hpoe, CD-1 with momentum": BernoulliRBM(
+        16, learning_rate=0.05, persistent=False, momentum=0.5, random_state=1
     ),
 }
 figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")

@@ -21,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
+from torch.nn.functional import logsigmoid, softplus
 
 from hpoe.estimators.progress import shown
 from hpoe.estimators.threads import threads, useful_threads
@@ -28,6 +29,7 @@ from hpoe.estimators.validation import Floats, SparseInputMixin, check_parameter
 from hpoe.method.fitting import train_epochs
 from hpoe.method.gibbs import GibbsDivergence, gibbs_states
 from hpoe.method.partition import LogPartition, Method, log_partition
+from hpoe.method.products import affine
 from hpoe.method.randomness import generator
 from hpoe.method.rbm import (
     RBM,
@@ -54,7 +56,7 @@ class BernoulliRBM(
     TransformerMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
 ):
-    """Restricted Boltzmann machine with binary hidden units, trained by contrastive divergence.
+    """Restricted Boltzmann machine with binary hidden units, trained by Gibbs sampling.
 
     It can stand in for `sklearn.neural_network.BernoulliRBM`, whose parameters and attributes have
     the same names here.
@@ -71,7 +73,7 @@ class BernoulliRBM(
         Passes over the training data.
     learning_rate_schedule : {"constant", "constant_then_linear"}, default="constant"
         Constant, or constant for the first half of the updates and then linear to 0.
-    momentum : float in [0, 1), default=0.9
+    momentum : float in [0, 1), default=0.0
         Share of the last update that is added to the next one, after the first 50 updates.
     weight_decay : float in [0, 1], default=0.0
         Coefficient of the L2 penalty on the weights.
@@ -80,9 +82,10 @@ class BernoulliRBM(
         have variance 1: standardise the features.
     n_gibbs_steps : int, default=1
         Gibbs steps between the data and the reconstructions: k of CD-k.
-    persistent : bool, default=False
-        Go on from the last minibatch's chains instead of the data (stochastic maximum likelihood).
-        The chains must keep up with the updates: without momentum, or at a lower rate.
+    persistent : bool, default=True
+        Go on from the last minibatch's chains (stochastic maximum likelihood), as scikit-learn's
+        estimator does. False starts from the data (CD-k, as the paper does), which takes larger
+        steps: momentum and higher rates serve it well, while chains must keep up with the updates.
     max_free_energy_gap : float or None, default=None
         Stop when the mean log likelihood of the training data exceeds that of `X_valid` by more
         than this; nats per sample. None never stops early.
@@ -142,11 +145,11 @@ class BernoulliRBM(
         batch_size: int = 10,
         n_iter: int = 10,
         learning_rate_schedule: Literal["constant", "constant_then_linear"] = "constant",
-        momentum: float = 0.9,
+        momentum: float = 0.0,
         weight_decay: float = 0.0,
         visible_units: Literal["bernoulli", "gaussian"] = "bernoulli",
         n_gibbs_steps: int = 1,
-        persistent: bool = False,
+        persistent: bool = True,
         max_free_energy_gap: float | None = None,
         warm_start: bool = False,
         device: str = "cpu",
@@ -361,7 +364,9 @@ class BernoulliRBM(
         if self.visible_units == "gaussian":
             return self._goodness(v).numpy()
         features = check_random_state(self.random_state).randint(v.shape[1], size=len(v))
-        return self._pseudo_likelihood(v, torch.from_numpy(features)).numpy()
+        parts = (torch.split(each, ROWS_AT_ONCE) for each in (v, torch.from_numpy(features)))
+        pairs = zip(*parts, strict=True)
+        return torch.cat([self._pseudo_likelihood(*pair) for pair in pairs]).numpy()
 
     def score(self, X: ArrayLike, y: object = None) -> float:
         """Return the mean of minus the free energy of samples; nats per sample.
@@ -464,10 +469,13 @@ class BernoulliRBM(
         return torch.cat([goodness(rbm, part) + self._units.log_base(part) for part in parts])
 
     def _pseudo_likelihood(self, v: Tensor, features: Tensor) -> Tensor:
-        flipped, rows = v.clone(), torch.arange(len(v))
-        flipped[rows, features] = 1 - flipped[rows, features]
-        gain = self._goodness(v) - self._goodness(flipped)
-        return v.shape[1] * torch.nn.functional.logsigmoid(gain)
+        """V log p(v_i | the others), from what flipping feature i adds to the goodness."""
+        rbm, rows = self._rbm, torch.arange(len(v))
+        step = 1 - 2 * v[rows, features]
+        x = affine(v, rbm.weights, rbm.hidden_biases)
+        flipped = x + step[:, None] * rbm.weights[features]
+        gain = (softplus(flipped) - softplus(x)).sum(dim=1, dtype=torch.float64)
+        return v.shape[1] * logsigmoid(-gain - step * rbm.visible_biases[features])
 
     def _rng(self) -> np.random.Generator:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hpoe.method.products import affine
-from hpoe.method.rbm import RBM, ContrastiveDivergence, TrainingState, hidden_probabilities
+from hpoe.method.rbm import RBM, Buffers, ContrastiveDivergence, TrainingState, hidden_probabilities
 from hpoe.method.recipe import Recipe
 from hpoe.method.units import VisibleUnits, bernoulli
 
@@ -54,19 +54,20 @@ class GibbsDivergence(ContrastiveDivergence):
         (self._rng,) = rng.spawn(1)
         return super().epoch(data, rng, recipe, epoch)
 
-    def _reconstruct(self, h_states: Tensor, v_neg: Tensor, h_neg: Tensor) -> None:
-        rbm, chains = self._rbm, self._chains
-        h = h_states if chains is None else chains[: len(h_states)]
-        for _ in range(self._steps - 1):
-            v = self._units.sample(self._input(h), self._rng)
-            h = bernoulli(hidden_probabilities(rbm, v), self._rng)
+    def _reconstruct(self, buffers: Buffers, uniform: Tensor) -> None:
+        rbm, units, chains = self._rbm, self._units, self._chains
         if chains is None:
-            v_neg.copy_(self._units.mean(self._input(h)))
+            h = torch.gt(buffers.h_pos, uniform, out=buffers.h_states)
         else:
-            v_neg.copy_(self._units.sample(self._input(h), self._rng))
-        torch.sigmoid(affine(v_neg, rbm.weights, rbm.hidden_biases), out=h_neg)
+            h = chains[: len(uniform)]
+        for _ in range(self._steps - 1):
+            v = units.sample(self._input(h), self._rng)
+            h = bernoulli(hidden_probabilities(rbm, v), self._rng)
+        x = self._input(h)
+        buffers.v_neg.copy_(units.mean(x) if chains is None else units.sample(x, self._rng))
+        torch.sigmoid(affine(buffers.v_neg, rbm.weights, rbm.hidden_biases), out=buffers.h_neg)
         if chains is not None:
-            chains[: len(h)] = bernoulli(h_neg, self._rng)
+            torch.gt(buffers.h_neg, uniform, out=chains[: len(uniform)])
 
     def _input(self, h: Tensor) -> Tensor:
         return affine(h, self._weights_t, self._rbm.visible_biases)

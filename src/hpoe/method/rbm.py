@@ -126,7 +126,7 @@ class ContrastiveDivergence:
         self._blocks = -(-state.rbm.weights.numel() // BLOCK)
         matrices = state.rbm.weights, state.increments.weights
         self._rows = tuple(zip(*(each.chunk(self._blocks) for each in matrices), strict=True))
-        self._buffers: dict[int, _Buffers] = {}
+        self._buffers: dict[int, Buffers] = {}
 
     def update(
         self, v0: Tensor, uniform: Tensor, *, learning_rate: float, momentum: float
@@ -144,13 +144,12 @@ class ContrastiveDivergence:
         """
         size, rbm, increments = len(v0), self._rbm, self._increments
         if size not in self._buffers:
-            self._buffers[size] = _Buffers(size, rbm.weights, self._blocks)
+            self._buffers[size] = Buffers(size, rbm.weights, self._blocks)
         buffers = self._buffers[size]
 
         buffers.v_pos.copy_(v0)
         torch.sigmoid(affine(buffers.v_pos, rbm.weights, rbm.hidden_biases), out=buffers.h_pos)
-        torch.gt(buffers.h_pos, uniform, out=buffers.h_states)
-        self._reconstruct(buffers.h_states, buffers.v_neg, buffers.h_neg)
+        self._reconstruct(buffers, uniform)
         torch.sub(buffers.v_pos, buffers.v_neg, out=buffers.difference)
 
         torch.mul(buffers.signs, learning_rate / size, out=buffers.steps)
@@ -165,11 +164,12 @@ class ContrastiveDivergence:
         apply_update(biases, [visible, hidden], last, momentum)
         return torch.dot(buffers.flat_difference, buffers.flat_difference)
 
-    def _reconstruct(self, h_states: Tensor, v_neg: Tensor, h_neg: Tensor) -> None:
+    def _reconstruct(self, buffers: "Buffers", uniform: Tensor) -> None:
         """Write the negative phase: visible units v_neg [B, V], and p(h|v_neg) [B, H]."""
         rbm = self._rbm
-        self._activate(affine(h_states, self._weights_t, rbm.visible_biases), v_neg)
-        torch.sigmoid(affine(v_neg, rbm.weights, rbm.hidden_biases), out=h_neg)
+        torch.gt(buffers.h_pos, uniform, out=buffers.h_states)
+        self._activate(affine(buffers.h_states, self._weights_t, rbm.visible_biases), buffers.v_neg)
+        torch.sigmoid(affine(buffers.v_neg, rbm.weights, rbm.hidden_biases), out=buffers.h_neg)
 
     def _activate(self, x: Tensor, out: Tensor) -> None:
         """Write the probabilities of visible units, whose total inputs are x [B, V]."""
@@ -189,7 +189,7 @@ class ContrastiveDivergence:
         return float(error) / len(data)
 
 
-class _Buffers:
+class Buffers:
     """Intermediates for minibatches of one size, allocated once, and the views an update needs."""
 
     def __init__(self, size: int, weights: Tensor, blocks: int) -> None:

@@ -96,4 +96,4 @@ UNITS: dict[Kind, VisibleUnits] = {"bernoulli": Bernoulli(), "gaussian": Gaussia
 def bernoulli(p: Tensor, rng: np.random.Generator) -> Tensor:
     """Draw 1 with probability p, else 0, of p's shape and dtype."""
     uniform = torch.from_numpy(rng.random(tuple(p.shape), np.float32)).to(p.device)
-    return (uniform < p).to(p.dtype)
+    return torch.lt(uniform, p, out=uniform).to(p.dtype)

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import shift
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.neural_network import BernoulliRBM as Reference
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import minmax_scale
 
 from hpoe import BernoulliRBM
 from hpoe.estimators import rbm as module
@@ -56,7 +59,9 @@ def some_rbm(hidden: int = 5, features: int = 4, **params: Any) -> BernoulliRBM:
 def test_its_fit_is_the_pipelines() -> None:
     """The same function, from the same weights with the same random numbers."""
     X = patterns()
-    rbm = BernoulliRBM(6, n_iter=3, momentum=0.5, weight_decay=0.001, random_state=4)
+    rbm = BernoulliRBM(
+        6, n_iter=3, momentum=0.5, weight_decay=0.001, persistent=False, random_state=4
+    )
     rbm._start(torch.from_numpy(X))
     recipe = rbm._recipe(3, "constant")
     base = torch.from_numpy(rbm.base_intercept_.copy())
@@ -80,8 +85,8 @@ def test_its_fit_is_the_pipelines() -> None:
     [
         {},
         {"n_gibbs_steps": 3},
-        {"persistent": True, "momentum": 0.0},
-        {"momentum": 0.0},
+        {"persistent": False},
+        {"persistent": False, "momentum": 0.5},
         {"learning_rate_schedule": "constant_then_linear"},
     ],
 )
@@ -287,3 +292,45 @@ def test_a_rate_at_which_training_diverges_is_told() -> None:
     X = 100 * np.random.default_rng(0).normal(size=(50, 4))
     with pytest.raises(ValueError, match="diverged in pass"), warnings.catch_warnings():
         BernoulliRBM(4, visible_units="gaussian", learning_rate=9, random_state=0).fit(X)
+
+
+# In the place of scikit-learn's estimator, the import changed only
+
+
+@pytest.fixture(scope="module")
+def nudged() -> list[Floats]:
+    """The data of scikit-learn's example: digits, and the same moved by a pixel each way."""
+    X, y = load_digits(return_X_y=True)
+    images = X.reshape(-1, 8, 8)
+    moves = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]
+    moved = [shift(images, (0, *move), order=0).reshape(len(X), -1) for move in moves]
+    scaled = minmax_scale(np.concatenate(moved)).astype(np.float32)
+    parts: list[Floats] = train_test_split(
+        scaled, np.tile(y, len(moves)), test_size=0.2, random_state=0
+    )
+    return parts
+
+
+@pytest.mark.slow
+def test_scikit_learns_example_gets_better_features(nudged: list[Floats]) -> None:
+    """`plot_rbm_logistic_classification`, with its parameters; 1,797 test images."""
+    X, X_test, y, y_test = nudged
+
+    def accuracy(estimator: Any) -> float:
+        estimator.set_params(learning_rate=0.06, n_iter=10, n_components=100, random_state=0)
+        logistic = LogisticRegression(solver="newton-cg", C=6000, max_iter=200)
+        return float(make_pipeline(estimator, logistic).fit(X, y).score(X_test, y_test))
+
+    assert accuracy(BernoulliRBM()) >= accuracy(Reference())
+
+
+def test_scikit_learns_own_test_data_become_as_likely() -> None:
+    """Those of its `test_fit`; pseudo-likelihoods of 50 random features of each of 100 images."""
+    X = load_digits().data[:100] / 16
+    params = {"n_components": 64, "batch_size": 10, "n_iter": 7, "random_state": 9}
+    means = []
+    for estimator in (BernoulliRBM(**params), Reference(**params)):
+        estimator.fit(X)
+        scores = [estimator.set_params(random_state=r).score_samples(X) for r in range(50)]
+        means.append(np.mean(scores))
+    assert means[0] > means[1] - 0.1
