@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from hpoe import BernoulliRBM
 
 X, y = load_digits(return_X_y=True)
-pipeline = make_pipeline(BernoulliRBM(random_state=1), LogisticRegression(C=100, max_iter=300))
+pipeline = make_pipeline(BernoulliRBM(random_state=1), LogisticRegression(max_iter=1000))
 grid = {"bernoullirbm__n_components": [10, 30, 100], "bernoullirbm__n_iter": [2, 5, 15]}
 search = GridSearchCV(pipeline, grid, cv=2).fit(X / 16, y)
 

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from hpoe import BernoulliRBM
 
 X = load_digits().data / 16
-rbm = BernoulliRBM(n_components=40, n_iter=40, random_state=1).fit(X)
+rbm = BernoulliRBM(40, n_iter=40, persistent=False, momentum=0.9, random_state=1).fit(X)
 
 figure, axes = plt.subplots(4, 10, figsize=(8, 3.6), layout="constrained")
 for axis, weights in zip(axes.flat, rbm.components_, strict=True):

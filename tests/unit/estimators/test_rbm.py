@@ -327,7 +327,7 @@ def test_scikit_learns_example_gets_better_features(nudged: list[Floats]) -> Non
 def test_scikit_learns_own_test_data_become_as_likely() -> None:
     """Those of its `test_fit`; pseudo-likelihoods of 50 random features of each of 100 images."""
     X = load_digits().data[:100] / 16
-    params = {"n_components": 64, "batch_size": 10, "n_iter": 7, "random_state": 9}
+    params: dict[str, Any] = {"n_components": 64, "n_iter": 7, "random_state": 9}
     means = []
     for estimator in (BernoulliRBM(**params), Reference(**params)):
         estimator.fit(X)
