@@ -318,7 +318,7 @@ def test_scikit_learns_example_gets_better_features(nudged: list[Floats]) -> Non
 
     def accuracy(estimator: Any) -> float:
         estimator.set_params(learning_rate=0.06, n_iter=10, n_components=100, random_state=0)
-        logistic = LogisticRegression(solver="newton-cg", C=6000, max_iter=200)
+        logistic = LogisticRegression(solver="newton-cg", C=6000, tol=0.01, max_iter=200)
         return float(make_pipeline(estimator, logistic).fit(X, y).score(X_test, y_test))
 
     assert accuracy(BernoulliRBM()) >= accuracy(Reference())
