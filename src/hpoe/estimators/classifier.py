@@ -87,7 +87,7 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         Determines the supervised samples, weights and hidden states. What is drawn for a class
         depends on its label and not on the other classes.
 
-    Attributes:
+    Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Labels in order.
@@ -98,12 +98,12 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
     n_features_in_ : int
         Number of features.
 
-    References:
+    References
     ----------
     G. Mayraz and G. E. Hinton (2002), "Recognizing Handwritten Digits Using Hierarchical Products
     of Experts".
 
-    Examples:
+    Examples
     --------
     >>> from sklearn.datasets import load_digits
     >>> from hpoe import HierarchicalExpertsClassifier
@@ -162,7 +162,7 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         y : array-like of shape (n_samples,)
             Labels: text, integers or booleans.
 
-        Raises:
+        Raises
         ------
         ValueError
             If data cannot be used, or training diverges.
@@ -189,12 +189,14 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         label : str, int or bool
             Its label, of the kind of the other labels.
 
-        Raises:
+        Raises
         ------
         ValueError
             If the class exists, or its samples cannot be used.
         """
         check_is_fitted(self)
+        if np.asarray(label).dtype.kind != self.classes_.dtype.kind:
+            raise ValueError(f"label is {label!r}: give one like {self.classes_.tolist()[0]!r}")
         if label in self.classes_:
             raise ValueError(f"the model has a class {label!r}: use replace_class")
         data = self._divided(validated(self, X, self.visible_units, reset=False), label)
@@ -218,7 +220,7 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         label : str, int or bool
             Label of the class.
 
-        Raises:
+        Raises
         ------
         ValueError
             If there is no such class, or its samples cannot be used.
@@ -242,7 +244,7 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         label : str, int or bool
             Label of the class.
 
-        Raises:
+        Raises
         ------
         ValueError
             If there is no such class, or only two are left.
@@ -339,7 +341,7 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         path : str or path
             File to read.
 
-        Raises:
+        Raises
         ------
         hpoe.errors.WeightsError
             If the file is missing, damaged or no such model.
@@ -365,7 +367,7 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         **options
             Passed on to `mlflow.pyfunc.log_model`, such as `registered_model_name`.
 
-        Returns:
+        Returns
         -------
         mlflow.models.model.ModelInfo
         """
@@ -391,7 +393,7 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
 
-        Returns:
+        Returns
         -------
         ndarray of shape (n_samples, n_classes * n_layers), float64
             In nats; the layers of the first class, then those of the second.

@@ -56,19 +56,19 @@ class JointRBM(SparseInputMixin, ClassifierMixin, BaseEstimator):  # type: ignor
     random_state : int, RandomState instance or None, default=None
         Determines the order of the samples, weights and hidden states.
 
-    Attributes:
+    Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Labels in order.
     n_features_in_ : int
         Number of features.
 
-    References:
+    References
     ----------
     G. Mayraz and G. E. Hinton (2002), "Recognizing Handwritten Digits Using Hierarchical Products
     of Experts", section 6.
 
-    Examples:
+    Examples
     --------
     >>> from sklearn.datasets import load_digits
     >>> from hpoe import JointRBM
@@ -104,7 +104,7 @@ class JointRBM(SparseInputMixin, ClassifierMixin, BaseEstimator):  # type: ignor
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train on samples X of shape (n_samples, n_features) in [0, 1] and their labels y.
 
-        Raises:
+        Raises
         ------
         ValueError
             If data cannot be used.

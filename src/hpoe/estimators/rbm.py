@@ -98,7 +98,7 @@ class BernoulliRBM(
     random_state : int, RandomState instance or None, default=None
         Determines weights, hidden states and samples.
 
-    Attributes:
+    Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features), float32
         Weights.
@@ -121,12 +121,12 @@ class BernoulliRBM(
     n_features_in_ : int
         Number of features.
 
-    References:
+    References
     ----------
     G. Mayraz and G. E. Hinton (2002), "Recognizing Handwritten Digits Using Hierarchical Products
     of Experts"; G. E. Hinton (2010), "A Practical Guide to Training Restricted Boltzmann Machines".
 
-    Examples:
+    Examples
     --------
     >>> import numpy as np
     >>> from hpoe import BernoulliRBM
@@ -188,7 +188,7 @@ class BernoulliRBM(
         X_valid : array-like of shape (n_valid, n_features), optional
             Held-out data for the curves and for stopping early.
 
-        Raises:
+        Raises
         ------
         ValueError
             If data cannot be used, or training diverges.
@@ -234,8 +234,7 @@ class BernoulliRBM(
         state.rbm.visible_biases.copy_(torch.from_numpy(self.base_intercept_))
         self._keep(state)
         self.history_: dict[str, list[float]] = {}
-        if self.persistent:
-            self.h_samples_ = np.zeros((self.batch_size, self.n_components), np.float32)
+        self.__dict__.pop("h_samples_", None)
 
     def _train(
         self,
@@ -267,10 +266,17 @@ class BernoulliRBM(
         if plain and not self.persistent:
             yield ContrastiveDivergence(state, recipe)
             return
-        chains = torch.from_numpy(self.h_samples_).to(self.device) if self.persistent else None
+        chains = self._chains().to(self.device) if self.persistent else None
         yield GibbsDivergence(state, recipe, self._units, steps=self.n_gibbs_steps, chains=chains)
         if chains is not None:
             self.h_samples_ = chains.cpu().numpy()
+
+    def _chains(self) -> Tensor:
+        """The chains' hidden states, where training left them if there are as many."""
+        last = getattr(self, "h_samples_", None)
+        if last is None or len(last) != self.batch_size:
+            return torch.zeros(self.batch_size, len(self.components_))
+        return torch.from_numpy(last)
 
     def _add_point(self, point: dict[str, float]) -> None:
         if not np.isfinite(list(point.values())).all():
@@ -321,7 +327,7 @@ class BernoulliRBM(
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
 
-        Returns:
+        Returns
         -------
         ndarray of shape (n_samples, n_components), float32
         """
@@ -335,7 +341,7 @@ class BernoulliRBM(
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
 
-        Returns:
+        Returns
         -------
         ndarray of shape (n_samples,), float64
             In nats; minus the paper's goodness. log p(v) = -F(v) - log Z.
@@ -355,7 +361,7 @@ class BernoulliRBM(
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Samples.
 
-        Returns:
+        Returns
         -------
         ndarray of shape (n_samples,), float64
             In nats.
@@ -383,7 +389,7 @@ class BernoulliRBM(
         v : array-like of shape (n_samples, n_features)
             Where to start.
 
-        Returns:
+        Returns
         -------
         ndarray of shape (n_samples, n_features), float32
             Sampled visible states.
@@ -401,7 +407,7 @@ class BernoulliRBM(
         n_gibbs_steps : int, default=1000
             Length of the chains, 1 or more.
 
-        Returns:
+        Returns
         -------
         ndarray of shape (n_samples, n_features), float32
             Visible states.
@@ -430,12 +436,12 @@ class BernoulliRBM(
         n_temperatures : int, default=2000
             Steps between the base rates and the model.
 
-        Returns:
+        Returns
         -------
         LogPartition
             With `value`, `lower`, `upper` and `effective_sample_size`; `float()` gives the value.
 
-        Raises:
+        Raises
         ------
         ValueError
             If the smaller side has too many units for "exact".

@@ -135,6 +135,7 @@ def test_a_replaced_class_alone_is_trained(
         (lambda m, X: m.replace_class(X, "ten"), r"no class 'ten': it has \["),
         (lambda m, _: m.remove_class("ten"), "no class 'ten'"),
         (lambda m, X: m.add_class(X[:, :9], "ten"), "9 features"),
+        (lambda m, X: m.add_class(X, 10), "label is 10: give one like 'eight'"),
     ],
 )
 def test_a_change_that_makes_no_sense_is_refused_and_changes_nothing(

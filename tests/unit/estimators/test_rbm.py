@@ -124,6 +124,15 @@ def test_two_fits_of_half_the_passes_with_a_warm_start_are_one_fit() -> None:
     assert len(half.history_["reconstruction_error"]) == 4
 
 
+def test_training_goes_on_with_another_minibatch_and_with_persistent_chains_or_not() -> None:
+    X = patterns()
+    rbm = BernoulliRBM(4, n_iter=1, warm_start=True, persistent=False, random_state=0).fit(X)
+    for params in ({"persistent": True}, {"batch_size": 30}, {"persistent": False}):
+        rbm.set_params(**params).fit(X)
+    assert rbm.n_iter_ == 4
+    assert rbm.h_samples_.shape == (30, 4)
+
+
 def test_partial_fit_is_one_pass_in_minibatches() -> None:
     X = patterns()
     whole = BernoulliRBM(6, n_iter=3, random_state=0).fit(X)
