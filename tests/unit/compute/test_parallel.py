@@ -130,6 +130,21 @@ def test_a_killed_worker_is_told_with_what_to_do_and_the_next_tasks_run() -> Non
     assert sorted(run_tasks(square, range(3), 2)) == [0, 1, 4]
 
 
+def hoard(task: int) -> int:
+    """Keep 150 MB for good; joblib looks at a worker's memory once a second."""
+    vars(sys).setdefault("hoarded", []).append(b"x" * 150_000_000)
+    time.sleep(1)
+    return task
+
+
+def test_a_worker_that_grew_is_replaced_and_no_task_is_lost() -> None:
+    """Where warnings are errors, joblib's warning of it would end the thread that hands on tasks.
+
+    Everything would then wait for ever: pyproject.toml lists it under `filterwarnings`.
+    """
+    assert sorted(run_tasks(hoard, range(12), 2)) == list(range(12))
+
+
 def test_more_workers_than_memory_holds_are_told_before_anything_is_started() -> None:
     before = len(psutil.Process().children())
     with pytest.raises(WorkerError) as caught:
