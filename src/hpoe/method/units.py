@@ -13,7 +13,9 @@ from typing import Literal, Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+
+FACTORS = 1000
+"""Factors of at most 2 whose product is below float64's largest number, 2^1024."""
 
 Kind = Literal["bernoulli", "gaussian"]
 
@@ -30,7 +32,7 @@ class VisibleUnits(Protocol):
         ...
 
     def log_normaliser(self, x: Tensor) -> Tensor:
-        """Log of the sum, or integral, over each unit's values; nats [N, V]."""
+        """Log of the sum, or integral, over all values of the units; x and result float64 [N]."""
         ...
 
     def log_base(self, v: Tensor) -> Tensor:
@@ -54,8 +56,9 @@ class Bernoulli:
         return bernoulli(x.sigmoid(), rng)
 
     def log_normaliser(self, x: Tensor) -> Tensor:
-        """log(1 + e^x)."""
-        return softplus(x)
+        """sum_i log(1 + e^x_i), with one logarithm for many factors 1 + e^-|x_i|."""
+        factors = x.abs().neg_().exp_().add_(1).split(FACTORS, dim=-1)
+        return sum((part.prod(dim=-1).log_() for part in factors), x.clamp_min(0).sum(dim=-1))
 
     def log_base(self, v: Tensor) -> Tensor:
         """0."""
@@ -78,8 +81,8 @@ class Gaussian:
         return x + torch.from_numpy(rng.standard_normal(tuple(x.shape), np.float32)).to(x)
 
     def log_normaliser(self, x: Tensor) -> Tensor:
-        """x^2 / 2 + log(2 pi) / 2."""
-        return (x.square() + log(2 * pi)) / 2
+        """sum_i x_i^2 / 2 + log(2 pi) / 2."""
+        return (x.square() + log(2 * pi)).sum(dim=-1) / 2
 
     def log_base(self, v: Tensor) -> Tensor:
         """-|v|^2 / 2."""

@@ -71,7 +71,7 @@ def test_chains_have_the_exact_means_of_the_visible_units(kind: Kind) -> None:
     rbm, units = some_state().rbm, UNITS[kind]
     h = binary_states(2).float()
     x = h @ rbm.weights.t() + rbm.visible_biases
-    p = (h @ rbm.hidden_biases + units.log_normaliser(x).sum(dim=1)).softmax(0)
+    p = (h @ rbm.hidden_biases + units.log_normaliser(x)).softmax(0)
     states = gibbs_states(rbm, units, torch.zeros(20_000, 3), np.random.default_rng(0))
     v = next(islice(states, 50, None))
     errors = (v.mean(dim=0) - p @ units.mean(x)).abs()
