@@ -6,7 +6,6 @@ Shapes: N samples, V features, C classes, L layers, M = C x L models (classes, t
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -16,7 +15,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from hpoe import __version__
 from hpoe.estimators.known import Typical
 from hpoe.estimators.persistence import load, save
 from hpoe.estimators.progress import shown
@@ -371,17 +369,9 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         -------
         mlflow.models.model.ModelInfo
         """
-        import mlflow
+        from hpoe.estimators.pyfunc import log
 
-        with TemporaryDirectory() as folder:
-            self.save(Path(folder) / "classifier.safetensors")
-            return mlflow.pyfunc.log_model(
-                name=name,
-                python_model=str(Path(__file__).with_name("pyfunc.py")),
-                artifacts={"classifier": f"{folder}/classifier.safetensors"},
-                pip_requirements=[f"hpoe=={__version__}", "pandas"],
-                **options,
-            )
+        return log(self, name, options)
 
     # Use
 

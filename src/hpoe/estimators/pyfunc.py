@@ -1,13 +1,18 @@
 """A classifier as an MLflow pyfunc; MLflow runs this file to load a logged model."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.models.model import ModelInfo
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from mlflow.types import ColSpec, DataType, Schema
 
+from hpoe import __version__
 from hpoe.estimators.classifier import HierarchicalExpertsClassifier
 
 
@@ -39,6 +44,43 @@ class ClassifierModel(PythonModel):
                 "is_known": self.classifier.is_known(X),
             }
         )
+
+
+def log(classifier: HierarchicalExpertsClassifier, name: str, options: dict[str, Any]) -> ModelInfo:
+    """Log a classifier to the active run, with the signature of its inputs and answers.
+
+    The input example is all zeros, so that no user's data are logged with a model.
+    """
+    names = list(getattr(classifier, "feature_names_in_", range(classifier.n_features_in_)))
+    defaults: dict[str, Any] = {
+        "signature": _signature(names, classifier.classes_.dtype.kind),
+        "input_example": pd.DataFrame(np.zeros((1, len(names))), columns=names),
+        "pip_requirements": [f"hpoe=={__version__}", "pandas"],
+    }
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "classifier.safetensors"
+        classifier.save(path)
+        logged: ModelInfo = mlflow.pyfunc.log_model(
+            name=name,
+            python_model=__file__,
+            artifacts={"classifier": str(path)},
+            **{**defaults, **options},
+        )
+    return logged
+
+
+def _signature(names: list[Any], label_kind: str) -> ModelSignature:
+    """Columns of type double, to which MLflow converts other numbers; an array's would not."""
+    label = {"i": DataType.long, "u": DataType.long, "b": DataType.boolean}
+    answers = {
+        "label": label.get(label_kind, DataType.string),
+        "probability": DataType.double,
+        "is_known": DataType.boolean,
+    }
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.double, name) for name in names]),
+        outputs=Schema([ColSpec(kind, name) for name, kind in answers.items()]),
+    )
 
 
 mlflow.models.set_model(ClassifierModel(HierarchicalExpertsClassifier()))

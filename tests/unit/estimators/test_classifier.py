@@ -237,10 +237,14 @@ def test_mlflow_loads_a_logged_model_that_answers_alike(
     experiment = mlflow.create_experiment("library", artifact_location=tmp_path.as_uri())
     with mlflow.start_run(experiment_id=experiment):
         logged = trained.log_model("digits")
-    answers = mlflow.pyfunc.load_model(logged.model_uri).predict(X)
+    loaded = mlflow.pyfunc.load_model(logged.model_uri)
+    answers = loaded.predict(X)
     assert list(answers["label"]) == list(trained.predict(X))
     assert list(answers["is_known"]) == list(trained.is_known(X))
     pd.testing.assert_frame_equal(answers, trained.to_pyfunc().predict(None, X))
+    for same in (X.astype(np.float32), X.tolist(), pd.DataFrame(X)):
+        pd.testing.assert_frame_equal(loaded.predict(same), answers)
+    assert loaded.metadata.signature.outputs.input_names() == list(answers.columns)
 
 
 # The joint model
