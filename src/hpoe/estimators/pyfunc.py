@@ -1,5 +1,6 @@
 """A classifier as an MLflow pyfunc; MLflow runs this file to load a logged model."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -51,10 +52,12 @@ def log(classifier: HierarchicalExpertsClassifier, name: str, options: dict[str,
 
     The input example is all zeros, so that no user's data are logged with a model.
     """
-    names = list(getattr(classifier, "feature_names_in_", range(classifier.n_features_in_)))
+    zeros = np.zeros((1, classifier.n_features_in_))
+    names = getattr(classifier, "feature_names_in_", None)
+    columns = range(zeros.shape[1]) if names is None else names
     defaults: dict[str, Any] = {
-        "signature": _signature(names, classifier.classes_.dtype.kind),
-        "input_example": pd.DataFrame(np.zeros((1, len(names))), columns=names),
+        "signature": _signature(columns, classifier.classes_.dtype.kind),
+        "input_example": zeros if names is None else pd.DataFrame(zeros, columns=names),
         "pip_requirements": [f"hpoe=={__version__}", "pandas"],
     }
     with TemporaryDirectory() as folder:
@@ -69,7 +72,7 @@ def log(classifier: HierarchicalExpertsClassifier, name: str, options: dict[str,
     return logged
 
 
-def _signature(names: list[Any], label_kind: str) -> ModelSignature:
+def _signature(names: Iterable[Any], label_kind: str) -> ModelSignature:
     """Columns of type double, to which MLflow converts other numbers; an array's would not."""
     label = {"i": DataType.long, "u": DataType.long, "b": DataType.boolean}
     answers = {
