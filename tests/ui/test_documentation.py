@@ -62,4 +62,9 @@ def test_an_example_draws_the_picture_that_the_gallery_shows(example: Path, tmp_
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     shown = ROOT / "docs/images/gallery" / f"{example.stem}.png"
-    assert Image.open(drawn).size == Image.open(shown).size
+    assert size(drawn) == size(shown)
+
+
+def size(picture: Path) -> tuple[int, int]:
+    with Image.open(picture) as opened:
+        return opened.size

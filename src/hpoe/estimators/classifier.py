@@ -3,36 +3,28 @@
 Shapes: N samples, V features, C classes, L layers, M = C x L models (classes, then layers).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from hpoe.estimators.known import Typical
-from hpoe.estimators.persistence import load, save
+from hpoe.estimators.networks import ClassLayers, stacked, with_class, without_class
+from hpoe.estimators.parameters import check_parameters, recipe_of
+from hpoe.estimators.persistence import SavedClassifier
+from hpoe.estimators.prediction import LogProbabilityClassifier
 from hpoe.estimators.progress import shown
 from hpoe.estimators.training import TrainingSet, divided, train_class
-from hpoe.estimators.validation import (
-    Floats,
-    SparseInputMixin,
-    check_parameters,
-    labelled_samples,
-    validated,
-)
+from hpoe.estimators.validation import Floats, SparseInputMixin, labelled_samples, validated
 from hpoe.method.classifier import fit as fit_net
 from hpoe.method.classifier import logistic_regression
-from hpoe.method.recipe import Recipe
-from hpoe_recognition.networks import Layer, Network
-
-if TYPE_CHECKING:
-    from mlflow.pyfunc.model import PythonModel
+from hpoe_recognition.networks import Network
 
 ROWS_AT_ONCE = 1000
 """Samples scored at once."""
@@ -40,7 +32,12 @@ INVERSE_REGULARISATIONS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Candidates for C of the logistic net; the best on half of the supervised samples is used."""
 
 
-class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class HierarchicalExpertsClassifier(
+    SavedClassifier,
+    SparseInputMixin,
+    LogProbabilityClassifier,
+    BaseEstimator,  # type: ignore[misc]
+):
     """Classifier with a hierarchy of restricted Boltzmann machines (RBMs) for each class.
 
     The RBMs of a class are trained on samples of that class alone, each layer on the activities of
@@ -169,11 +166,8 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         samples, labels, positions = labelled_samples(self, X, y, self.visible_units)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         sets = [self._divided(samples[positions == at], label) for at, label in enumerate(labels)]
-        self.network_ = Network(self._trained(sets), "as_given")
-        self.classes_ = labels
-        self._supervised = [part.supervised for part in sets]
-        self._fit_net()
-        return self
+        supervised = [part.supervised for part in sets]
+        return self._completed(labels, stacked(self._trained(sets)), supervised)
 
     def add_class(self, X: ArrayLike, label: Any) -> Self:  # noqa: ANN401
         """Train the RBMs of one more class, and the logistic net; other RBMs stay as they are.
@@ -199,14 +193,12 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
             raise ValueError(f"the model has a class {label!r}: use replace_class")
         data = self._divided(validated(self, X, self.visible_units, reset=False), label)
         at = int(np.searchsorted(self.classes_, label))
-        self.network_ = self._changed(
-            lambda kept, new: np.insert(kept, at, new[0], axis=0), self._trained([data])
+        labels = self.classes_.tolist()
+        return self._completed(
+            np.array([*labels[:at], label, *labels[at:]]),
+            with_class(self.network_, at, *self._trained([data])),
+            [*self._supervised[:at], data.supervised, *self._supervised[at:]],
         )
-        kept = self.classes_.tolist()
-        self.classes_ = np.array([*kept[:at], label, *kept[at:]])
-        self._supervised.insert(at, data.supervised)
-        self._fit_net()
-        return self
 
     def replace_class(self, X: ArrayLike, label: Any) -> Self:  # noqa: ANN401
         """Train the RBMs of a class anew, and the logistic net; other RBMs stay as they are.
@@ -225,14 +217,12 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         """
         at = self._position(label)
         data = self._divided(validated(self, X, self.visible_units, reset=False), self.classes_[at])
-        chosen = np.arange(len(self.classes_)) == at
-        self.network_ = self._changed(
-            lambda kept, new: np.where(chosen.reshape(-1, *[1] * (kept.ndim - 1)), new, kept),
-            self._trained([data]),
+        others = without_class(self.network_, at)
+        return self._completed(
+            self.classes_,
+            with_class(others, at, *self._trained([data])),
+            [*self._supervised[:at], data.supervised, *self._supervised[at + 1 :]],
         )
-        self._supervised[at] = data.supervised
-        self._fit_net()
-        return self
 
     def remove_class(self, label: Any) -> Self:  # noqa: ANN401
         """Forget a class and fit the logistic net again; other RBMs stay as they are.
@@ -250,22 +240,20 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         at = self._position(label)
         if len(self.classes_) == 2:
             raise ValueError("two classes are left: a classifier needs two or more")
-        self.network_ = self._changed(
-            lambda kept, _: np.delete(kept, at, axis=0), self.network_.layers
+        return self._completed(
+            np.delete(self.classes_, at),
+            without_class(self.network_, at),
+            [*self._supervised[:at], *self._supervised[at + 1 :]],
         )
-        self.classes_ = np.delete(self.classes_, at)
-        del self._supervised[at]
-        self._fit_net()
-        return self
 
     def _divided(self, X: Floats, label: object) -> TrainingSet:
         return divided(X, str(label), self.supervised_fraction, self._seed)
 
-    def _trained(self, sets: Sequence[TrainingSet]) -> tuple[Layer, ...]:
-        """Train the classes of some training sets; return their layers, stacked by class."""
+    def _trained(self, sets: Sequence[TrainingSet]) -> list[ClassLayers]:
+        """Train the hierarchies of some classes."""
         train = partial(
             train_class,
-            self._recipe(),
+            recipe_of(self, self.hidden_units, self.n_iter),
             self.min_updates,
             self.visible_units,
             self._seed,
@@ -273,105 +261,25 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         )
         parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
         done = parallel(delayed(train)(part) for part in sets)
-        classes = list(shown(done, len(sets), "class", self.verbose))
-        return tuple(
-            Layer(*map(np.stack, zip(*layer, strict=True))) for layer in zip(*classes, strict=True)
-        )
+        return list(shown(done, len(sets), "class", self.verbose))
 
-    def _changed(
-        self, change: Callable[[Floats, Floats], Floats], others: Sequence[Layer]
-    ) -> Network:
-        """Change each array of the layers [C, ...], given that of `others`; a new network."""
-        pairs = zip(self.network_.layers, others, strict=True)
-        layers = (
-            Layer(*map(change, vars(layer).values(), vars(other).values()))
-            for layer, other in pairs
-        )
-        return Network(tuple(layers), "as_given")
+    def _completed(self, labels: NDArray[Any], network: Network, supervised: list[Floats]) -> Self:
+        """Fit the logistic net and the refusal to the supervised samples of each class.
 
-    def _recipe(self) -> Recipe:
-        return Recipe(
-            images="as_given",
-            units=tuple(self.hidden_units),
-            epochs=self.n_iter,
-            minibatch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            learning_rate_schedule=self.learning_rate_schedule,
-            weight_decay=self.weight_decay,
-            momentum=self.momentum,
-            momentum_start=50,
-            initial_standard_deviation=0.01,
-        )
-
-    def _fit_net(self) -> None:
-        """Fit the logistic net and the refusal on the supervised samples."""
-        scores = self._scores(np.concatenate(self._supervised))
-        labels = np.repeat(np.arange(len(self.classes_)), [len(X) for X in self._supervised])
-        if min(len(X) for X in self._supervised) < 2:
-            ((_, self.net_),) = logistic_regression(scores, labels, [1.0])
+        Only then does all of it become the model, so that Ctrl-C leaves the one before.
+        """
+        scores = self._scores(network, np.concatenate(supervised))
+        positions = np.repeat(np.arange(len(labels)), [len(X) for X in supervised])
+        if min(len(X) for X in supervised) < 2:
+            ((_, net),) = logistic_regression(scores, positions, [1.0])
         else:  # alternate rows, so that both halves have all classes
-            halves = [(scores[start::2], labels[start::2]) for start in (0, 1)]
-            self.net_ = fit_net(logistic_regression, INVERSE_REGULARISATIONS, *halves).net
-        chosen = self.net_.log_probabilities(scores).argmax(axis=1)
-        self.typical_ = Typical.fitted(scores, labels, chosen, self.refused_fraction)
-
-    # Files
-
-    def save(self, path: str | Path) -> None:
-        """Write the model as safetensors, from which `load` makes it again; nothing is pickled.
-
-        Labels must be text, integers or booleans.
-
-        Parameters
-        ----------
-        path : str or path
-            File to write; an existing one is replaced once the new one is whole.
-        """
-        check_is_fitted(self)
-        save(Path(path), self)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a model that `save` wrote.
-
-        Parameters
-        ----------
-        path : str or path
-            File to read.
-
-        Raises
-        ------
-        hpoe.errors.WeightsError
-            If the file is missing, damaged or no such model.
-        """
-        return load(cls(), Path(path))
-
-    def to_pyfunc(self) -> "PythonModel":
-        """Return the model as an MLflow pyfunc, which predicts label and probability of each row.
-
-        `log_model` logs it without pickling it.
-        """
-        from hpoe.estimators.pyfunc import ClassifierModel
-
-        return ClassifierModel(self)
-
-    def log_model(self, name: str, **options: Any) -> Any:  # noqa: ANN401
-        """Log the model to the active MLflow run, as a pyfunc with its code and its safetensors.
-
-        Parameters
-        ----------
-        name : str
-            The model's name in the run.
-        **options
-            Passed on to `mlflow.pyfunc.log_model`, such as `registered_model_name`.
-
-        Returns
-        -------
-        mlflow.models.model.ModelInfo
-        """
-        from hpoe.estimators.pyfunc import log
-
-        return log(self, name, options)
+            halves = [(scores[start::2], positions[start::2]) for start in (0, 1)]
+            net = fit_net(logistic_regression, INVERSE_REGULARISATIONS, *halves).net
+        chosen = net.log_probabilities(scores).argmax(axis=1)
+        self.typical_ = Typical.fitted(scores, positions, chosen, self.refused_fraction)
+        self.classes_, self.network_, self.net_ = labels, network, net
+        self._supervised = supervised
+        return self
 
     # Use
 
@@ -389,22 +297,12 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
             In nats; the layers of the first class, then those of the second.
         """
         check_is_fitted(self)
-        return self._scores(validated(self, X, self.visible_units, reset=False))
+        return self._scores(self.network_, validated(self, X, self.visible_units, reset=False))
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Compute the log probabilities of the classes, ndarray of shape (n_samples, n_classes)."""
         scores = self.goodness(X)
         return self.net_.log_probabilities(scores)
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Compute the probabilities of the classes, ndarray of shape (n_samples, n_classes)."""
-        return np.exp(self.predict_log_proba(X))
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the most probable class of each sample, ndarray of shape (n_samples,)."""
-        positions = self.predict_log_proba(X).argmax(axis=1)
-        chosen: NDArray[Any] = self.classes_[positions]
-        return chosen
 
     def known_score(self, X: ArrayLike) -> NDArray[np.float64]:
         """Score how much samples look like their predicted class, ndarray of shape (n_samples,).
@@ -421,12 +319,12 @@ class HierarchicalExpertsClassifier(SparseInputMixin, ClassifierMixin, BaseEstim
         """
         return self.known_score(X) >= self.typical_.threshold
 
-    def _scores(self, X: Floats) -> NDArray[np.float64]:
+    def _scores(self, network: Network, X: Floats) -> NDArray[np.float64]:
         parts = [X[at : at + ROWS_AT_ONCE] for at in range(0, len(X), ROWS_AT_ONCE)]
-        scores = np.concatenate([self.network_.goodness(part) for part in parts])
+        scores = np.concatenate([network.goodness(part) for part in parts])
         if self.visible_units == "gaussian":
             squares = np.square(X).sum(axis=1, dtype=np.float64) / 2
-            scores[:, :: len(self.network_.layers)] -= squares[:, None]
+            scores[:, :: len(network.layers)] -= squares[:, None]
         return scores
 
     def _position(self, label: object) -> int:

@@ -4,33 +4,30 @@ Shapes: N samples, V features, C classes.
 """
 
 from functools import partial
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from hpoe.estimators.parameters import check_parameters, recipe_of
+from hpoe.estimators.prediction import LogProbabilityClassifier
 from hpoe.estimators.threads import threads, useful_threads
-from hpoe.estimators.validation import (
-    SparseInputMixin,
-    check_parameters,
-    labelled_samples,
-    validated,
-)
+from hpoe.estimators.validation import SparseInputMixin, labelled_samples, validated
 from hpoe.method.fitting import fit_rbm
 from hpoe.method.joint import JointDivergence, clamped_goodness, labelled
 from hpoe.method.randomness import generator
 from hpoe.method.rbm import RBM
-from hpoe.method.recipe import Recipe, Schedule
+from hpoe.method.recipe import Schedule
 
 ROWS_AT_ONCE = 1000
 """Samples scored at once."""
 
 
-class JointRBM(SparseInputMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class JointRBM(SparseInputMixin, LogProbabilityClassifier, BaseEstimator):  # type: ignore[misc]
     """Restricted Boltzmann machine with one label unit for each class beside the features.
 
     Given the features, the probabilities of the classes are exact: the partition function cancels.
@@ -117,9 +114,10 @@ class JointRBM(SparseInputMixin, ClassifierMixin, BaseEstimator):  # type: ignor
         labels = torch.from_numpy(positions[order])
         data = labelled(torch.from_numpy(samples[order]), labels, len(self.classes_))
         make = partial(JointDivergence, n_classes=len(self.classes_))
+        recipe = recipe_of(self, (self.n_components,), self.n_iter)
         size = self.batch_size * self.n_components * data.shape[1]
         with threads(useful_threads(size)):
-            rbm = fit_rbm(self._recipe(), 1, data.to(self.device), generators, make)
+            rbm = fit_rbm(recipe, 1, data.to(self.device), generators, make)
         self._rbm: RBM = rbm.to("cpu")
         return self
 
@@ -133,27 +131,3 @@ class JointRBM(SparseInputMixin, ClassifierMixin, BaseEstimator):  # type: ignor
         ]
         log_p: NDArray[np.float64] = torch.cat(parts).log_softmax(dim=1).numpy()
         return log_p
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Compute the probabilities of the classes, ndarray of shape (n_samples, n_classes)."""
-        return np.exp(self.predict_log_proba(X))
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the most probable class of each sample, ndarray of shape (n_samples,)."""
-        positions = self.predict_log_proba(X).argmax(axis=1)
-        chosen: NDArray[Any] = self.classes_[positions]
-        return chosen
-
-    def _recipe(self) -> Recipe:
-        return Recipe(
-            images="as_given",
-            units=(self.n_components,),
-            epochs=self.n_iter,
-            minibatch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            learning_rate_schedule=self.learning_rate_schedule,
-            weight_decay=self.weight_decay,
-            momentum=self.momentum,
-            momentum_start=50,
-            initial_standard_deviation=0.01,
-        )

@@ -1,9 +1,10 @@
 """Files of classifiers: arrays as safetensors, and a record in JSON of all else."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from hpoe.errors import WeightsError
 from hpoe.estimators.known import Typical
@@ -13,15 +14,76 @@ from hpoe_recognition.logistic import LogisticNet
 from hpoe_recognition.networks import Network
 
 if TYPE_CHECKING:
-    from hpoe.estimators.classifier import HierarchicalExpertsClassifier
-
-    Classifier = TypeVar("Classifier", bound=HierarchicalExpertsClassifier)
+    from mlflow.models.model import ModelInfo
+    from mlflow.pyfunc.model import PythonModel
 
 KIND = "HierarchicalExpertsClassifier"
 """What the record of a file says that it holds."""
 
 
-def save(path: Path, model: "HierarchicalExpertsClassifier") -> None:
+class SavedClassifier:
+    """What a HierarchicalExpertsClassifier does with files and MLflow."""
+
+    def save(self, path: str | Path) -> None:
+        """Write the model as safetensors, from which `load` makes it again; nothing is pickled.
+
+        Labels must be text, integers or booleans.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write; an existing one is replaced once the new one is whole.
+        """
+        check_is_fitted(self)
+        save(Path(path), self)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a model that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            File to read.
+
+        Raises
+        ------
+        hpoe.errors.WeightsError
+            If the file is missing, damaged or no such model.
+        """
+        model = cls()
+        restore(model, Path(path))
+        return model
+
+    def to_pyfunc(self) -> "PythonModel":
+        """Return the model as an MLflow pyfunc, which predicts label and probability of each row.
+
+        `log_model` logs it without pickling it.
+        """
+        from hpoe.estimators.pyfunc import ClassifierModel
+
+        return ClassifierModel(self)  # type: ignore[arg-type]
+
+    def log_model(self, name: str, **options: Any) -> "ModelInfo":  # noqa: ANN401
+        """Log the model to the active MLflow run, as a pyfunc with its code and its safetensors.
+
+        Parameters
+        ----------
+        name : str
+            The model's name in the run.
+        **options
+            Passed on to `mlflow.pyfunc.log_model`, such as `registered_model_name`.
+
+        Returns
+        -------
+        mlflow.models.model.ModelInfo
+        """
+        from hpoe.estimators.pyfunc import log
+
+        return log(self, name, options)  # type: ignore[arg-type]
+
+
+def save(path: Path, model: Any) -> None:  # noqa: ANN401
     """Write a fitted classifier.
 
     Raises:
@@ -47,7 +109,7 @@ def save(path: Path, model: "HierarchicalExpertsClassifier") -> None:
     save_tensors(path, arrays, record)
 
 
-def load(model: "Classifier", path: Path) -> "Classifier":
+def restore(model: Any, path: Path) -> None:  # noqa: ANN401
     """Give a new classifier the parameters and the state of a file.
 
     Raises:
@@ -68,4 +130,3 @@ def load(model: "Classifier", path: Path) -> "Classifier":
     model.typical_ = Typical(**parts, threshold=record["threshold"])
     count = len(model.classes_)
     model._supervised = [arrays[f"supervised/{position}"] for position in range(count)]
-    return model

@@ -6,56 +6,40 @@ Shapes: N samples, V features (visible units), H components (hidden units).
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
-from typing import Any, Literal, Self
+from dataclasses import replace
+from typing import Literal, Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
+from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
-from torch.nn.functional import logsigmoid, softplus
 
+from hpoe.estimators.density import DensityModel
+from hpoe.estimators.parameters import check_parameters, recipe_of
 from hpoe.estimators.progress import shown
 from hpoe.estimators.threads import threads, useful_threads
-from hpoe.estimators.validation import Floats, SparseInputMixin, check_parameters, validated
+from hpoe.estimators.validation import validated
 from hpoe.method.fitting import train_epochs
-from hpoe.method.gibbs import GibbsDivergence, gibbs_states
-from hpoe.method.partition import LogPartition, Method, log_partition
-from hpoe.method.products import affine
+from hpoe.method.gibbs import GibbsDivergence
 from hpoe.method.randomness import generator
 from hpoe.method.rbm import (
     RBM,
     ContrastiveDivergence,
     EpochCurves,
     TrainingState,
-    goodness,
-    hidden_probabilities,
     initial_state,
     measure,
 )
 from hpoe.method.recipe import Recipe
-from hpoe.method.units import UNITS, VisibleUnits
+from hpoe.method.units import VisibleUnits
 
 CURVE_SAMPLE = 250
 """Samples of each set with which a point of the curves is measured."""
-ROWS_AT_ONCE = 4096
-"""Samples per matrix product outside training."""
 
 
-class BernoulliRBM(
-    SparseInputMixin,
-    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
-    TransformerMixin,  # type: ignore[misc]
-    BaseEstimator,  # type: ignore[misc]
-):
+class BernoulliRBM(DensityModel):
     """Restricted Boltzmann machine with binary hidden units, trained by Gibbs sampling.
 
     It can stand in for `sklearn.neural_network.BernoulliRBM`, whose parameters and attributes have
@@ -228,7 +212,7 @@ class BernoulliRBM(
     def _start(self, data: Tensor) -> None:
         """Draw weights; start the visible biases from the data's means (Hinton 2010, section 8)."""
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        recipe = self._recipe(0, "constant")
+        recipe = recipe_of(self, (self.n_components,), 0)
         state = initial_state(recipe, 1, data.shape[1], self._generators("weights"))
         self.base_intercept_ = self._units.natural(data.mean(dim=0)).numpy()
         state.rbm.visible_biases.copy_(torch.from_numpy(self.base_intercept_))
@@ -243,7 +227,10 @@ class BernoulliRBM(
         n_iter: int,
         learning_rate_schedule: Literal["constant", "constant_then_linear"],
     ) -> None:
-        recipe = self._recipe(self.n_iter_ + n_iter, learning_rate_schedule)
+        recipe = replace(
+            recipe_of(self, (self.n_components,), self.n_iter_ + n_iter),
+            learning_rate_schedule=learning_rate_schedule,
+        )
         data = data.to(self.device)
         held_out = None if held_out is None else held_out[:CURVE_SAMPLE].to(self.device)
         rbm, increments = (part.to(self.device) for part in (self._rbm, self._increments))
@@ -291,211 +278,17 @@ class BernoulliRBM(
         gap = self.history_.get("free_energy_gap")
         return self.max_free_energy_gap is not None and gap[-1] > self.max_free_energy_gap  # type: ignore[index]
 
-    def _recipe(self, epochs: int, schedule: Literal["constant", "constant_then_linear"]) -> Recipe:
-        return Recipe(
-            images="as_given",
-            units=(self.n_components,),
-            epochs=epochs,
-            minibatch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            learning_rate_schedule=schedule,
-            weight_decay=self.weight_decay,
-            momentum=self.momentum,
-            momentum_start=50,
-            initial_standard_deviation=0.01,
-        )
-
     def _generators(self, purpose: str, epoch: int = 0) -> np.random.Generator:
         return generator(self._seed, type(self).__name__, 1, 0, purpose, epoch)
 
     def _keep(self, state: TrainingState) -> None:
         """Make the state of training the attributes of the estimator."""
         rbm = state.rbm.to("cpu")
-        self.components_: Floats = rbm.weights.t().numpy()
-        self.intercept_visible_: Floats = rbm.visible_biases.numpy()
-        self.intercept_hidden_: Floats = rbm.hidden_biases.numpy()
+        self.components_ = rbm.weights.t().numpy()
+        self.intercept_visible_ = rbm.visible_biases.numpy()
+        self.intercept_hidden_ = rbm.hidden_biases.numpy()
         self._increments = state.increments.to("cpu")
         self.n_iter_ = state.epochs
-
-    # Use
-
-    def transform(self, X: ArrayLike) -> Floats:
-        """Compute the hidden units' probabilities p(h = 1 | v).
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_components), float32
-        """
-        return hidden_probabilities(self._rbm, self._checked(X)).numpy()
-
-    def free_energy(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Compute F(v), minus the log of the unnormalised probability of each sample.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float64
-            In nats; minus the paper's goodness. log p(v) = -F(v) - log Z.
-        """
-        return -self._goodness(self._checked(X)).numpy()
-
-    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Estimate the log pseudo-likelihood of each sample, as scikit-learn's BernoulliRBM does.
-
-        One random feature of each sample is flipped, and the log probability of the feature given
-        the others is multiplied by the number of features. For Gaussian units, whose features
-        cannot be flipped, these are minus the free energies. Log likelihoods are
-        `-free_energy(X) - float(log_partition())`.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float64
-            In nats.
-        """
-        v = self._checked(X)
-        if self.visible_units == "gaussian":
-            return self._goodness(v).numpy()
-        features = check_random_state(self.random_state).randint(v.shape[1], size=len(v))
-        parts = (torch.split(each, ROWS_AT_ONCE) for each in (v, torch.from_numpy(features)))
-        pairs = zip(*parts, strict=True)
-        return torch.cat([self._pseudo_likelihood(*pair) for pair in pairs]).numpy()
-
-    def score(self, X: ArrayLike, y: object = None) -> float:
-        """Return the mean of minus the free energy of samples; nats per sample.
-
-        It is the mean log likelihood but for log Z, which is the same for all data.
-        """
-        return float(-self.free_energy(X).mean())
-
-    def gibbs(self, v: ArrayLike) -> Floats:
-        """Take one Gibbs step from visible states.
-
-        Parameters
-        ----------
-        v : array-like of shape (n_samples, n_features)
-            Where to start.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features), float32
-            Sampled visible states.
-        """
-        states = gibbs_states(self._rbm, self._units, self._checked(v), self._rng())
-        return next(states).numpy()
-
-    def sample(self, n_samples: int = 1, *, n_gibbs_steps: int = 1000) -> Floats:
-        """Draw samples, each by a chain of its own that starts from independent features.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of samples.
-        n_gibbs_steps : int, default=1000
-            Length of the chains, 1 or more.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features), float32
-            Visible states.
-        """
-        rbm, draws = self._rbm, self._rng()
-        base = torch.from_numpy(self.base_intercept_).expand(n_samples, -1)
-        states = gibbs_states(rbm, self._units, self._units.sample(base, draws), draws)
-        with torch.inference_mode():
-            return next(islice(states, n_gibbs_steps - 1, None)).numpy()
-
-    def log_partition(
-        self, method: Method = "auto", *, n_chains: int = 64, n_temperatures: int = 2000
-    ) -> LogPartition:
-        """Compute or estimate log Z, with which free energies become log likelihoods.
-
-        Parameters
-        ----------
-        method : {"auto", "exact", "ais", "reverse_ais", "bounds"}, default="auto"
-            "exact" enumerates the states of the smaller side, of at most 25 units. "ais" anneals
-            from the data's base rates and gives a stochastic lower bound. "reverse_ais" anneals
-            back, and gives a stochastic upper bound as far as its start, the end of a forward run
-            and a long chain from there, is a sample of the model. "bounds" does both. "auto" is
-            "exact" up to 16 units, else "ais".
-        n_chains : int, default=64
-            Annealed chains.
-        n_temperatures : int, default=2000
-            Steps between the base rates and the model.
-
-        Returns
-        -------
-        LogPartition
-            With `value`, `lower`, `upper` and `effective_sample_size`; `float()` gives the value.
-
-        Raises
-        ------
-        ValueError
-            If the smaller side has too many units for "exact".
-        """
-        return log_partition(
-            self._rbm,
-            self._units,
-            torch.from_numpy(self.base_intercept_),
-            method,
-            chains=n_chains,
-            temperatures=n_temperatures,
-            rng=self._rng(),
-        )
-
-    @property
-    def _rbm(self) -> RBM:
-        check_is_fitted(self)
-        parts = self.components_.T, self.intercept_visible_, self.intercept_hidden_
-        return RBM(*map(torch.from_numpy, parts))
-
-    @property
-    def _units(self) -> VisibleUnits:
-        return UNITS[self.visible_units]
-
-    def _checked(self, X: ArrayLike) -> Tensor:
-        check_is_fitted(self)
-        return torch.from_numpy(validated(self, X, self.visible_units, reset=False))
-
-    def _goodness(self, v: Tensor) -> Tensor:
-        rbm, parts = self._rbm, torch.split(v, ROWS_AT_ONCE)
-        return torch.cat([goodness(rbm, part) + self._units.log_base(part) for part in parts])
-
-    def _pseudo_likelihood(self, v: Tensor, features: Tensor) -> Tensor:
-        """V log p(v_i | the others), from what flipping feature i adds to the goodness."""
-        rbm, rows = self._rbm, torch.arange(len(v))
-        step = 1 - 2 * v[rows, features]
-        x = affine(v, rbm.weights, rbm.hidden_biases)
-        flipped = x + step[:, None] * rbm.weights[features]
-        gain = (softplus(flipped) - softplus(x)).sum(dim=1, dtype=torch.float64)
-        return v.shape[1] * logsigmoid(-gain - step * rbm.visible_biases[features])
-
-    def _rng(self) -> np.random.Generator:
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        return np.random.Generator(np.random.SFC64(seed))
-
-    @property
-    def _n_features_out(self) -> int:
-        return len(self.components_)
-
-    def __sklearn_tags__(self) -> Any:  # noqa: ANN401
-        """Return scikit-learn's tags: output is float32."""
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
 
 def measured(

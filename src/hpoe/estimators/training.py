@@ -8,8 +8,8 @@ from functools import partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from hpoe.estimators.networks import ClassLayers
 from hpoe.estimators.threads import threads
 from hpoe.estimators.validation import Floats
 from hpoe.method.fitting import fit_layers
@@ -49,7 +49,7 @@ def train_class(
     seed: int,
     device: str,
     samples: TrainingSet,
-) -> list[tuple[NDArray[np.float32], ...]]:
+) -> ClassLayers:
     """Train the RBMs of one class; return weights [V, H] and biases [V], [H] of each layer.
 
     With one thread, so that the result does not depend on how many classes train at a time.

@@ -123,7 +123,7 @@ def exact_log_partition(rbm: RBM, units: VisibleUnits) -> float:
     low = binary_states(n_units - split)
     low_input, low_bias = (weights[split:].t() @ low.t()).t(), low @ inner[split:]
     sums = []
-    for high in binary_states(split).split(1024):
+    for high in torch.split(binary_states(split), 1024):
         inputs = outer + high @ weights[:split]
         inside = torch.stack([units.log_normaliser(low_input + x) for x in inputs]) + low_bias
         sums.append((inside.logsumexp(dim=1) + high @ inner[:split]).logsumexp(dim=0))

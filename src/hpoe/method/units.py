@@ -57,7 +57,7 @@ class Bernoulli:
 
     def log_normaliser(self, x: Tensor) -> Tensor:
         """sum_i log(1 + e^x_i), with one logarithm for many factors 1 + e^-|x_i|."""
-        factors = x.abs().neg_().exp_().add_(1).split(FACTORS, dim=-1)
+        factors = torch.split(x.abs().neg_().exp_().add_(1), FACTORS, dim=-1)
         return sum((part.prod(dim=-1).log_() for part in factors), x.clamp_min(0).sum(dim=-1))
 
     def log_base(self, v: Tensor) -> Tensor:

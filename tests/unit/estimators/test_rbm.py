@@ -21,6 +21,7 @@ from sklearn.preprocessing import minmax_scale
 
 from hpoe import BernoulliRBM
 from hpoe.estimators import rbm as module
+from hpoe.estimators.parameters import recipe_of
 from hpoe.method.fitting import fit_rbm
 from hpoe.method.partition import binary_states
 from hpoe.method.randomness import generator
@@ -63,7 +64,7 @@ def test_its_fit_is_the_pipelines() -> None:
         6, n_iter=3, momentum=0.5, weight_decay=0.001, persistent=False, random_state=4
     )
     rbm._start(torch.from_numpy(X))
-    recipe = rbm._recipe(3, "constant")
+    recipe = recipe_of(rbm, (rbm.n_components,), 3)
     base = torch.from_numpy(rbm.base_intercept_.copy())
 
     def generators(purpose: str, epoch: int = 0) -> np.random.Generator:
