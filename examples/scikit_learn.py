@@ -8,7 +8,7 @@ from sklearn.neural_network import BernoulliRBM as Reference
 
 from hpoe import BernoulliRBM
 
-PASSES = (1, 2, 5, 10, 20)
+PASSES = (1, 2, 4, 8)
 
 X = load_digits().data / 16
 X, X_valid = X[:1200], X[1200:]

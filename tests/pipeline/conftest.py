@@ -19,7 +19,7 @@ def new_project(root: Path, mnist_dir: Path) -> Project:
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(root / "src"),
         "HPOE_MNIST_DIR": str(mnist_dir),
-        "HPOE_WORKERS": "2",
+        "HPOE_WORKERS": "1",  # a worker that imports PyTorch takes longer than to train so little
         "MLFLOW_TRACKING_URI": "",
         "SHELL": "/bin/sh",  # which may stay between dvc and a stage, as bash does not
         "GIT_AUTHOR_NAME": "test",

@@ -1,8 +1,9 @@
-"""Habits of people, in a clone in a folder with an odd name: one story on one small project.
+"""The smallest pipeline, two classes in a folder with an odd name: one story of its user's habits.
 
 The tests go on from each other's state, in order, since a pipeline takes a while.
 """
 
+import base64
 import json
 import os
 import re
@@ -10,20 +11,35 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from mlflow import MlflowClient
 
 from hpoe.data.mnist import SHA256
+from hpoe.data.split import load_digit
 from hpoe.tracking.sqlite import sqlite_uri
-from tests.pipeline.classes import serving
+from hpoe_recognition.images import base64_png
+from tests.pipeline.classes import check_answers, check_page, serving
 from tests.pipeline.conftest import new_project
-from tests.pipeline.project import ROOT, Project
+from tests.pipeline.project import ROOT, SMALL, TINY, Project
 from tests.processes import free_port
+from tests.programs import require
+from tests.serving.running import Server
 
 pytestmark = pytest.mark.slow
 ODD = "50%41 (new)"
+LABELS = [7, 9]
+SMALLEST: dict[str, Any] = {
+    "networks": {"default": {**TINY, "epochs": 2}},
+    "classifier": {
+        **SMALL["classifier"],
+        "logistic_regression": {"inverse_regularisation": [1.0]},
+        "gradient_ascent": {"learning_rate": 0.0002, "momentum": 0.9, "max_epochs": 5},
+    },
+    "shift_normalization": {"temperatures": [10.0]},
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +47,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory, mnist_dir: Path) -> Iterator
     """A clone in which somebody has put MNIST's files, and a note, before anything ran."""
     root = tmp_path_factory.mktemp("habits") / ODD / "hpoe"
     clone = new_project(root, mnist_dir)
+    clone.change(split={**SMALL["split"], "digits": LABELS}, **SMALLEST)
     raw = root / "data/raw"
     raw.mkdir(parents=True)
     for name in SHA256:
@@ -65,18 +82,68 @@ def test_files_that_somebody_put_among_the_data_are_used_and_stay(clone: Project
 
 
 def test_the_pipeline_runs_in_a_folder_with_an_odd_name(clone: Project) -> None:
-    assert "register" in clone.repro()
+    assert "version 1 is the champion" in clone.run("dvc", "repro")
     assert clone.run("dvc", "status").strip() == "Data and pipelines are up to date."
     assert "champion" in clone.run("hpoe", "models")
 
 
-def test_curl_gets_the_answer_that_the_readme_shows(clone: Project, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def server(clone: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of the first version."""
+    with serving(clone, tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+def test_curl_gets_the_answer_that_the_readme_shows(clone: Project, server: Server) -> None:
     """In its form; the numbers are those of a smaller model."""
-    with serving(clone, tmp_path) as server:
-        command = block("README.md", "IMAGE=").replace("5001", str(server.port))
-        answer = json.loads(clone.run("bash", "-c", command))
+    command = block("README.md", "IMAGE=").replace("5001", str(server.port))
+    answer = json.loads(clone.run("bash", "-c", command))
     shown = block("README.md", '{"predictions"').replace(", ...", "")
     assert list(answer["predictions"][0]) == list(json.loads(shown)["predictions"][0])
+
+
+def test_an_answer_is_one_of_the_two(server: Server, clone: Project) -> None:
+    check_answers(server, clone, LABELS)
+
+
+def test_the_page_shows_the_two(server: Server) -> None:
+    require("chromium")
+    check_page(server, LABELS)
+
+
+def test_predict_gives_the_answer_of_the_server(server: Server, clone: Project) -> None:
+    text = base64_png(load_digit(clone.root / "data/split", 7).test[0])
+    (clone.root / "7.png").write_bytes(base64.b64decode(text))
+    predicted = json.loads(clone.run("hpoe", "predict", "--json", "7.png"))
+    assert predicted.pop("file") == "7.png"
+    (served,) = server.post({"dataframe_records": [{"image": text}]}).json()["predictions"]
+    assert served.pop("probabilities") == pytest.approx(predicted.pop("probabilities"))
+    assert served == pytest.approx(predicted)
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("predict", "params.yaml"), "params.yaml: the image is not a PNG"),
+        (("predict", "none.png"), "none.png: the file cannot be read (No such file or directory)"),
+        (("promote", "9"), "it has 1"),
+        (("rollback",), "no previous champion to restore"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    clone: Project, command: tuple[str, ...], sentence: str
+) -> None:
+    output = clone.run("hpoe", *command, expect=1)
+    assert output.startswith("error: ")
+    assert sentence in output
+    assert output.count("\n") == 1
+
+
+def test_a_package_holds_what_answers_none_of_what_trains_and_no_pickle(clone: Project) -> None:
+    names = {path.name for path in (clone.root / "mlruns").rglob("models/m-*/**/*.*")}
+    assert {"weights.safetensors", "recogniser.py", "images.py", "pyfunc.py"} <= names
+    assert not {"rbm.py", "digit.py", "stage.py", "registry.py"} & names
+    assert not [name for name in names if name.endswith((".pkl", ".pickle", ".joblib"))]
 
 
 def is_up(address: str) -> bool:
