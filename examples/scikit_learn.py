@@ -30,7 +30,7 @@ for name, estimator in estimators.items():
         curve.append(judge.score(X_valid) - float(judge.log_partition("exact")))
     axis.plot(PASSES, curve, marker="o", label=name)
 axis.set(
-    xscale="log", xlabel="passes over the training data", ylabel="log likelihood (nats per image)"
+    xlabel="passes over the training data", ylabel="log likelihood (nats per image)"
 )
 axis.set_title("The same model, judged with its exact log Z")
 axis.legend()

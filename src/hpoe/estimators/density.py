@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
+from hpoe.estimators.threads import threads, useful_threads
 from hpoe.estimators.validation import Floats, SparseInputMixin, validated
 from hpoe.method.gibbs import gibbs_states
 from hpoe.method.partition import LogPartition, Method, log_partition
@@ -168,15 +169,17 @@ class DensityModel(
         ValueError
             If the smaller side has too many units for "exact".
         """
-        return log_partition(
-            self._rbm,
-            self._units,
-            torch.from_numpy(self.base_intercept_),
-            method,
-            chains=n_chains,
-            temperatures=n_temperatures,
-            rng=self._rng(),
-        )
+        check_is_fitted(self)
+        with threads(useful_threads(n_chains * self.components_.size)):
+            return log_partition(
+                self._rbm,
+                self._units,
+                torch.from_numpy(self.base_intercept_),
+                method,
+                chains=n_chains,
+                temperatures=n_temperatures,
+                rng=self._rng(),
+            )
 
     @property
     def _rbm(self) -> RBM:

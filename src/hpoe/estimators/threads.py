@@ -1,4 +1,4 @@
-"""How many threads PyTorch uses during training."""
+"""How many threads PyTorch uses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
