@@ -7,7 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 UI_PORT ?= 5000
-PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Two processes of one thread each: threads that wait for a core take most of its time.
+PYTEST := OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help repro paper report docs serve ui test test-fast accuracy accept test-stack test-faults lint audit \
 	bench bench-full bench-serve clean
@@ -38,10 +39,10 @@ ui: $(VENV)/installed ## Open the MLflow UI on the tracked runs (UI_PORT=5000)
 	@hpoe ui --port $(UI_PORT)
 
 test: $(VENV)/installed-dev ## Run all tests that need neither Docker nor the results of `make repro`
-	@pytest $(PARALLEL)
+	@$(PYTEST)
 
 test-fast: $(VENV)/installed-dev ## Run the fast tests, which cover the core of every package (a minute)
-	@pytest $(PARALLEL) -m "not slow" tests/unit
+	@$(PYTEST) -m "not slow" tests/unit
 
 accuracy: $(VENV)/installed-dev ## Compare the test errors of the last `make repro` with their bounds
 	@pytest tests/acceptance/test_accuracy.py

@@ -29,9 +29,7 @@ for name, estimator in estimators.items():
             setattr(judge, part, getattr(estimator, part).astype("float32"))
         curve.append(judge.score(X_valid) - float(judge.log_partition("exact")))
     axis.plot(PASSES, curve, marker="o", label=name)
-axis.set(
-    xlabel="passes over the training data", ylabel="log likelihood (nats per image)"
-)
+axis.set(xlabel="passes over the training data", ylabel="log likelihood (nats per image)")
 axis.set_title("The same model, judged with its exact log Z")
 axis.legend()
 figure.savefig(sys.argv[1], dpi=120)
