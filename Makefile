@@ -66,10 +66,11 @@ lint: $(VENV)/installed-dev ## Check style and types
 audit: $(VENV)/installed-dev ## Report known vulnerabilities of the pinned dependencies
 	@pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
-bench: $(VENV)/installed-bench ## Measure training, workers and classification against other libraries
+bench: $(VENV)/installed-bench ## Measure training, workers, classification and the estimators against other libraries
 	@python -m benchmarks.training
 	@python -m benchmarks.classification
 	@python -m benchmarks.scaling --epochs 10
+	@python -m benchmarks.estimators
 
 bench-full: $(VENV)/installed-bench ## The same with more epochs and repeats, and error against seconds (an hour)
 	@python -m benchmarks.training --epochs 10 --repeats 5
