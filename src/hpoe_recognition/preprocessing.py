@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 from PIL.Image import Resampling
 
+from hpoe_recognition.ink import digit_alone, sheet
+
 Digit = NDArray[np.uint8]
 """In MNIST's format: [28, 28], 0 background to 255 ink."""
 Grey = NDArray[np.float32]
@@ -58,17 +60,23 @@ ENOUGH_TO_AVERAGE = 3.0
 def as_mnist(picture: Image.Image) -> Digit:
     """Convert a grey or RGB picture of any size to MNIST's format; a blank one gives zeros.
 
-    The ink is located roughly in the whole picture, then precisely in a close-up.
+    The ink is located roughly in the whole picture, then precisely in a close-up. A sheet of paper
+    on a darker or lighter ground is looked at by itself.
     """
     grey = contrast_grey(picture)
     whole = working(grey)
     if ink_is_light(whole):
         grey, whole = ImageOps.invert(grey), 255 - whole
-    rough = darkness(whole)
+    rough = digit_alone(darkness(whole))
     if not rough.any():
         return np.zeros((SIDE, SIDE), np.uint8)
-    close_up = grey.crop(surroundings(ink_box(rough), rough.shape, grey.size))
-    fine = with_usual_strokes(darkness(working(close_up)))
+    paper = sheet(rough)
+    if paper is not None:
+        inside = in_picture(paper, rough.shape, grey.size)
+        if longer_side(inside) >= SIDE and (digit := as_mnist(picture.crop(inside))).any():
+            return digit
+    close_up = grey.crop(in_picture(with_margin(ink_box(rough)), rough.shape, grey.size))
+    fine = with_usual_strokes(digit_alone(darkness(working(close_up))))
     if not fine.any():
         return np.zeros((SIDE, SIDE), np.uint8)
     return centred(size_normalised(fine, ink_box(fine)))
@@ -96,11 +104,13 @@ def contrast_grey(picture: Image.Image) -> Image.Image:
 def ink_is_light(grey: Grey) -> bool:
     """Whether ink is lighter than paper: whether the largest deviations from G's blur are light.
 
-    Ink covers less area than paper, so it deviates more from the mean of both.
+    Ink covers less area than paper, so it deviates more from the mean of both. Frames and other
+    grounds are at the edges of a picture, which therefore count less.
     """
     levels = Image.fromarray(grey.astype(np.uint8))
     blurred = levels.filter(ImageFilter.GaussianBlur(POLARITY_BLUR * max(levels.size)))
-    return float(np.sum((grey - np.asarray(blurred, np.float32)) ** 3)) > 0
+    inside = np.outer(*(np.sin(np.pi * (np.arange(n) + 0.5) / n) for n in grey.shape))
+    return float(np.sum(inside * (grey - np.asarray(blurred, np.float32)) ** 3)) > 0
 
 
 def darkness(grey: Grey) -> Grey:
@@ -118,13 +128,15 @@ def darkness(grey: Grey) -> Grey:
 
 
 def background(grey: Grey) -> Grey:
-    """Estimate what G would be without its dark ink: the border's median if the border is even.
+    """Estimate what G would be without its dark ink: the border's median if the border is paper.
 
     Otherwise a morphological closing: it removes dark marks smaller than the window.
     """
     border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
     level, contrast = np.median(border), np.median(border) - np.quantile(grey, 0.01)
-    if np.ptp(np.quantile(border, (0.2, 0.8))) < UNEVEN * contrast:
+    is_even = np.ptp(np.quantile(border, (0.2, 0.8))) < UNEVEN * contrast
+    is_paper = level > np.quantile(grey, 0.75) - UNEVEN * np.ptp(grey)
+    if is_even and is_paper:
         return np.full(grey.shape, level, np.float32)
     height, width = grey.shape
     scale = max(1, max(height, width) / GRID)
@@ -199,18 +211,23 @@ def first_edge(profile: Grey, ahead: float) -> float:
     return float(first + 0.5 - excess[first] / (excess[first] - excess[first - 1]))
 
 
-def surroundings(
+def with_margin(box: Box) -> Box:
+    """Extend a box by background around the ink."""
+    margin = MARGIN * longer_side(box) + 1
+    return box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin
+
+
+def in_picture(
     box: Box, shape: tuple[int, ...], size: tuple[int, int]
 ) -> tuple[int, int, int, int]:
-    """Map a box of a reduced picture of `shape` to the picture of `size`, with a margin."""
+    """Map a box of a reduced picture of `shape` to the picture of `size`, within its edges."""
     left, top, right, bottom = box
-    margin = MARGIN * longer_side(box) + 1
     across, down = size[0] / shape[1], size[1] / shape[0]
     return (
-        max(0, int((left - margin) * across)),
-        max(0, int((top - margin) * down)),
-        min(size[0], int((right + margin) * across)),
-        min(size[1], int((bottom + margin) * down)),
+        max(0, int(left * across)),
+        max(0, int(top * down)),
+        min(size[0], int(right * across)),
+        min(size[1], int(bottom * down)),
     )
 
 
