@@ -20,6 +20,7 @@ from PIL.Image import Resampling
 
 from benchmarks.measuring import console, table, timed
 from benchmarks.pictures import preprocessed
+from benchmarks.surroundings import SURROUNDINGS
 from hpoe.data.mnist import load
 from hpoe.evaluation import drawing
 from hpoe.files import write_json
@@ -86,7 +87,13 @@ def photo(digit: Image.Image, rng: np.random.Generator) -> Image.Image:
     return jpeg(blurred.filter(ImageFilter.GaussianBlur(1)), 80)
 
 
+def surrounded(name: str) -> Maker:
+    """Draw with what else people's pictures show."""
+    return lambda digit, rng: SURROUNDINGS[name](np.asarray(digit), rng)
+
+
 KINDS: dict[str, Maker] = {
+    **{name: surrounded(name) for name in SURROUNDINGS if name != "plain"},
     "photo": photo,
     "tinted JPEG": tinted,
     "broad pen": thick,

@@ -23,6 +23,7 @@ from hpoe.tracking.sqlite import sqlite_uri
 from hpoe_recognition.images import base64_png
 from tests.pipeline.classes import check_answers, check_page, serving
 from tests.pipeline.conftest import new_project
+from tests.pipeline.extras import block_others
 from tests.pipeline.project import ROOT, SMALL, TINY, Project
 from tests.processes import free_port
 from tests.programs import require
@@ -64,6 +65,14 @@ def block(document: str, start: str) -> str:
         rf"```\w+\n({re.escape(start)}.*?)```", (ROOT / document).read_text(), re.S
     )
     return str(found)
+
+
+def is_up(address: str) -> bool:
+    """Whether a server answers."""
+    try:
+        return requests.get(address, timeout=1).ok
+    except requests.RequestException:
+        return False
 
 
 def client(clone: Project) -> MlflowClient:
@@ -139,19 +148,27 @@ def test_what_cannot_be_done_is_one_sentence(
     assert output.count("\n") == 1
 
 
+def test_the_serve_extra_suffices_to_serve(clone: Project, tmp_path: Path) -> None:
+    block_others("serve", tmp_path)
+    alone = f"{tmp_path}{os.pathsep}{clone.environment['PYTHONPATH']}"
+    missing = clone.run("dvc", "--version", expect=1, PYTHONPATH=alone)
+    assert "No module named 'dvc'" in missing
+    assert "champion" in clone.run("hpoe", "models", PYTHONPATH=alone)
+    assert json.loads(clone.run("hpoe", "predict", "--json", "7.png", PYTHONPATH=alone))
+    port = str(free_port())
+    running = clone.start("hpoe", "serve", HPOE_SERVE_PORT=port, PYTHONPATH=alone)
+    try:
+        clone.wait(running, lambda: is_up(f"http://127.0.0.1:{port}/health"))
+    finally:
+        os.killpg(running.pid, signal.SIGTERM)
+        running.wait()
+
+
 def test_a_package_holds_what_answers_none_of_what_trains_and_no_pickle(clone: Project) -> None:
     names = {path.name for path in (clone.root / "mlruns").rglob("models/m-*/**/*.*")}
     assert {"weights.safetensors", "recogniser.py", "images.py", "pyfunc.py"} <= names
     assert not {"rbm.py", "digit.py", "stage.py", "registry.py"} & names
     assert not [name for name in names if name.endswith((".pkl", ".pickle", ".joblib"))]
-
-
-def is_up(address: str) -> bool:
-    """Whether a server answers."""
-    try:
-        return requests.get(address, timeout=1).ok
-    except requests.RequestException:
-        return False
 
 
 def test_a_store_that_somebody_removed_is_filled_again_without_training(clone: Project) -> None:

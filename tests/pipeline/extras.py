@@ -1,0 +1,47 @@
+"""What an extra of hpoe installs, and Python without all other packages."""
+
+from importlib.metadata import distribution, packages_distributions
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+BLOCKER = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name in {blocked!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+def installed_by(extra: str) -> set[str]:
+    """The distributions that `pip install 'hpoe[EXTRA]'` installs."""
+    found, pending = set(), [("hpoe", frozenset({extra}))]
+    while pending:
+        name, extras = pending.pop()
+        if (name, extras) in found:
+            continue
+        found.add((name, extras))
+        for line in distribution(name).requires or []:
+            needed = Requirement(line)
+            values = [{"extra": each} for each in (*extras, "")]
+            if needed.marker is None or any(map(needed.marker.evaluate, values)):
+                pending.append((needed.name, frozenset(needed.extras)))
+    return {normal(name) for name, _ in found}
+
+
+def normal(name: str) -> str:
+    """A distribution's name in the form in which names are compared."""
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def block_others(extra: str, folder: Path) -> None:
+    """Write a `sitecustomize` without which no module but an extra's can be imported."""
+    there = installed_by(extra)
+    blocked = {
+        module
+        for module, owners in packages_distributions().items()
+        if not there & set(map(normal, owners))
+    }
+    (folder / "sitecustomize.py").write_text(BLOCKER.format(blocked=blocked))
