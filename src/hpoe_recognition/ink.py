@@ -28,6 +28,8 @@ UNLIKELY = 0.05
 """What each reason against a component is worth, in mass."""
 NEAR = 0.2
 """Gap, as a fraction of the digit's longer side, within which a component is part of it."""
+OTHERS = 0.3
+"""Share of the digit's mass from which other likely components make it no single digit."""
 HALO = 0.03
 """Width of the faint edge of ink, as a fraction of the digit's longer side."""
 CORNER = 0.12
@@ -73,7 +75,10 @@ def sheet(dark: Grey) -> Sheet | None:
 
 
 def belonging(found: Components, shape: tuple[int, ...]) -> Mask:
-    """Choose the components of the digit [K]: the likeliest one, and what is near it."""
+    """Choose the components of the digit [K]: the likeliest one, and what is near it.
+
+    Where much else is as likely, the picture is of no single digit, and all of it is chosen.
+    """
     (able,) = np.nonzero(found.mass > DUST * found.mass.max())
     boxes, mass = found.boxes[able], found.mass[able]
     left, top, right, bottom = boxes.T
@@ -87,8 +92,12 @@ def belonging(found: Components, shape: tuple[int, ...]) -> Mask:
     side = longer_side(boxes[[main]])
     bar = line & (top < bottom[main]) & (across <= side)  # of a 5; underlining is lower or longer
     may = (mass > SPECK * mass[main]) & (doubts - bar <= doubts[main]) & (~cut | cut[main])
+    digit = near(boxes, main, may & (bar | ~line), NEAR * side)
+    others = ~digit & (mass > SPECK * mass[main]) & (doubts <= doubts[main])
+    if mass[others].sum() > OTHERS * mass[digit].sum():
+        return np.ones(len(found.mass), np.bool_)
     kept = np.zeros(len(found.mass), np.bool_)
-    kept[able[near(boxes, main, may & (bar | ~line), NEAR * side)]] = True
+    kept[able[digit]] = True
     return kept
 
 

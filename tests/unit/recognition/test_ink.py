@@ -92,11 +92,17 @@ def test_a_part_near_a_digit_belongs_to_it(part: tuple[int, int, int, int]) -> N
 
 @pytest.mark.parametrize(
     "other",
-    [(0, 30, 20, 80), (30, 74, 75, 77), (0, 10, 100, 13), (70, 30, 80, 60), (52, 40, 53, 43)],
-    ids=["cut by the edge", "underlining", "a ruled line", "far away", "a speck"],
+    [(0, 30, 20, 80), (30, 74, 75, 77), (0, 10, 100, 13), (80, 30, 85, 50), (52, 40, 53, 43)],
+    ids=["cut by the edge", "underlining", "a ruled line", "small and far away", "a speck"],
 )
 def test_what_is_not_of_the_digit_is_dropped(other: tuple[int, int, int, int]) -> None:
     assert np.array_equal(digit_alone(drawing(DIGIT, other)), drawing(DIGIT))
+
+
+def test_two_digits_stay_two() -> None:
+    """So that the answer can be that this is no digit."""
+    dark = drawing(DIGIT, (70, 30, 80, 65))
+    assert np.array_equal(digit_alone(dark), dark)
 
 
 def test_a_digit_that_fills_its_picture_is_kept() -> None:
