@@ -13,8 +13,9 @@ DIGIT_LIKE = set("OoDQIlijJLZzSsBbGgqyYT")
 LETTERS = [c for c in map(chr, (*range(65, 91), *range(97, 123))) if c not in DIGIT_LIKE]
 BRACKETS_AND_BARS = (*range(0x2758, 0x275B), *range(0x2768, 0x2776))
 CIRCLED_DIGITS = range(0x2776, 0x2794)
+RESEMBLING = {*BRACKETS_AND_BARS, *CIRCLED_DIGITS}
 SYMBOLS = [chr(c) for first, last in ((0x2190, 0x21FF), (0x2600, 0x266F), (0x2701, 0x27BF))
-           for c in range(first, last) if c not in {*BRACKETS_AND_BARS, *CIRCLED_DIGITS}]  # fmt: skip
+           for c in range(first, last) if c not in RESEMBLING]  # fmt: skip
 Picture = Image.Image
 Digits = NDArray[np.uint8]
 Maker = Callable[[np.random.Generator, Digits], Picture]
@@ -91,7 +92,7 @@ def shape(rng: np.random.Generator, _: Digits) -> Picture:
 
 
 def symbol(rng: np.random.Generator, _: Digits) -> Picture:
-    """An arrow, sign or drawing of a symbol font, but no bracket or bar, nor a digit in a circle."""
+    """An arrow, sign or drawing of a symbol font, but none that looks like a digit."""
     return _glyph(SYMBOLS, rng, _symbol_fonts())
 
 
