@@ -121,7 +121,8 @@ def _estimates(
 ) -> tuple[list[LogPartition], list[LogPartition]]:
     """Estimate log Z from both directions; back from chains that start from data [D, C, V].
 
-    Forward chains can miss a mode of the data, which makes log Z too small; these cannot.
+    Forward chains can miss a mode of the data, which makes log Z too small; reverse chains know no
+    mode but those of the data.
     """
     chains, ones = start.shape[1], start.new_ones(path.n_models)
     betas = schedule(path, temperatures, chains, draws)
@@ -196,17 +197,17 @@ def _show(way: str, digits: tuple[int, ...], found: dict[str, Any]) -> None:
 
 @styled
 def _figure(report: dict[str, Any], digits: tuple[int, ...]) -> Figure:
-    """Draw what is known of the likelihoods, and the errors of three ways to use goodness."""
+    """Draw both estimates of the likelihoods, and the errors of three ways to use goodness."""
     fitted = 100 * max(found["fitted_error"] for found in report.values())
     bayes = 100 * min(
         found[name]["bayes_error"] for found in report.values() for name in DIRECTIONS
     )
     figure = plain_figure(
-        (WIDTH, 3.6),
-        f"Goodness ranks images well, and is no likelihood: at most {fitted:.1f} % errors with "
-        f"fitted biases, at least {bayes:.0f} % with log Z",
-        "First layers of 500 hidden units, deskewed validation images; each line: the mean log "
-        "likelihood by annealing forward (top) and back (bottom)",
+        (WIDTH, 3.8),
+        f"Goodness ranks images, up to ten biases: {fitted:.1f} % errors or fewer; with log Z "
+        f"{bayes:.0f} % or more",
+        "First layers of 500 hidden units, deskewed validation images; filled marks: log Z "
+        "annealed forward, hollow ones: annealed back",
     )
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     for shift, way, colour, marker in zip(
@@ -218,7 +219,7 @@ def _figure(report: dict[str, Any], digits: tuple[int, ...]) -> Figure:
         left.plot(places, ends[0], marker, color=colour, label=way)
         left.plot(places, ends[1], marker, color=colour, fillstyle="none")
     left.set(xlabel="Digit", ylabel="Log likelihood (nats per image)", xticks=digits)
-    left.legend(loc="lower right", ncols=3)
+    left.legend(loc="lower center")
     bars = {f"Bayes' rule, {way} log Z": way for way in DIRECTIONS} | {"ten fitted biases": None}
     for shift, (label, direction), colour in zip(
         (-0.27, 0, 0.27), bars.items(), (BLUE, GREY, ORANGE), strict=True
@@ -230,7 +231,8 @@ def _figure(report: dict[str, Any], digits: tuple[int, ...]) -> Figure:
         drawn = right.bar(np.arange(len(report)) + shift, errors, 0.26, color=colour, label=label)
         right.bar_label(drawn, fmt="%.1f")
     right.set(xticks=np.arange(len(report)), xticklabels=report, ylabel="Validation error (%)")
-    right.legend()
+    right.set_ylim(0, 85)  # with room for the legend
+    right.legend(loc="upper right")
     return figure
 
 
