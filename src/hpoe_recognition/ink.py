@@ -7,7 +7,6 @@ Shapes: D darkness 0..1, float32 [height, width]; boxes are left, top, right, bo
 """
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from hpoe_recognition.components import DARK, Components, Grey, Mask, Whole
@@ -133,7 +132,10 @@ def longer_side(boxes: Whole) -> float:
 
 def grown(mask: Mask, reach: int) -> Mask:
     """Extend a mask by `reach` pixels to all sides."""
-    for axis in (0, 1):
-        wide = np.pad(mask, [(reach, reach) if side == axis else (0, 0) for side in (0, 1)])
-        mask = np.any(sliding_window_view(wide, 2 * reach + 1, axis=axis), axis=-1)
+    for _ in range(2):
+        wide = mask.copy()
+        for step in range(1, reach + 1):
+            wide[step:] |= mask[:-step]
+            wide[:-step] |= mask[step:]
+        mask = wide.T
     return mask

@@ -11,7 +11,7 @@ from scipy import ndimage
 from benchmarks.surroundings import SURROUNDINGS
 from hpoe.data.mnist import Mnist
 from hpoe_recognition.components import DARK, Components
-from hpoe_recognition.ink import digit_alone, sheet
+from hpoe_recognition.ink import digit_alone, grown, sheet
 from hpoe_recognition.preprocessing import as_mnist
 
 Grey = NDArray[np.float32]
@@ -121,3 +121,9 @@ def test_a_sheet_is_what_fills_its_corners_and_is_written_on() -> None:
     ring = drawing((10, 10, 90, 80)) - drawing((20, 20, 80, 70))
     assert sheet(ring) is None
     assert sheet(np.zeros((5, 5), np.float32)) is None
+
+
+@given(arrays(np.bool_, SMALL), st.integers(1, 14))
+def test_a_mask_grows_to_all_sides(mask: NDArray[np.bool_], reach: int) -> None:
+    square = np.ones((2 * reach + 1, 2 * reach + 1))
+    assert np.array_equal(grown(mask, reach), ndimage.binary_dilation(mask, square))
