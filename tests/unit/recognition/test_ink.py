@@ -19,15 +19,10 @@ PICTURES = 20
 MOST_DIFFERENCE = 20.0
 """Grey levels: what noise leaves of a digit; with a frame or a line it is another image."""
 EVERY_WAY = np.ones((3, 3))
+SMALL = array_shapes(min_dims=2, max_dims=2, max_side=12)
 
 
-@given(
-    arrays(
-        np.float32,
-        array_shapes(min_dims=2, max_dims=2, max_side=12),
-        elements=st.sampled_from([0, 0.2, 0.5, 1]),
-    )
-)
+@given(arrays(np.float32, SMALL, elements=st.sampled_from([0, 0.2, 0.5, 1])))
 def test_components_are_those_of_scipy(dark: Grey) -> None:
     found = Components.of(dark)
     labels, count = ndimage.label(dark > DARK, EVERY_WAY)
