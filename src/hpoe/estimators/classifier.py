@@ -187,15 +187,16 @@ class HierarchicalExpertsClassifier(
             If the class exists, or its samples cannot be used.
         """
         check_is_fitted(self)
-        if np.asarray(label).dtype.kind != self.classes_.dtype.kind:
-            raise ValueError(f"label is {label!r}: give one like {self.classes_.tolist()[0]!r}")
+        labels = self.classes_.tolist()
+        if type(np.asarray(label).item()) is not type(labels[0]):
+            raise ValueError(f"label is {label!r}: give one like {labels[0]!r}")
         if label in self.classes_:
             raise ValueError(f"the model has a class {label!r}: use replace_class")
         data = self._divided(validated(self, X, self.visible_units, reset=False), label)
         at = int(np.searchsorted(self.classes_, label))
-        labels = self.classes_.tolist()
+        kind = object if self.classes_.dtype == object else None  # text as pandas has it
         return self._completed(
-            np.array([*labels[:at], label, *labels[at:]]),
+            np.array([*labels[:at], label, *labels[at:]], kind),
             with_class(self.network_, at, *self._trained([data])),
             [*self._supervised[:at], data.supervised, *self._supervised[at:]],
         )

@@ -57,7 +57,8 @@ def train_class(
     Raises:
         ValueError: training diverges.
     """
-    data = torch.from_numpy(samples.unsupervised).to(device)
+    writable = np.require(samples.unsupervised, requirements="W")  # joblib shares large ones
+    data = torch.from_numpy(writable).to(device)
     minibatches = -(-len(data) // recipe.minibatch_size)
     recipe = replace(recipe, epochs=max(recipe.epochs, -(-min_updates // minibatches)))
     gaussian = partial(GibbsDivergence, units=UNITS["gaussian"])

@@ -46,7 +46,8 @@ def validated(
     """Check samples [N, V], dense or sparse, as scikit-learn's own estimators do.
 
     Returns:
-        A dense float32 array, C-contiguous; with `y`, a pair of it and y.
+        A dense float32 array, C-contiguous and writable, as PyTorch wants it; with `y`, a pair of
+        it and y.
 
     Raises:
         ValueError: they are no finite numbers, have the wrong number of features, or are not
@@ -60,6 +61,7 @@ def validated(
     dense = array.toarray() if issparse(array) else array
     if kind == "bernoulli":
         dense = probabilities(dense, type(estimator).__name__)
+    dense = np.require(dense, requirements="W")
     return (dense, *rest) if rest else dense
 
 

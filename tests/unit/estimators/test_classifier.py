@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from hpoe import HierarchicalExpertsClassifier, JointRBM
+from hpoe import BernoulliRBM, HierarchicalExpertsClassifier, JointRBM
 from hpoe.errors import WeightsError
+from hpoe.estimators.parameters import recipe_of
+from hpoe.estimators.training import TrainingSet, train_class
 from hpoe.method.hierarchy import layer_goodness
 from hpoe.method.rbm import RBM
 
@@ -245,6 +247,45 @@ def test_mlflow_loads_a_logged_model_that_answers_alike(
     for same in (X.astype(np.float32), X.tolist(), pd.DataFrame(X)):
         pd.testing.assert_frame_equal(loaded.predict(same), answers)
     assert loaded.metadata.signature.outputs.input_names() == list(answers.columns)
+
+
+@pytest.mark.parametrize(
+    ("labels", "added"),
+    [
+        (np.array([3, 5], np.uint8), 4),
+        (np.array([3, 5]), np.uint8(4)),
+        (np.array(["a", "c"], object), "b"),
+        (np.array(["a", "c"]), np.str_("longer")),
+    ],
+    ids=["bytes", "a numpy integer", "pandas' text", "longer text"],
+)
+def test_a_class_is_added_whatever_numpys_type_of_the_labels_is(
+    digits: Arrays, labels: NDArray[Any], added: object, tmp_path: Path
+) -> None:
+    X, y = digits[0], digits[2]
+    known = (y == "one") | (y == "two")
+    two = HierarchicalExpertsClassifier((10,), n_iter=2, random_state=0)
+    two.fit(X[known], labels[(y[known] == "two").astype(int)]).add_class(X[y == "six"], added)
+    assert two.classes_.tolist() == sorted([*labels.tolist(), added])
+    two.save(tmp_path / "model")
+    loaded = HierarchicalExpertsClassifier.load(tmp_path / "model")
+    assert loaded.predict(X[:50]).tolist() == two.predict(X[:50]).tolist()
+
+
+def test_arrays_that_nobody_may_write_are_used_without_a_warning(digits: Arrays) -> None:
+    """As joblib hands large ones to its workers, and those of grid searches."""
+    X, y = digits[0][:200].astype(np.float32), digits[2][:200]
+    X.flags.writeable = False
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        trained = BernoulliRBM(5, n_iter=1).fit(X)
+        trained.transform(X)
+        HierarchicalExpertsClassifier((5,), n_iter=1, min_updates=1).fit(X, y).predict(X)
+        recipe = recipe_of(HierarchicalExpertsClassifier(), (5,), 1)
+        train_class(recipe, 1, "bernoulli", 0, "cpu", TrainingSet("0", X, X))
+    finally:
+        torch.set_warn_always(before)
 
 
 # The joint model
