@@ -32,10 +32,10 @@ class Sheet(NamedTuple):
     ) -> Dark:
         """Draw lines, from one point to another; thickness as a fraction of the length."""
         height, width = self.dark.shape
-        drawn = Image.new("L", (width, height))
+        drawn, pen = Image.new("L", (width, height)), max(1, round(thickness * self.length))
+        draw = ImageDraw.Draw(drawn)
         for line in lines:
-            pen = max(1, round(thickness * self.length))
-            ImageDraw.Draw(drawn).line(line, fill=round(255 * darkness), width=pen)
+            draw.line(line, fill=round(255 * darkness), width=pen)
         return np.maximum(self.dark, np.asarray(drawn) / 255)
 
 

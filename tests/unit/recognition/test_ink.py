@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from benchmarks.preprocessing import difference
 from benchmarks.surroundings import SURROUNDINGS
 from hpoe.data.mnist import Mnist
 from hpoe_recognition.components import DARK, Components
@@ -54,14 +55,8 @@ def test_what_surrounds_a_digit_is_left_out(mnist: Mnist, kind: str) -> None:
     differences = []
     for at, digit in enumerate(mnist.train_images[:PICTURES]):
         picture = SURROUNDINGS[kind](digit, np.random.default_rng(at))
-        differences.append(difference(as_mnist(picture), digit))
+        differences.append(difference(as_mnist(picture)[None], digit[None]))
     assert np.sum(np.array(differences) > MOST_DIFFERENCE) <= 1, np.round(differences)
-
-
-def difference(seen: NDArray[np.uint8], digit: NDArray[np.uint8]) -> float:
-    """Mean absolute difference of grey levels, at the best of nine places a pixel apart."""
-    moved = [np.roll(seen, (y, x), (0, 1)).astype(float) for y in (-1, 0, 1) for x in (-1, 0, 1)]
-    return min(float(np.abs(each - digit).mean()) for each in moved)
 
 
 def drawing(*boxes: tuple[int, int, int, int]) -> Grey:
