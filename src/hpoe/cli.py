@@ -45,7 +45,9 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
 
 
 def _is_project(folder: Path) -> bool:
-    return all((folder / name).exists() for name in ("dvc.yaml", "params.yaml", "pipelines"))
+    """Whether a folder is the root of a project, or of hpoe's own repository."""
+    files = [(folder / name).is_file() for name in ("dvc.yaml", "params.yaml")]
+    return all(files) and any((folder / name).exists() for name in ("code.json", "pipelines"))
 
 
 def _from(folder: Path, argument: object) -> object:
@@ -69,6 +71,24 @@ def options(
     ] = False,
 ) -> None:
     """Hierarchical products of experts: what `dvc repro` does not do itself."""
+
+
+@app.command()
+@report_errors
+def init(
+    folder: Annotated[Path, typer.Argument(help="New folder of the project.")],
+    images: Annotated[
+        Path,
+        typer.Option("--images", help="Labelled images: a folder with one subfolder per class."),
+    ],
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Copy the images into the project; DVC tracks them.")
+    ] = False,
+) -> None:
+    """Make a project for images of your own, after a look at them."""
+    from hpoe.project.creation import create
+
+    create(folder, images, copy=copy, say=say)
 
 
 @command
