@@ -121,7 +121,7 @@ def summary() -> None:
     console.print(stage_table(load_params()))
     console.print(error_table())
     say("Figures: reports/figures")
-    say(f"Runs: {load_settings().tracking_uri or f'`make ui`, then open {RUNS_PAGE}'}")
+    say(f"Runs: {load_settings().tracking_uri or f'`hpoe ui`, then open {RUNS_PAGE}'}")
 
 
 @command
@@ -210,7 +210,8 @@ def models() -> None:
     from hpoe.execution.summary import version_table
     from hpoe.registration.registry import Registry
 
-    console.print(version_table(Registry(load_settings().tracking_uri).versions()))
+    registry = Registry(load_settings().tracking_uri)
+    console.print(version_table(registry.name, registry.versions()))
 
 
 @command

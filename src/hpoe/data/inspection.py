@@ -61,7 +61,7 @@ def inspect(path: Path) -> Findings:
             with Image.open(file) as picture:
                 sizes.add((picture.height, picture.width))
     (rows, columns), *others = sorted(sizes)
-    fixed = not others and 8 <= min(rows, columns) and max(rows, columns) <= 64
+    fixed = not others and min(rows, columns) >= 8 and max(rows, columns) <= 64
     split = {
         "classes": "all",
         "unsupervised_per_class": 0.7,

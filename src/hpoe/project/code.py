@@ -54,9 +54,7 @@ def _files(path: Path) -> Iterator[Path]:
     """The file, or the files of the folder, without those that Python writes."""
     if path.is_dir():
         yield from sorted(
-            file
-            for file in path.rglob("*")
-            if file.is_file() and file.parent.name != "__pycache__"
+            file for file in path.rglob("*") if file.is_file() and file.parent.name != "__pycache__"
         )
     elif path.is_file():
         yield path

@@ -19,6 +19,7 @@ from hpoe import __version__
 from hpoe.data.inspection import Findings, inspect
 from hpoe.errors import GitError, ProjectError
 from hpoe.files import write_bytes, write_json
+from hpoe.params import LONGEST_NAME
 from hpoe.project.code import CODE, code_digests
 from hpoe.tracking.git import git
 
@@ -60,9 +61,9 @@ def create(folder: Path, images: Path, *, copy: bool, say: Callable[[str], None]
         is_committed = _commit(root)
     if not is_committed:
         say(
-            "git knows no name and e-mail address of yours, so nothing is committed: run `git config"
-            " --global user.name NAME` and `git config --global user.email ADDRESS`, then in "
-            f"{folder} `git commit --all --message 'hpoe init'`"
+            "git knows neither your name nor your e-mail address, so nothing is committed: run "
+            "`git config --global user.name NAME` and `git config --global user.email ADDRESS`, "
+            f"then in {folder} `git commit --message 'hpoe init'`"
         )
     say(f"{folder} is ready: change to it (`cd {shlex.quote(str(folder))}`) and run `dvc repro`")
 
@@ -109,8 +110,8 @@ def write_files(root: Path, findings: Findings, path: str, *, copied: bool) -> N
 
 
 def project_name(folder: str) -> str:
-    """The name of a project from that of its folder; MLflow takes no slash, colon or quote in it."""
-    return re.sub(r"[^\w.-]+", "-", folder).strip("-._") or "hpoe-project"
+    """The name of a project in a folder: letters, digits and what MLflow takes between them."""
+    return re.sub(r"[^\w.-]+", "-", folder).strip("-._")[:LONGEST_NAME] or "hpoe-project"
 
 
 def _values(folder: str, findings: Findings, path: str) -> dict[str, Any]:
