@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from hpoe import __version__
-from hpoe.errors import SettingsError
+from hpoe.errors import ProjectError, SettingsError
 from hpoe.params import load_params
 from hpoe.reporting import console, report_errors, say, say_error
 from hpoe.settings import load_settings
@@ -48,6 +48,18 @@ def _is_project(folder: Path) -> bool:
     """Whether a folder is the root of a project, or of hpoe's own repository."""
     files = [(folder / name).is_file() for name in ("dvc.yaml", "params.yaml")]
     return all(files) and any((folder / name).exists() for name in ("code.json", "pipelines"))
+
+
+def _need_paper() -> None:
+    """Check that this is hpoe's own repository, which has the paper's experiments.
+
+    Raises:
+        ProjectError: it is a user's project.
+    """
+    if not Path("paper/dvc.yaml").exists():
+        raise ProjectError(
+            f"{Path.cwd()} has no experiments of the paper: run this command in a clone of hpoe"
+        )
 
 
 def _from(folder: Path, argument: object) -> object:
@@ -169,6 +181,7 @@ def replicate(
     """Run the paper's experiments (hours); if interrupted, run it again to resume."""
     from hpoe.paper import replication
 
+    _need_paper()
     params = load_params()
     replication.replicate(names or [], load_settings(), params, Path.cwd(), say)
 
@@ -200,6 +213,7 @@ def report() -> None:
     from hpoe.paper.report import write_report
     from hpoe.paper.results import RESULTS, load_results
 
+    _need_paper()
     write_report(load_results(Path.cwd()), load_params(), Path.cwd())
     say(f"docs/replication.md written from the results in {RESULTS}")
 

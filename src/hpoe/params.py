@@ -312,7 +312,7 @@ def _sentence(detail: dict[str, Any]) -> str:
     """Format one of pydantic's findings as key, given value, and what is allowed."""
     key = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        return f"{key} is not a known key (src/hpoe/params.py lists them)"
+        return f"{key} is not a known key (hpoe/params.py lists them)"
     if detail["type"] == "missing":
         return f"{key} is missing"
     message = str(detail["msg"]).removeprefix("Value error, ")
