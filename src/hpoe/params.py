@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -141,12 +140,22 @@ def _amount(value: object, least: int, word: str | None = None) -> object:
     raise ValueError(f"choose {words}a count of at least {least}, or a fraction between 0 and 1")
 
 
-def _label(value: object) -> object:
-    """Turn a number, as YAML reads 7 or 1.5, into the label's text."""
-    return clean(str(value)) if type(value) in (int, float, str) else value
+def _classes(value: object) -> object:
+    """Check `all` or a list of labels, in which numbers, as YAML reads 7 or 1.5, become text.
+
+    Raises:
+        ValueError: it is neither, or names fewer than two classes, or one twice.
+    """
+    if value == "all":
+        return value
+    if not isinstance(value, (list, tuple)) or any(type(v) not in (int, float, str) for v in value):
+        raise ValueError("choose all, or a list of labels (in quotes if YAML reads them as others)")
+    labels = tuple(clean(str(label)) for label in value)
+    if len(labels) < 2 or len(set(labels)) < len(labels):
+        raise ValueError("name at least two classes, each once")
+    return labels
 
 
-Label = Annotated[str, BeforeValidator(_label), Field(min_length=1)]
 Amount = int | float
 """A count, or a fraction between 0 and 1."""
 
@@ -154,7 +163,7 @@ Amount = int | float
 class Split(Block):
     """The split of each class's images into four sets (section 3 of the paper)."""
 
-    classes: Literal["all"] | tuple[Label, ...] = Field(strict=False)
+    classes: Annotated[Literal["all"] | tuple[str, ...], PlainValidator(_classes)]
     """`all`, or the labels of at least two. Adding a class keeps the RBMs of the others."""
     unsupervised_per_class: Annotated[Amount, PlainValidator(lambda given: _amount(given, 1))]
     """Images that train a class's RBMs; the paper: the first 4,400 of each digit."""
@@ -170,22 +179,8 @@ class Split(Block):
     shuffle: bool
     """Whether the sets are drawn by the seed, or cut in the source's order (the paper)."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _classes_are_a_list(cls, given: Any) -> Any:  # noqa: ANN401
-        classes = given.get("classes", "all") if isinstance(given, dict) else "all"
-        if classes != "all" and not isinstance(classes, (list, tuple)):
-            raise ValueError(f"split.classes is {classes!r}: choose all, or a list of labels")
-        return given
-
     @model_validator(mode="after")
     def _sets_are_possible(self) -> Self:
-        if self.classes != "all" and (
-            len(self.classes) < 2 or len(set(self.classes)) < len(self.classes)
-        ):
-            raise ValueError(
-                f"split.classes is {list(self.classes)}: name at least two classes, each once"
-            )
         sizes = self.unsupervised_per_class, self.supervised_per_class
         if all(isinstance(size, float) for size in sizes) and sum(sizes) > 1 + 1e-9:
             raise ValueError(
