@@ -11,8 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 SETS = ("unsupervised", "fit", "validation", "test")
 TEST = SETS.index("test")
@@ -105,9 +103,12 @@ def by_group(
     Each goes where most of its images are needed: where the smallest part of what is wanted, [C, 4]
     images, is there yet. Groups that share an image stay together.
     """
-    n_groups, n_images = len(keys), len(same)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n_groups, n_images = len(keys), int(same.max()) + 1
     links = coo_array(
-        (np.ones(n_images), (groups, n_groups + same)), shape=(n_groups + n_images,) * 2
+        (np.ones(len(same)), (groups, n_groups + same)), shape=(n_groups + n_images,) * 2
     )
     bundles = connected_components(links, directed=False)[1][:n_groups]
     counts = np.zeros((bundles.max() + 1, len(wanted)))

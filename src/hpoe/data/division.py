@@ -16,7 +16,6 @@ from hpoe.data.assignment import (
     by_group,
     group_keys,
     image_keys,
-    originals,
     trimmed,
 )
 from hpoe.data.intake import Intake, read_source
@@ -153,7 +152,7 @@ def _assigned(
     """Return the sets of the images at some positions, which the official test set lacks."""
     images = intake.images[at]
     wanted = wanted_sizes(np.bincount(classes, minlength=len(labels)), labels, sizes)
-    same, keys = originals(images), at.astype(np.uint64)
+    same, keys = intake.originals[at], at.astype(np.uint64)
     if sizes.shuffle:
         keys = image_keys(images, [labels[label] for label in classes], seed)
     if intake.groups is None:
@@ -189,7 +188,7 @@ def shared_with_test(intake: Intake) -> str | None:
     """Say what the source's own test set shares with its training images; None: nothing."""
     if intake.is_test is None:
         return None
-    same, is_test = originals(intake.images), intake.is_test
+    same, is_test = intake.originals, intake.is_test
     trained = dict(zip(same[~is_test], np.flatnonzero(~is_test), strict=True))
     shared = [place for place in np.flatnonzero(is_test).tolist() if same[place] in trained]
     if shared:

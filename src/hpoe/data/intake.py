@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,11 @@ from PIL import Image
 
 from hpoe.compute.parallel import run_in_order
 from hpoe.data import mnist, usps
+from hpoe.data.assignment import originals
 from hpoe.data.folder import read_folder
 from hpoe.data.idx_files import read_idx_files
 from hpoe.data.labelled import Arrays, Files, Labelled, checked, joined, name_of, some
 from hpoe.data.npz import read_npz
-from hpoe.data.table import read_table
 from hpoe.errors import DataError
 from hpoe.params import Data
 from hpoe_recognition.formats import MNIST, Format, prepared
@@ -41,6 +42,11 @@ class Intake:
     """[N]: whether it is of the source's own test set; None if the source has none."""
     names: list[str] | None = None
     """What messages call each; None: by its position."""
+
+    @cached_property
+    def originals(self) -> NDArray[np.int64]:
+        """The position [N] of the first image with the same pixels; a blank image's own."""
+        return originals(self.images)
 
     def name(self, place: int) -> str:
         """What messages call an image."""
@@ -98,6 +104,8 @@ def read_labelled(data: Data, raw: Path) -> Labelled:
     elif data.source == "npz":
         found = read_npz(path)
     elif data.columns is not None:
+        from hpoe.data.table import read_table  # with pandas, which other sources do without
+
         found = read_table(path, data.columns, data.image_size)
     else:
         found = read_folder(path)
