@@ -16,11 +16,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hpoe import __version__
-from hpoe.data.inspection import Findings, inspect
-from hpoe.errors import GitError, ProjectError
+from hpoe.data.inspection import Findings, inspect, report
+from hpoe.errors import DataError, GitError, ProjectError
 from hpoe.files import write_bytes, write_json
 from hpoe.params import LONGEST_NAME
 from hpoe.project.code import CODE, code_digests
+from hpoe.reporting import console
 from hpoe.tracking.git import git
 
 COPIED = "images"
@@ -50,13 +51,12 @@ def create(folder: Path, images: Path, *, copy: bool, say: Callable[[str], None]
     root, source = _absolute(folder), _absolute(images)
     check_place(root, source)
     findings = inspect(source)
-    for line in findings.report():
-        say(line)
+    console.print(report(findings))
     with _complete_or_absent(root):
         git("init", "--quiet", folder=root)
         _dvc(root, "init", "--quiet")
         write_bytes(root / ".dvc/config", DVC_CONFIG.encode())
-        path = _copied(source, root) if copy else str(source)
+        path = _copied(findings, source, root) if copy else str(source)
         write_files(root, findings, path, copied=copy)
         is_committed = _commit(root)
     if not is_committed:
@@ -95,7 +95,7 @@ def check_place(root: Path, source: Path) -> None:
 def write_files(root: Path, findings: Findings, path: str, *, copied: bool) -> None:
     """Write the project's files, with the proposed values and a path of the data."""
     values = _values(root.name, findings, path)
-    values |= {"copied": copied, "found": list(findings.report()), "version": __version__}
+    values |= {"copied": copied, "version": __version__}
     environment = Environment(
         loader=PackageLoader("hpoe.project"),
         undefined=StrictUndefined,
@@ -116,19 +116,14 @@ def project_name(folder: str) -> str:
 
 def _values(folder: str, findings: Findings, path: str) -> dict[str, Any]:
     """What the templates say of the data."""
-    proposal = findings.proposal
+    blocks = findings.proposal.blocks()
     typical = median(findings.classes.values())
     return {
         "name": project_name(folder),
-        "labels": list(findings.classes),
-        "data": {
-            "source": proposal.source,
-            "path": path,
-            "image_size": list(proposal.image_size),
-            "preparation": proposal.preparation,
-            "columns": proposal.columns,
-        },
-        "split": proposal.split,
+        "found": findings,
+        "data": blocks["data"] | {"path": path},
+        "split": blocks["split"],
+        "values": blocks["data"] | blocks["split"],
         "units": [UNITS_OF_MANY if typical >= MANY else UNITS_OF_FEW] * 3,
     }
 
@@ -170,15 +165,32 @@ def _complete_or_absent(root: Path) -> Iterator[None]:
         raise
 
 
-def _copied(source: Path, root: Path) -> str:
-    """Copy the images into a project, let DVC track them, and return their path there."""
-    name = COPIED if source.is_dir() else COPIED + source.suffix
+def _copied(findings: Findings, source: Path, root: Path) -> str:
+    """Copy the images into a project, let DVC track them, and return their path there.
+
+    Raises:
+        ProjectError: a table names pictures that would not be copied with it.
+    """
     if source.is_dir():
-        shutil.copytree(source, root / name, ignore_dangling_symlinks=True)
+        shutil.copytree(source, root / COPIED, ignore_dangling_symlinks=True)
+        name = COPIED
     else:
+        name = COPIED + (".csv.gz" if source.name.endswith(".csv.gz") else source.suffix)
         shutil.copy2(source, root / name)
+        if findings.source == "table":
+            _check_table(source, root / name)
     _dvc(root, "add", "--quiet", name)
     return name
+
+
+def _check_table(source: Path, copy: Path) -> None:
+    try:
+        inspect(copy)
+    except DataError:
+        raise ProjectError(
+            f"{source} names pictures in other files, which --copy would leave behind: give the "
+            "folder that has the table and the pictures, or leave out --copy"
+        ) from None
 
 
 def _dvc(root: Path, *arguments: str) -> None:
