@@ -14,7 +14,7 @@ def main() -> None:
         sizes = running.params.split
         save_split(SPLIT, mnist.load(RAW), sizes)
         running.say(
-            f"{sizes.unsupervised_per_digit} unsupervised and {sizes.supervised_per_digit} "
+            f"{sizes.unsupervised_per_class} unsupervised and {sizes.supervised_per_class} "
             f"supervised images per digit, {sizes.test_images} test images"
         )
 

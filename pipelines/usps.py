@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hpoe.data import usps
-from hpoe.data.split import save_digit
+from hpoe.data.split import save_class
 from hpoe.execution.pipeline import USPS
 from hpoe.execution.stage import stage
 from hpoe.params import load_section_six
@@ -17,8 +17,8 @@ def main() -> None:
     """Fetch the files that are missing, and split the images."""
     with stage("usps") as running:
         usps.fetch(RAW, running.settings.usps_dir, running.say)
-        for digit, images in usps.split(RAW, load_section_six().usps_unsupervised):
-            save_digit(USPS, digit, images)
+        for label, images in usps.split(RAW, load_section_six().usps_unsupervised):
+            save_class(USPS, label, images)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """params.yaml as frozen, validated models: every number that an experiment may change."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -30,14 +31,16 @@ class Block(BaseModel):
 
 
 class Network(Block):
-    """How the three RBMs of every digit of one network are trained (sections 1 and 3)."""
+    """How the three RBMs of every class of one network are trained (sections 1 and 3)."""
 
     images: Preparation
     """Training images `as_given`, or each `deskewed`: its principal axis vertical (section 2)."""
     units: tuple[Units, Units, Units] = Field(strict=False)
     """Hidden units of layers 1, 2 and 3; the paper: the same in each, 25 to 500."""
     epochs: int = Field(ge=1)
-    """Passes over a digit's unsupervised images, per layer; the paper: 25 to 500."""
+    """Passes over a class's unsupervised images, per layer; the paper: 25 to 500."""
+    min_updates: int = Field(default=0, ge=0)
+    """At least so many updates per layer: classes of few images are trained for more epochs."""
     minibatch_size: int = Field(ge=1)
     """Images per update; the last minibatch of an epoch may be smaller. The paper: 100."""
     learning_rate: float = Field(gt=0, le=10)
@@ -66,28 +69,35 @@ class Network(Block):
     @property
     def recipe(self) -> Recipe:
         """The same values as the plain dataclass of the method."""
-        return Recipe(**self.model_dump())
+        return Recipe(**self.model_dump(exclude={"min_updates"}))
+
+    def recipe_for(self, images: int) -> Recipe:
+        """The recipe for a class of so many unsupervised images, with enough epochs for it."""
+        minibatches = -(-images // self.minibatch_size)
+        epochs = max(self.epochs, -(-self.min_updates // minibatches))
+        return replace(self.recipe, epochs=epochs)
 
 
 class Split(Block):
     """The balanced three-way split of MNIST's training images (section 3)."""
 
-    digits: tuple[Digit, ...] = Field(min_length=2, strict=False)
-    """The classes, ascending; the paper: all ten. Adding a digit keeps the RBMs of the others."""
-    unsupervised_per_digit: int = Field(ge=1)
+    classes: tuple[str, ...] = Field(min_length=2, strict=False)
+    """Labels; the paper: all ten digits. Adding a class keeps the RBMs of the others."""
+    unsupervised_per_class: int = Field(ge=1)
     """Images that train a digit's RBMs; the paper: the first 4,400 of each digit."""
-    supervised_per_digit: int = Field(ge=2, multiple_of=2)
+    supervised_per_class: int = Field(ge=2, multiple_of=2)
     """Images per digit for the classifier, half of them for validation; the paper: 1,000."""
     test_images: int = Field(ge=1, le=10_000)
     """Number of official test images used, the first ones; the paper: all 10,000."""
 
-    @model_validator(mode="after")
-    def _digits_ascend(self) -> Self:
-        if list(self.digits) != sorted(set(self.digits)):
-            raise ValueError(
-                f"split.digits is {list(self.digits)}: name each digit once, ascending"
-            )
-        return self
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _numbers_are_text(cls, labels: object) -> object:
+        return (
+            [str(each) if isinstance(each, int) else each for each in labels]
+            if isinstance(labels, (list, tuple))
+            else labels
+        )
 
 
 class LogisticRegression(Block):
@@ -202,9 +212,9 @@ class Alternatives(Block):
     """The models that section 6 compares on one data set."""
 
     separate: Network
-    """One model per digit; only its first layer is trained."""
+    """One model per class; only its first layer is trained."""
     shared: Network
-    """One model for all digits, with three layers."""
+    """One model for all classes, with three layers."""
     joint: Network
     """One model of pixels and labels; only its first layer is trained."""
 

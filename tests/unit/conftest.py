@@ -65,7 +65,9 @@ def split_folder(tmp_path: Path) -> Path:
     labels, test_labels = (np.arange(count, dtype=np.uint8) % 2 for count in (28, 6))
     images, test_images = (rng.integers(0, 256, (count, 3, 4), dtype=np.uint8) for count in (28, 6))
     mnist = Mnist(images, labels, test_images, test_labels)
-    sizes = Split(digits=(0, 1), unsupervised_per_digit=10, supervised_per_digit=4, test_images=6)
+    sizes = Split(
+        classes=("0", "1"), unsupervised_per_class=10, supervised_per_class=4, test_images=6
+    )
     save_split(tmp_path / "split", mnist, sizes)
     return tmp_path / "split"
 
@@ -73,12 +75,13 @@ def split_folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def task(tmp_path: Path, split_folder: Path, recipe: Recipe) -> TrainingTask:
     """The training of layer 1 of digit 0 of a tiny network."""
-    Board.create(tmp_path / "board", range(10))
+    Board.create(tmp_path / "board", 2)
     return TrainingTask(
         network="tiny",
         recipe=recipe,
         layer=1,
-        digit=0,
+        label="0",
+        position=0,
         seed=1,
         split=split_folder,
         models=tmp_path / "models",

@@ -89,8 +89,8 @@ def test_the_split_and_gradient_ascent_are_the_papers(params: Params) -> None:
     """44 minibatches, and the rate and momentum of eq. 9."""
     sizes, rule = params.split, params.classifier.gradient_ascent
     assert sizes.digits == tuple(range(10))
-    assert (sizes.supervised_per_digit, sizes.test_images) == (1000, 10_000)
-    assert sizes.unsupervised_per_digit / params.networks["h500"].minibatch_size == 44
+    assert (sizes.supervised_per_class, sizes.test_images) == (1000, 10_000)
+    assert sizes.unsupervised_per_class / params.networks["h500"].minibatch_size == 44
     assert (rule.learning_rate, rule.momentum) == (0.0002, 0.9)
 
 
@@ -107,8 +107,8 @@ def test_every_key_of_the_committed_params_is_read(committed: Tree, params: Para
         ("seed", 2**32, "input should be less than 4294967296"),
         ("seed", "1", "input should be a valid integer"),
         ("seed", True, "input should be a valid integer"),
-        ("split.supervised_per_digit", 3, "input should be a multiple of 2"),
-        ("split.digits", [1], "tuple should have at least 2 items"),
+        ("split.supervised_per_class", 3, "input should be a multiple of 2"),
+        ("split.classes", [1], "tuple should have at least 2 items"),
         ("classifier.gradient_ascent.learning_rate", math.inf, "input should be "),
         ("networks.default.epochs", 0, "input should be greater than or equal to 1"),
         ("networks.default.momentum", 1.0, "input should be less than 1"),
@@ -135,8 +135,8 @@ def test_an_item_of_a_list_is_named_by_its_position(path: Path, tree: Tree) -> N
 
 @pytest.mark.parametrize("digits", [[1, 0], [0, 1, 1]])
 def test_digits_ascend_and_are_named_once(path: Path, tree: Tree, digits: list[int]) -> None:
-    put(tree, "split.digits", digits)
-    assert f"split.digits is {digits}: name each digit once, ascending" in refusal(path, tree)
+    put(tree, "split.classes", digits)
+    assert f"split.classes is {digits}: name each digit once, ascending" in refusal(path, tree)
 
 
 @pytest.mark.parametrize(("text", "value"), [("1e-4", 0.0001), ("0", 0.0)])

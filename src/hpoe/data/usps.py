@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hpoe.data import mirrors
 from hpoe.data.mirrors import USPS_MIRRORS, Collection, download
-from hpoe.data.split import DigitImages, Labelled, cut
+from hpoe.data.split import ClassImages, Labelled, cut
 from hpoe.errors import DataError
 
 SHA256 = {
@@ -40,7 +40,7 @@ fetch = partial(mirrors.fetch, USPS)
 """Put both files of USPS into a folder."""
 
 
-def split(folder: Path, unsupervised_share: float) -> Iterator[tuple[int, DigitImages]]:
+def split(folder: Path, unsupervised_share: float) -> Iterator[tuple[str, ClassImages]]:
     """Yield each digit's images, cut into consecutive sets.
 
     The first share is unsupervised, the rest is halved into fit and validation. USPS has no
@@ -53,7 +53,7 @@ def split(folder: Path, unsupervised_share: float) -> Iterator[tuple[int, DigitI
     for digit in np.unique(train[1]):
         count = int(np.sum(train[1] == digit))
         first = round(unsupervised_share * count)
-        yield int(digit), cut(int(digit), train, test, first, count - first)
+        yield str(digit), cut(str(digit), train, test, first, count - first)
 
 
 def _read(path: Path) -> Labelled:

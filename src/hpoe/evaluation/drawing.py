@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from numpy.typing import NDArray
 
 from hpoe.files import replacing
@@ -22,6 +23,8 @@ DPI = 200
 WIDTH = 9.0
 """Inches. A figure made of images may be narrower: their pixels are whole numbers of dots wide."""
 LEAST_WIDTH = 6.6
+MOST_LETTERS = 14
+"""Letters of a class's label, at most."""
 GAP = 2
 """Pixels between images."""
 _HEADER, _LEFT, _RIGHT = 0.64, 0.7, 0.1  # inches
@@ -135,6 +138,14 @@ def without_frame(axes: Axes) -> None:
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def shortened(label: str) -> str:
+    """Prepare a class's label for a figure: short, of letters that the font has, not as formula."""
+    text = label if len(label) <= MOST_LETTERS else label[: MOST_LETTERS - 1] + "…"
+    font = get_font(findfont("DejaVu Sans"))
+    shown = (letter if font.get_char_index(ord(letter)) else "\N{WHITE SQUARE}" for letter in text)
+    return "".join(shown).replace("$", r"\$")
 
 
 def percent(fraction: float) -> str:

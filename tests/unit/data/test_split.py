@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from hpoe.data.mnist import Mnist
-from hpoe.data.split import DigitImages, digits_in, load_digit, save_digit, split
+from hpoe.data.split import ClassImages, labels_in, load_class, save_class, split
 from hpoe.errors import DataError
 from hpoe.params import Split
 
@@ -20,8 +20,8 @@ from hpoe.params import Split
 def sizes(digits: Sequence[int], unsupervised: int, supervised: int, test: int) -> Split:
     return Split(
         digits=tuple(digits),
-        unsupervised_per_digit=unsupervised,
-        supervised_per_digit=supervised,
+        unsupervised_per_class=unsupervised,
+        supervised_per_class=supervised,
         test_images=test,
     )
 
@@ -46,7 +46,7 @@ def places(images: NDArray[np.uint8]) -> list[int]:
     return [int(low) + 256 * int(high) for low, high in images.reshape(-1, 2)]
 
 
-def some_digit() -> DigitImages:
+def some_digit() -> ClassImages:
     mnist = some_mnist(shuffled(9), shuffled(3))
     return dict(split(mnist, sizes(range(10), 5, 4, test=30)))[7]
 
@@ -90,16 +90,16 @@ def test_a_digits_images_come_back_from_its_file(tmp_path: Path, tests: int) -> 
     """Of a few test images none may be of some digit."""
     images = some_digit()
     images = replace(images, test=images.test[:tests], test_index=images.test_index[:tests])
-    save_digit(tmp_path, 7, images)
-    found = load_digit(tmp_path, 7)
-    for field in fields(DigitImages):
+    save_class(tmp_path, 7, images)
+    found = load_class(tmp_path, 7)
+    for field in fields(ClassImages):
         kept, saved = (getattr(of, field.name) for of in (found, images))
         assert kept.dtype == saved.dtype
         np.testing.assert_array_equal(kept, saved)
 
 
 def another_array(path: Path) -> None:
-    arrays = {field.name: getattr(some_digit(), field.name) for field in fields(DigitImages)}
+    arrays = {field.name: getattr(some_digit(), field.name) for field in fields(ClassImages)}
     save_file({**arrays, "weights": np.zeros(3)}, path)
 
 
@@ -108,15 +108,15 @@ def test_a_damaged_file_is_named_with_what_to_do(
     tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
     path = tmp_path / "7.safetensors"
-    save_digit(tmp_path, 7, some_digit())
+    save_class(tmp_path, 7, some_digit())
     damage(path)
     with pytest.raises(DataError, match=f"^{path} .*and run `dvc repro split`$"):
-        load_digit(tmp_path, 7)
+        load_class(tmp_path, 7)
 
 
 def test_digits_are_listed_ascending_and_nothing_else_with_them(tmp_path: Path) -> None:
     for digit in (9, 0, 3):
-        save_digit(tmp_path, digit, some_digit())
+        save_class(tmp_path, digit, some_digit())
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / ".5.safetensors.77.tmp").write_text("x")
-    assert digits_in(tmp_path) == [0, 3, 9]
+    assert labels_in(tmp_path) == [0, 3, 9]

@@ -110,12 +110,12 @@ def test_combinations_share_the_digits_that_are_trained_alike(
     assert shared("classifier.method=gradient_ascent") == 10
     assert shared("seed=2") == shared(f"{EPOCHS}=1") == 0
     assert shared("train=[default,h25]") == 10
-    assert shared("split.digits=[1,2,3]") == 3
+    assert shared("split.classes=[1,2,3]") == 3
     assert not all_of & keys_of(base, tmp_path)
 
 
 def test_the_table_shows_the_fewest_validation_errors_first() -> None:
-    every = combinations([], ["seed=1,2,3", "split.digits=[0,1]"])
+    every = combinations([], ["seed=1,2,3", "split.classes=[0,1]"])
     rates = (0.03, 0.01, 0.02)
     results = {
         each: CombinationResult(
