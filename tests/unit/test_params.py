@@ -2,11 +2,14 @@
 
 import copy
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hpoe.errors import ParamsError
 from hpoe.params import Params, flatten, load_params, load_section_six
@@ -71,7 +74,7 @@ PAPER = {
 @pytest.mark.parametrize("network", PAPER)
 def test_the_networks_named_by_their_size_are_the_papers(params: Params, network: str) -> None:
     units, epochs = PAPER[network]
-    assert params.networks[network].model_dump() == {
+    assert params.networks[network].model_dump(exclude_unset=True) == {
         "images": "as_given",
         "units": (units, units, units),
         "epochs": epochs,
@@ -95,7 +98,7 @@ def test_the_split_and_gradient_ascent_are_the_papers(params: Params) -> None:
 
 
 def test_every_key_of_the_committed_params_is_read(committed: Tree, params: Params) -> None:
-    assert yaml.safe_load(yaml.safe_dump(params.model_dump(mode="json"))) == committed
+    assert yaml.safe_load(yaml.safe_dump(params.model_dump(mode="json", exclude_unset=True))) == committed
 
 
 # Values
@@ -281,3 +284,17 @@ def test_a_decay_that_forgets_what_an_update_taught_is_refused(path: Path, tree:
     assert refusal(path, tree).startswith(
         "networks.h25: learning_rate times weight_decay is 10: choose at most 0.01"
     )
+
+
+@given(st.integers(1, 5000), st.integers(1, 200), st.integers(0, 5000), st.integers(1, 50))
+def test_classes_of_few_images_are_trained_for_as_many_epochs_as_they_need(
+    images: int, minibatch: int, least: int, epochs: int
+) -> None:
+    changes = {"minibatch_size": minibatch, "min_updates": least, "epochs": epochs}
+    network = load_params().networks["default"].model_copy(update=changes)
+    recipe = network.recipe_for(images)
+    per_epoch = -(-images // minibatch)
+    assert recipe.epochs >= epochs
+    assert recipe.epochs * per_epoch >= least
+    assert recipe.epochs == epochs or (recipe.epochs - 1) * per_epoch < least
+    assert replace(recipe, epochs=epochs) == network.recipe

@@ -70,6 +70,7 @@ def receptive_fields(fields: Mapping[str, NDArray[np.float32]], network: str) ->
         f"Layer-1 weights of {n_units} hidden units of the models of {len(shown)} classes; "
         f"the extreme weight is {number(extreme, '+.2f')}",
         footer=0.62,
+        names=[*map(shortened, shown)],
     )
     axes.images[0].set(cmap="gray", clim=(-limit, limit))
     ticks = np.arange(len(shown)) * (rows + GAP) + rows / 2
@@ -135,11 +136,12 @@ def misclassified(
         predictions: their predicted labels [K].
         n_images: number of images that were classified.
     """
-    every, groups = -(-len(images) // MOST_IMAGES), {}
+    every = max(1, -(-len(images) // MOST_IMAGES))
+    groups = []
     for label in in_order(set(predictions)):
         members = np.flatnonzero(predictions == label)
         members = members[np.argsort(labels[members], kind="stable")]
-        groups[f"{shortened(label)}  ({len(members)})"] = members[::every]
+        groups.append((f"{shortened(label)}  ({len(members)})", members[::every]))
     figure, axes = image_groups(
         images,
         [shortened(label) for label in labels],
@@ -167,11 +169,11 @@ def changed_predictions(
     """
     corrected = np.flatnonzero((before != labels) & (after == labels))
     spoilt = np.flatnonzero((before == labels) & (after != labels))
-    groups = {"corrected": corrected, "spoilt": spoilt}
+    groups = [("corrected", corrected), ("spoilt", spoilt)]
     figure, _ = image_groups(
         images,
         [f"{shortened(a)} → {shortened(b)}" for a, b in zip(before, after, strict=True)],
-        {name: members for name, members in groups.items() if len(members)},
+        [(name, members) for name, members in groups if len(members)],
         f"Shifts correct {len(corrected)} test images and spoil {len(spoilt)}",
         "Below each image its predicted class before and after",
     )

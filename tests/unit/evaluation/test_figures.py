@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,55 @@ def test_every_misclassified_image_is_drawn_once_in_its_row_above_its_true_digit
         found[int(drawn[int(bottom) - 1, int(x)])] = text.get_text()
     greys = errors["images"][:, 0, 0].tolist()
     assert found == dict(zip(greys, errors["labels"].tolist(), strict=True))
+
+
+def test_long_labels_that_are_shortened_alike_keep_rows_of_their_own_and_apart() -> None:
+    labels = np.array([f"a very long label, number {n}" for n in range(3)])
+    images = np.broadcast_to(np.arange(1, 7, dtype=np.uint8)[:, None, None], (6, *SIZE))
+    true, predicted = labels[[0, 0, 1, 1, 2, 2]], labels[[1, 2, 0, 2, 0, 1]]
+    figure = figures.misclassified(images, true, predicted, 100)
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a very lon…  (2)"] * 3
+    assert set(np.unique(picture(axes))) == set(range(7))
+    extents = sorted(
+        (box.y0, box.x0, box.x1) for box in (text.get_window_extent() for text in axes.texts)
+    )
+    for (line, _, right), (next_line, left, _) in pairwise(extents):
+        assert line != next_line or right < left
+
+
+def test_of_many_misclassified_images_every_second_or_third_is_drawn() -> None:
+    errors = some_errors(3 * figures.MOST_IMAGES - 5)
+    figure = figures.misclassified(**errors)
+    drawn = len(figure.axes[0].texts)
+    assert figures.MOST_IMAGES - 10 <= drawn <= figures.MOST_IMAGES + 10  # a part of each row
+    assert figure.texts[-1].get_text().endswith("one of 3 is shown")
+
+
+@pytest.mark.parametrize("count", [40, 300])
+def test_confusions_of_many_classes_are_coloured_without_numbers(count: int) -> None:
+    matrix = np.diag(np.full(count, 9))
+    matrix[0, 1] = 4
+    figure = figures.confusion(matrix, [f"class {number}" for number in range(count)])
+    axes = figure.axes[0]
+    assert not axes.texts
+    assert axes.get_xticklabels()[0].get_rotation() == 90
+    assert len(axes.get_yticks()) <= figures.MOST_NAMES
+    assert max(figure.get_size_inches()) < 25
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("7", "7"),
+        ("t-shirt", "t-shirt"),
+        ("$x^2$", r"\$x^2\$"),  # not as a formula
+        ("\N{CJK UNIFIED IDEOGRAPH-5FC3}", "\N{WHITE SQUARE}"),  # no glyph, and no warning
+        ("0123456789ab", "0123456789…"),
+    ],
+)
+def test_labels_are_shortened_to_what_can_be_drawn(label: str, shown: str) -> None:
+    assert drawing.shortened(label) == shown
 
 
 def test_corrected_images_are_drawn_above_spoilt_ones_with_both_predictions() -> None:
