@@ -1,4 +1,4 @@
-"""What pictures look like: their sizes, modes and polarity, and whether they are marks on a sheet."""
+"""What pictures look like: sizes, modes and polarity, and whether they are marks on a sheet."""
 
 import hashlib
 from collections import Counter
@@ -50,6 +50,7 @@ class Seen:
 
 
 def summed(readable: list[Seen]) -> Looks:
+    """Return what pictures that could be read look like."""
     return Looks(
         len(readable),
         Counter(each.size for each in readable),
