@@ -1,4 +1,4 @@
-"""The balanced three-way split of section 3, one file per class."""
+"""The split's files: one per class, with the images of its four sets."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,22 +10,19 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
-from hpoe.data.mnist import Mnist
 from hpoe.errors import DataError
 from hpoe.files import write_bytes
 from hpoe.labels import file_name, in_order, label_of
-from hpoe.params import Split
 
-Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""Images and their labels."""
+SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
 class ClassImages:
-    """A class's images, uint8 [N, rows, columns], and their positions in MNIST's files, int64 [N].
+    """A class's images, uint8 [N, rows, columns], and their positions in the source, int64 [N].
 
-    `fit` and `validation` are the two halves of the supervised set; the test images are the
-    official ones of this class. Positions of the first three sets count MNIST's training images.
+    `fit` and `validation` are the two halves of the supervised set. If the test images are the
+    source's own, positions count its training images and its test images separately.
     """
 
     unsupervised: NDArray[np.uint8]
@@ -38,95 +35,53 @@ class ClassImages:
     test_index: NDArray[np.int64]
 
 
-def cut(
-    label: str, train: Labelled, test: Labelled, unsupervised: int, supervised: int
-) -> ClassImages:
-    """Cut a class's first training images, in order, into an unsupervised and a supervised set.
-
-    The supervised set is halved into fit and validation. All test images are kept.
-    """
-    (images, labels), (test_images, test_labels) = train, test
-    index = np.flatnonzero(labels == int(label))[: unsupervised + supervised]
-    first, fit, validation = np.split(index, [unsupervised, unsupervised + supervised // 2])
-    tests = np.flatnonzero(test_labels == int(label))
-    cut_images = images[first], images[fit], images[validation], test_images[tests]
-    return ClassImages(*cut_images, first, fit, validation, tests)
+def class_path(split: Path, label: str) -> Path:
+    """Where a class's images are."""
+    return split / f"{file_name(label)}{SUFFIX}"
 
 
-def split(mnist: Mnist, sizes: Split) -> Iterator[tuple[str, ClassImages]]:
-    """Yield each class's images, cut as section 3 says.
-
-    Its test images are those among the first `sizes.test_images` official ones.
-
-    Raises:
-        DataError: a class has fewer training images than asked for.
-    """
-    unsupervised, supervised = sizes.unsupervised_per_class, sizes.supervised_per_class
-    train = mnist.train_images, mnist.train_labels
-    test = mnist.test_images[: sizes.test_images], mnist.test_labels[: sizes.test_images]
-    for label in map(str, sizes.classes):
-        count = int(np.sum(mnist.train_labels == int(label)))
-        if count < unsupervised + supervised:
-            raise DataError(
-                f"class {label} has {count} training images, but split in params.yaml needs "
-                f"{unsupervised} + {supervised}: reduce them"
-            )
-        yield label, cut(label, train, test, unsupervised, supervised)
-
-
-def save_split(folder: Path, mnist: Mnist, sizes: Split) -> None:
-    """Split MNIST and write one file per class.
-
-    Raises:
-        DataError: a class has fewer training images than asked for.
-    """
-    for label, images in split(mnist, sizes):
-        save_class(folder, label, images)
-
-
-def save_class(folder: Path, label: str, images: ClassImages) -> None:
+def save_class(split: Path, label: str, images: ClassImages) -> None:
     """Write one class's images."""
     arrays = {name: np.ascontiguousarray(array) for name, array in vars(images).items()}
-    write_bytes(class_path(folder, label), save(arrays))
+    write_bytes(class_path(split, label), save(arrays))
 
 
-def class_path(folder: Path, label: str) -> Path:
-    """Return the file of one class's images."""
-    return folder / f"{file_name(label)}.safetensors"
-
-
-def count_unsupervised(folder: Path, label: str) -> int:
-    """Return the number of images that train one class's RBMs, read from the file's header.
-
-    Raises:
-        DataError: the file is missing, damaged or not one of the split's.
-    """
-    path = class_path(folder, label)
-    with _reading(path), safe_open(path, framework="np") as file:
-        count: int = file.get_slice("unsupervised").get_shape()[0]
-    return count
-
-
-def load_class(folder: Path, label: str) -> ClassImages:
+def load_class(split: Path, label: str) -> ClassImages:
     """Read one class's images.
 
     Raises:
         DataError: the file is missing, damaged or not one of the split's.
     """
-    path = class_path(folder, label)
+    path = class_path(split, label)
     with _reading(path):
         return ClassImages(**load_file(path))
 
 
-def labels_in(folder: Path) -> list[str]:
+def count_unsupervised(split: Path, label: str) -> int:
+    """Return the number of images that train one class's RBMs, from the file's header.
+
+    Raises:
+        DataError: the file is missing, damaged or not one of the split's.
+    """
+    path = class_path(split, label)
+    with _reading(path), safe_open(path, framework="np") as file:
+        count: int = file.get_slice("unsupervised").get_shape()[0]
+    return count
+
+
+def labels_in(split: Path) -> list[str]:
     """Return the labels of the split's classes, in natural order.
 
     Raises:
         DataError: there are none.
     """
-    found = in_order(label_of(path.stem) for path in folder.glob("*.safetensors"))
+    found = in_order(
+        label_of(path.name.removesuffix(SUFFIX))
+        for path in split.glob(f"*{SUFFIX}")
+        if not path.name.startswith(".")
+    )
     if not found:
-        raise DataError(f"{folder} has no images: run `dvc repro split`")
+        raise DataError(f"{split} has no images: run `dvc repro split`")
     return found
 
 

@@ -20,8 +20,9 @@ from rich.table import Table
 
 from hpoe.compute.parallel import run_tasks
 from hpoe.compute.progress import Board
-from hpoe.data import mnist
-from hpoe.data.split import labels_in, save_split
+from hpoe.data.division import make_split
+from hpoe.data.fetching import COLLECTIONS, fetch_source, is_complete
+from hpoe.data.split import labels_in
 from hpoe.errors import SweepError
 from hpoe.evaluation.scoring import LAYERS
 from hpoe.execution.experiments import experiment_environment, read_result, run_experiment
@@ -29,7 +30,7 @@ from hpoe.execution.grid import Combination, combinations
 from hpoe.execution.pipeline import RAW, REPORTS, record_path, stage_label
 from hpoe.execution.stage import split_digest
 from hpoe.files import write_bytes
-from hpoe.params import Params, Split
+from hpoe.params import Params
 from hpoe.reporting import say
 from hpoe.settings import Settings
 from hpoe.tracking.records import StageRecord, execution_uid, stage_uid
@@ -79,13 +80,14 @@ def sweep(
         return results
     environment = {
         **experiment_environment(settings),
-        "HPOE_MNIST_DIR": str(folder / "raw"),
+        **{f"HPOE_{source.upper()}_DIR": str(folder / "raw") for source in COLLECTIONS},
         "HPOE_WORKERS": "1",  # finding trained classes takes less time than starting processes
         "HPOE_DEVICE": device,
     }
     environment.pop("HPOE_RAY_ADDRESS", None)  # the pipelines find their classes trained
-    raw = RAW if mnist.is_complete(RAW) else settings.mnist_dir
-    mnist.fetch(folder / "raw", raw, say)
+    for source in {each.params.data.source for each in left}:
+        here = {f"{source}_dir": RAW} if is_complete(source, RAW) else {}
+        fetch_source(source, folder / "raw", settings.model_copy(update=here), say)
     trained = _train(left, settings, folder) if device == "cpu" else iter(left)
     pool = ThreadPoolExecutor(settings.workers if device == "cpu" else 1)
     running: dict[Combination, Future[CombinationResult]] = {}
@@ -130,12 +132,12 @@ def train_chain(chain: Chain) -> Key:
 def _train(left: Sequence[Combination], settings: Settings, folder: Path) -> Iterator[Combination]:
     """Train the classes of all combinations, longest first; yield each one when it is complete."""
     board = folder / "progress"
-    splits = {sizes: _cut(sizes, folder) for sizes in dict.fromkeys(c.params.split for c in left)}
+    splits = _splits(left, settings, folder)
     Board.create(board, max(len(labels_in(images)) for images in splits.values()))
     chains: dict[Key, tuple[TrainingTask, ...]] = {}
     missing: dict[Combination, set[Key]] = {}
     for each in left:
-        own = chains_of(each.params, splits[each.params.split], settings, board)
+        own = chains_of(each.params, splits[_split_key(each.params)], settings, board)
         chains = {**own, **chains}  # the first combination that needs a chain tracks it
         missing[each] = set(own)
     say(f"{len(chains)} classes to train, of {len(LAYERS)} layers each")
@@ -147,11 +149,28 @@ def _train(left: Sequence[Combination], settings: Settings, folder: Path) -> Ite
                 yield each
 
 
-def _cut(sizes: Split, folder: Path) -> Path:
-    """Write a split's files as the stage does; return their folder."""
-    name = hashlib.sha256(sizes.model_dump_json().encode()).hexdigest()[:12]
-    save_split(folder / "split" / name, mnist.load(folder / "raw"), sizes)
-    return folder / "split" / name
+def _splits(left: Sequence[Combination], settings: Settings, folder: Path) -> dict[str, Path]:
+    """Make the split of each combination as the stage does, equal ones once; return the folders."""
+    found = {}
+    for params in (each.params for each in left):
+        key = _split_key(params)
+        if key not in found:
+            found[key] = folder / "split" / key
+            make_split(
+                found[key],
+                params.data,
+                params.split,
+                params.seed,
+                raw=folder / "raw",
+                workers=settings.workers,
+                say=say,
+            )
+    return found
+
+
+def _split_key(params: Params) -> str:
+    blocks = params.model_dump_json(include={"data", "split", "seed"})
+    return hashlib.sha256(blocks.encode()).hexdigest()[:12]
 
 
 def chains_of(
