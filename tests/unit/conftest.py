@@ -79,12 +79,13 @@ def split_folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def task(tmp_path: Path, split_folder: Path, recipe: Recipe) -> TrainingTask:
     """The training of layer 1 of digit 0 of a tiny network."""
-    Board.create(tmp_path / "board", range(10))
+    Board.create(tmp_path / "board", 2)
     return TrainingTask(
         network="tiny",
         recipe=recipe,
         layer=1,
-        digit=0,
+        label="0",
+        position=0,
         seed=1,
         split=split_folder,
         models=tmp_path / "models",
