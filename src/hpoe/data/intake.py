@@ -174,7 +174,12 @@ def _prepare_each(pictures: Arrays | Files, form: Format) -> Iterator[NDArray[np
             else:  # as the server does it with a file of these levels
                 yield prepared(opaque(Image.fromarray(picture)), form)
         except ImageError as error:
-            yield str(error)
+            yield reason(error)
+
+
+def reason(error: ImageError) -> str:
+    """Return what is wrong with an image, without what a client of the server should send."""
+    return str(error).partition(": send ")[0]
 
 
 def content_of(picture: Path | bytes) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from hpoe.compute.parallel import run_in_order
-from hpoe.data.intake import ANY_SIZE, BATCH, content_of
+from hpoe.data.intake import ANY_SIZE, BATCH, content_of, reason
 from hpoe.data.labelled import Arrays, Files
 from hpoe_recognition.images import ImageError, opaque, open_picture
 from hpoe_recognition.preprocessing import contrast_grey, darkness, ink_is_light, working
@@ -82,7 +82,7 @@ def _each(pictures: Arrays | Files) -> Iterator[Seen]:
                 opened = open_picture(content, ANY_SIZE)
                 yield _describe(opened, has_alpha=_has_alpha(content))
         except ImageError as error:
-            yield Seen(b"", fault=str(error))
+            yield Seen(b"", fault=reason(error))
 
 
 def _has_alpha(content: bytes) -> bool:

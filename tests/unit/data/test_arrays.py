@@ -39,11 +39,9 @@ def test_arrays_as_numpy_and_medmnist_save_them(
     path = tmp_path / "some.npz"
     parts = {"train": slice(3), "val": slice(3, 5), "test": slice(5, 6)}
     for x, y in (("x_{}", "y_{}"), ("{}_images", "{}_labels"), ("X_{}", "Y_{}")):
-        np.savez(
-            path,
-            **{x.format(name): IMAGES[part] for name, part in parts.items()},
-            **{y.format(name): labels[part] for name, part in parts.items()},
-        )
+        arrays: dict[str, Any] = {x.format(name): IMAGES[part] for name, part in parts.items()}
+        arrays |= {y.format(name): labels[part] for name, part in parts.items()}
+        np.savez(path, **arrays)
         found = intake("npz", path)
         np.testing.assert_array_equal(found.images, IMAGES)
         assert found.labels == ["0", "1", "0", "1", "10", "10"]
@@ -81,7 +79,7 @@ def test_one_set_of_images_of_any_type(tmp_path: Path, images: NDArray[Any]) -> 
     ],
 )
 def test_arrays_that_cannot_be_used_are_refused(
-    tmp_path: Path, arrays: dict[str, NDArray[Any]], says: str
+    tmp_path: Path, arrays: dict[str, Any], says: str
 ) -> None:
     np.savez(tmp_path / "some.npz", **arrays)
     with pytest.raises(DataError, match=says):
