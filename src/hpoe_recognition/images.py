@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from hpoe_recognition.preprocessing import CENTRE, INK_SIDE, SIDE, Digit, as_mnist
+from hpoe_recognition.preprocessing import already_prepared, as_ink
 from hpoe_recognition.transparency import paper_colour
 
 SUFFIXES = {
@@ -45,10 +45,6 @@ JSON_NAMES = {
 STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
 WHITESPACE = b" \t\r\n\f\v"
 SHOWN_BYTES = 12
-FARTHEST = 0.55
-"""Pixels: MNIST's centres of mass are 0.52 or less from CENTRE, in all 60,000 training images."""
-ONE_SHORT = INK_SIDE - 1
-"""Pixels: the longer side of 13 of these images; of all others it is INK_SIDE."""
 LOW_RANGE = 16
 """Grey levels: values up to this are counts of few levels, not of 256."""
 LARGE = 16_000_000
@@ -72,7 +68,7 @@ class Limits:
     """Length of the file in base64: enough for any 4000 x 4000 colour image."""
 
 
-def read_image(text: object, limits: Limits) -> Digit:
+def read_image(text: object, limits: Limits) -> NDArray[np.uint8]:
     """Read an image in MNIST's format, uint8 [28, 28], from base64 or a data: URL of its file.
 
     An image that is in MNIST's format already is returned unchanged.
@@ -81,8 +77,8 @@ def read_image(text: object, limits: Limits) -> Digit:
         ImageError: the text is not base64 of an image file, or the image is beyond the limits.
     """
     picture = open_picture(decode(text, limits), limits)
-    digit = mnist_digit(picture)
-    return as_mnist(picture) if digit is None else digit
+    ready = already_prepared(picture, (28, 28))
+    return as_ink(picture, (28, 28)) if ready is None else ready
 
 
 def decode(text: object, limits: Limits) -> bytes:
@@ -115,7 +111,7 @@ def decode(text: object, limits: Limits) -> bytes:
     return content
 
 
-def base64_png(image: Digit) -> str:
+def base64_png(image: NDArray[np.uint8]) -> str:
     """Encode a grey image [rows, columns] as base64 of a PNG file."""
     with BytesIO() as file:
         Image.fromarray(image).save(file, "PNG")
@@ -181,27 +177,6 @@ def _levels(values: NDArray[Any]) -> NDArray[np.uint8]:
         divisor = 2.0 ** max(0, math.ceil(math.log2(highest + 1)) - 8)
     levels: NDArray[np.uint8] = (values / divisor + 1e-9).astype(np.uint8)
     return levels
-
-
-def mnist_digit(picture: Image.Image) -> Digit | None:
-    """Return the pixels if the picture is in MNIST's format, in size, colour and placing.
-
-    That is 28 x 28, light on black, the ink's longer side 20, its centre of mass in the middle.
-    """
-    if picture.size != (SIDE, SIDE):
-        return None
-    pixels = np.asarray(picture)
-    if pixels.ndim == 3:
-        if (pixels != pixels[..., :1]).any():
-            return None
-        pixels = np.ascontiguousarray(pixels[..., 0])
-    if not pixels.any():
-        return pixels
-    profiles = [pixels.sum(axis=axis, dtype=np.int64) for axis in (0, 1)]
-    longer = max(np.ptp(np.flatnonzero(profile)) + 1 for profile in profiles)
-    centres = [profile @ np.arange(SIDE) / profile.sum() for profile in profiles]
-    is_placed = all(abs(centre - CENTRE) <= FARTHEST for centre in centres)
-    return pixels if is_placed and ONE_SHORT <= longer <= INK_SIDE else None
 
 
 def _check_size(width: int, height: int, limits: Limits) -> None:
