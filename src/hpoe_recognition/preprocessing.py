@@ -104,23 +104,22 @@ def room(shape: Shape) -> Shape:
 def already_prepared(picture: Image.Image, shape: Shape) -> Array | None:
     """Return the pixels of a picture that is as MNIST's are, in size, colour and placing.
 
-    That is light on black, the ink as large as its room, its centre of mass in the middle.
+    That is light on black, the ink as large as its room, its centre of mass in the middle, or as
+    near to it as the edges allow.
     """
     pixels = grey_levels(picture)
     if pixels is None or pixels.shape != shape:
         return None
     if not pixels.any():
         return pixels
-    profiles = [pixels.sum(axis=axis, dtype=np.int64) for axis in (1, 0)]
-    missing = [
-        side - np.ptp(np.flatnonzero(profile)) - 1
-        for side, profile in zip(room(shape), profiles, strict=True)
-    ]
-    distances = [
-        abs(profile @ np.arange(side) / profile.sum() - side // 2)
-        for side, profile in zip(shape, profiles, strict=True)
-    ]
-    return pixels if 0 <= min(missing) <= SHORT and max(distances) <= FARTHEST else None
+    missing, moves = [], []
+    for axis, (side, inside) in enumerate(zip(shape, room(shape), strict=True)):
+        profile = pixels.sum(axis=1 - axis, dtype=np.int64)
+        first, last = np.flatnonzero(profile)[[0, -1]]
+        missing.append(inside - (last + 1 - first))
+        to_middle = side // 2 - profile @ np.arange(side) / profile.sum()
+        moves.append(abs(np.clip(to_middle, -first, side - 1 - last)))
+    return pixels if 0 <= min(missing) <= SHORT and max(moves) <= FARTHEST else None
 
 
 def grey_levels(picture: Image.Image) -> Array | None:
@@ -181,7 +180,7 @@ def background(grey: Grey) -> Grey:
 
     Otherwise a morphological closing: it removes dark marks smaller than the window.
     """
-    border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
+    border = edge_levels(grey)
     level, contrast = np.median(border), np.median(border) - np.quantile(grey, 0.01)
     is_even = np.ptp(np.quantile(border, (0.2, 0.8))) < UNEVEN * contrast
     is_paper = level > np.quantile(grey, 0.75) - UNEVEN * np.ptp(grey)
@@ -199,6 +198,11 @@ def background(grey: Grey) -> Grey:
     return np.asarray(levels.resize((width, height), Resampling.BILINEAR))
 
 
+def edge_levels(grey: Grey) -> Grey:
+    """Return the levels along the border of G."""
+    return np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
+
+
 def highest_around(grid: Grey, window: int) -> Grey:
     """Return the maximum of the square window, of odd side, around every place of a grid."""
     for axis in (0, 1):
@@ -210,8 +214,9 @@ def highest_around(grid: Grey, window: int) -> Grey:
 def ink_box(dark: Grey, shape: Shape) -> Box:
     """Locate the ink of D to fractions of a pixel; D must have some."""
     columns, rows = dark.max(axis=0), dark.max(axis=1)
+    solid = 0.5 if dark.max() > 0.5 else float(dark.max()) / 2
     ahead = max(
-        LOOK_AHEAD / side * float(np.ptp(np.flatnonzero(line > 0.5)))
+        LOOK_AHEAD / side * float(np.ptp(np.flatnonzero(line > solid)))
         for line, side in zip((rows, columns), room(shape), strict=True)
     )
     return (
