@@ -89,5 +89,5 @@ def placed(figure: NDArray[np.float32], format: Format) -> NDArray[np.uint8]:  #
         return placed_ink(np.ascontiguousarray(figure / largest, np.float32), format.shape)
     values = fitted(Image.fromarray(np.ascontiguousarray(figure, np.float32)), format.shape)
     if format.preparation == "fit":
-        values /= values.max()
+        values = values / values.max()
     return in_the_middle(255 * values.clip(0, 1), format.shape)
