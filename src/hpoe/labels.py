@@ -43,3 +43,8 @@ def file_name(label: str) -> str:
 def label_of(file_name: str) -> str:
     """Return the label that `file_name` has named."""
     return unquote(file_name.replace("=", "%"))
+
+
+def tag_name(label: str) -> str:
+    """Return a label as the end of an MLflow tag's key, in which `=` is not allowed."""
+    return file_name(label).replace("=", ".")

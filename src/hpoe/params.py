@@ -1,6 +1,7 @@
 """params.yaml as frozen, validated models: every number that an experiment may change."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -45,14 +46,16 @@ class Block(BaseModel):
 
 
 class Network(Block):
-    """How the three RBMs of every digit of one network are trained (sections 1 and 3)."""
+    """How the three RBMs of every class of one network are trained (sections 1 and 3)."""
 
     images: Preparation
     """Training images `as_given`, or each `deskewed`: its principal axis vertical (section 2)."""
     units: tuple[Units, Units, Units] = Field(strict=False)
     """Hidden units of layers 1, 2 and 3; the paper: the same in each, 25 to 500."""
     epochs: int = Field(ge=1)
-    """Passes over a digit's unsupervised images, per layer; the paper: 25 to 500."""
+    """Passes over a class's unsupervised images, per layer; the paper: 25 to 500."""
+    min_updates: int = Field(default=0, ge=0)
+    """At least so many updates per layer: classes of few images are trained for more epochs."""
     minibatch_size: int = Field(ge=1)
     """Images per update; the last minibatch of an epoch may be smaller. The paper: 100."""
     learning_rate: float = Field(gt=0, le=10)
@@ -81,7 +84,13 @@ class Network(Block):
     @property
     def recipe(self) -> Recipe:
         """The same values as the plain dataclass of the method."""
-        return Recipe(**self.model_dump())
+        return Recipe(**self.model_dump(exclude={"min_updates"}))
+
+    def recipe_for(self, images: int) -> Recipe:
+        """The recipe for a class of so many unsupervised images, with enough epochs for it."""
+        minibatches = -(-images // self.minibatch_size)
+        epochs = max(self.epochs, -(-self.min_updates // minibatches))
+        return replace(self.recipe, epochs=epochs)
 
 
 Source = Literal["mnist", "usps", "idx", "folder", "table", "npz"]
@@ -331,9 +340,9 @@ class Alternatives(Block):
     """The models that section 6 compares on one data set."""
 
     separate: Network
-    """One model per digit; only its first layer is trained."""
+    """One model per class; only its first layer is trained."""
     shared: Network
-    """One model for all digits, with three layers."""
+    """One model for all classes, with three layers."""
     joint: Network
     """One model of pixels and labels; only its first layer is trained."""
 

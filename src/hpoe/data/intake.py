@@ -19,8 +19,9 @@ from hpoe.data.labelled import Arrays, Files, Labelled, checked, joined, name_of
 from hpoe.data.npz import read_npz
 from hpoe.errors import DataError
 from hpoe.params import Data
-from hpoe_recognition.formats import MNIST, Format, prepared
-from hpoe_recognition.images import LOW_RANGE, ImageError, Limits, opaque, open_picture
+from hpoe_recognition.formats import MNIST, Format, ImageError, prepared
+from hpoe_recognition.images import Limits, open_picture
+from hpoe_recognition.transparency import LOW_RANGE
 
 BATCH = 256
 """Images per task of a worker."""
@@ -172,9 +173,14 @@ def _prepare_each(pictures: Arrays | Files, form: Format) -> Iterator[NDArray[np
             elif form.preparation == "as_is" and picture.ndim == 2 and picture.max() > LOW_RANGE:
                 yield picture
             else:  # as the server does it with a file of these levels
-                yield prepared(opaque(Image.fromarray(picture)), form)
+                yield prepared(Image.fromarray(picture), form)
         except ImageError as error:
-            yield str(error)
+            yield reason(error)
+
+
+def reason(error: ImageError) -> str:
+    """Return what is wrong with an image, without what a client of the server should send."""
+    return str(error).partition(": send ")[0]
 
 
 def content_of(picture: Path | bytes) -> bytes:

@@ -27,8 +27,9 @@ def read_npz(path: Path) -> Labelled:
         DataError: the file cannot be read, arrays are missing, or cannot be images or labels.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
+        with path.open("rb") as opened:
+            file = np.load(opened, allow_pickle=False)
+            if isinstance(file, np.ndarray):
                 raise DataError(f"{path} is one array: save images and labels with numpy.savez")
             return _read({name.lower(): name for name in file.files}, file, path)
     except OSError as error:

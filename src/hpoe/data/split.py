@@ -1,11 +1,13 @@
 """The split's files: one per class, with the images of its four sets."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
 from hpoe.errors import DataError
@@ -51,13 +53,20 @@ def load_class(split: Path, label: str) -> ClassImages:
         DataError: the file is missing, damaged or not one of the split's.
     """
     path = class_path(split, label)
-    try:
+    with _reading(path):
         return ClassImages(**load_file(path))
-    except (OSError, SafetensorError, TypeError) as error:
-        raise DataError(
-            f"{path} is missing or not a file of the split stage ({error}): delete {split} and "
-            "run `dvc repro split`"
-        ) from None
+
+
+def count_unsupervised(split: Path, label: str) -> int:
+    """Return the number of images that train one class's RBMs, from the file's header.
+
+    Raises:
+        DataError: the file is missing, damaged or not one of the split's.
+    """
+    path = class_path(split, label)
+    with _reading(path), safe_open(path, framework="np") as file:
+        count: int = file.get_slice("unsupervised").get_shape()[0]
+    return count
 
 
 def labels_in(split: Path) -> list[str]:
@@ -74,3 +83,14 @@ def labels_in(split: Path) -> list[str]:
     if not found:
         raise DataError(f"{split} has no images: run `dvc repro split`")
     return found
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError, TypeError) as error:
+        raise DataError(
+            f"{path} is missing or not a file of the split stage ({error}): delete {path.parent} "
+            "and run `dvc repro split`"
+        ) from None
