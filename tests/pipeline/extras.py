@@ -1,10 +1,13 @@
-"""What an extra of hpoe installs, and Python without all other packages."""
+"""Environments of their own, what an extra of hpoe installs, and Python without all the rest."""
 
+import subprocess
+import sys
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
+CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 BLOCKER = """
 import sys
 class Blocker:
@@ -45,3 +48,11 @@ def block_others(extra: str, folder: Path) -> None:
         if not there & set(map(normal, owners))
     }
     (folder / "sitecustomize.py").write_text(BLOCKER.format(blocked=blocked))
+
+
+def installed(what: str, folder: Path, *options: str) -> Path:
+    """The folder of programs of a new environment, in which something was installed with pip."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+    install = ["install", "--constraint", str(CONSTRAINTS), what, *options]
+    subprocess.run([str(folder / "venv/bin/pip"), "--quiet", *install], check=True)
+    return folder / "venv/bin"

@@ -74,7 +74,7 @@ def test_a_project_is_a_git_and_dvc_repository_with_one_commit(
 
 def test_what_is_printed_has_the_reason_of_each_choice(pictures: Path) -> None:
     printed = init("symbols", "--images", pictures).output
-    for word in ("image_size", "preparation", "test set", "Proposed"):
+    for word in ("heart", "image_size", "preparation", "supervised_per_class", "because"):
         assert word in printed
 
 
