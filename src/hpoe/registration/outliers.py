@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from hpoe_recognition.preprocessing import SIDE, centred, ink_box, size_normalised
+from hpoe_recognition import formats
 
 Images = NDArray[np.uint8]
 Picture = NDArray[np.float32]
@@ -76,10 +76,7 @@ def redrawn(digits: Images, rng: np.random.Generator) -> Images:
 
 def placed(figure: Picture) -> Images:
     """Size and centre a figure's ink, 0 to 1, as MNIST's digits are, [28, 28]."""
-    if not figure.any():
-        return np.zeros((SIDE, SIDE), np.uint8)
-    dark = np.ascontiguousarray(figure / figure.max(), np.float32)
-    return centred(size_normalised(dark, ink_box(dark)))
+    return formats.placed(figure, formats.MNIST)
 
 
 def halves(source: Source) -> Picture:
