@@ -20,7 +20,8 @@ from hpoe.data.npz import read_npz
 from hpoe.errors import DataError
 from hpoe.params import Data
 from hpoe_recognition.formats import MNIST, Format, prepared
-from hpoe_recognition.images import LOW_RANGE, ImageError, Limits, opaque, open_picture
+from hpoe_recognition.images import ImageError, Limits, open_picture
+from hpoe_recognition.transparency import LOW_RANGE
 
 BATCH = 256
 """Images per task of a worker."""
@@ -172,7 +173,7 @@ def _prepare_each(pictures: Arrays | Files, form: Format) -> Iterator[NDArray[np
             elif form.preparation == "as_is" and picture.ndim == 2 and picture.max() > LOW_RANGE:
                 yield picture
             else:  # as the server does it with a file of these levels
-                yield prepared(opaque(Image.fromarray(picture)), form)
+                yield prepared(Image.fromarray(picture), form)
         except ImageError as error:
             yield reason(error)
 

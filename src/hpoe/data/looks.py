@@ -12,8 +12,9 @@ from PIL import Image
 from hpoe.compute.parallel import run_in_order
 from hpoe.data.intake import ANY_SIZE, BATCH, content_of, reason
 from hpoe.data.labelled import Arrays, Files
-from hpoe_recognition.images import ImageError, opaque, open_picture
+from hpoe_recognition.images import ImageError, open_picture
 from hpoe_recognition.preprocessing import contrast_grey, darkness, ink_is_light, working
+from hpoe_recognition.transparency import opaque
 
 GROUND, FAINT, MOST_FAINT = 0.6, 0.1, 0.5
 """Marks on a sheet: at least this share of the pixels is ground, which is lighter than FAINT, and
