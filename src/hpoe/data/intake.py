@@ -19,8 +19,8 @@ from hpoe.data.labelled import Arrays, Files, Labelled, checked, joined, name_of
 from hpoe.data.npz import read_npz
 from hpoe.errors import DataError
 from hpoe.params import Data
-from hpoe_recognition.formats import MNIST, Format, prepared
-from hpoe_recognition.images import ImageError, Limits, open_picture
+from hpoe_recognition.formats import MNIST, Format, ImageError, prepared
+from hpoe_recognition.images import Limits, open_picture
 from hpoe_recognition.transparency import LOW_RANGE
 
 BATCH = 256

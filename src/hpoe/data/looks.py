@@ -12,7 +12,8 @@ from PIL import Image
 from hpoe.compute.parallel import run_in_order
 from hpoe.data.intake import ANY_SIZE, BATCH, content_of, reason
 from hpoe.data.labelled import Arrays, Files
-from hpoe_recognition.images import ImageError, open_picture
+from hpoe_recognition.formats import ImageError
+from hpoe_recognition.images import open_picture
 from hpoe_recognition.preprocessing import contrast_grey, darkness, ink_is_light, working
 from hpoe_recognition.transparency import opaque
 
