@@ -15,7 +15,7 @@ from hpoe.data.split import load_class
 from hpoe.errors import RegistryError
 from hpoe.registration.gate import judge
 from hpoe.registration.packages import Package
-from hpoe.registration.registry import NAME, Registry
+from hpoe.registration.registry import Registry
 from hpoe_recognition.images import base64_png
 from hpoe_recognition.recogniser import Recogniser
 
@@ -69,7 +69,7 @@ class Candidate:
         """
         example = base64_png(self.images[0])
         version = registry.add(run_id, self.recogniser, self.validation, example, tags)
-        say(f"{NAME} version {version} registered as the candidate")
+        say(f"{registry.name} version {version} registered as the candidate")
         try:
             with closing(Package(registry, version, workers)) as package:
                 self._check(package)
@@ -87,7 +87,7 @@ class Candidate:
                 return
             say(f"compared with version {champion}, {verdict.reason}")
         registry.promote(version)
-        say(f"version {version} is the champion: `make serve` serves it")
+        say(f"version {version} is the champion: `hpoe serve` serves it")
 
     def _check(self, package: Package) -> None:
         """Let the package recognise the validation images, with its own code."""

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hpoe.errors import PackageError, WorkerError
-from hpoe.registration.registry import NAME, Registry
+from hpoe.registration.registry import Registry
 
 WORKER = (sys.executable, "-P", "-m", "hpoe.registration.worker")
 """-P keeps modules in the current folder from shadowing installed ones."""
@@ -48,7 +48,7 @@ class Package:
             RegistryError: the version cannot be copied.
             PackageError: it cannot be loaded, or does not answer its own example.
         """
-        self.version, self.workers = version, workers
+        self.version, self.workers, self._name = version, workers, registry.name
         self._config = {} if max_pixels is None else {"max_pixels": max_pixels}
         self._copy = TemporaryDirectory(prefix="hpoe-package-", ignore_cleanup_errors=True)
         self._threads = ThreadPoolExecutor(workers, f"version-{version}")
@@ -99,13 +99,13 @@ class Package:
             self._idle.put(worker)
         if succeeded is None:
             raise WorkerError(
-                f"two worker processes of version {self.version} of {NAME} were killed while "
+                f"two worker processes of version {self.version} of {self._name} were killed while "
                 "answering the same request, most often for lack of memory: set fewer workers"
             )
         if not succeeded:
             error, trace = result
             raise PackageError(
-                f"version {self.version} of {NAME} failed ({error})"
+                f"version {self.version} of {self._name} failed ({error})"
             ) from RuntimeError(trace)
         return result
 
@@ -116,7 +116,7 @@ class Package:
             worker.end()
             reason = "its process was killed" if result is None else result[0]
             raise PackageError(
-                f"{NAME} version {self.version} cannot be loaded ({reason}): `hpoe rollback` "
+                f"{self._name} version {self.version} cannot be loaded ({reason}): `hpoe rollback` "
                 "restores the previous champion"
             )
         return worker
