@@ -18,7 +18,7 @@ from hpoe.tensors import load_tensors, save_tensors
 from hpoe.tracking.mlflow_errors import first_line, translate_errors
 from hpoe.tracking.sqlite import database_file
 from hpoe.tracking.store import connect, tracking_uri
-from hpoe_recognition.answer import Answer
+from hpoe_recognition.answer import CONTRACT, Answer
 from hpoe_recognition.images import Limits
 from hpoe_recognition.recogniser import Recogniser
 
@@ -31,8 +31,10 @@ EXECUTION = "execution"
 WEIGHTS = "weights.safetensors"
 REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "pillow", "safetensors")
 """Of a package, in the installed versions; it needs only the skinny part of mlflow."""
-VALIDATION, VALIDATION_COLUMNS = "validation/", ("index", "label", "prediction")
-"""Prefix of the arrays that hold a version's predictions on the validation images."""
+LABEL_COLUMNS = ("label", "prediction")
+VALIDATION, VALIDATION_COLUMNS = "validation/", ("index", *LABEL_COLUMNS)
+"""Prefix of the arrays that hold a version's predictions on the validation images; those of labels
+hold their positions among the classes."""
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -108,6 +110,7 @@ class Registry:
                 artifacts={"weights": str(weights)},
                 code_paths=[str(code)],
                 model_config={"max_pixels": Limits().most_pixels},
+                metadata={"contract": CONTRACT},
                 signature=_signature(),
                 input_example=pd.DataFrame({"image": [example]}),
                 pip_requirements=[
@@ -166,8 +169,7 @@ class Registry:
         """
         with tempfile.TemporaryDirectory() as scratch:
             path = self._download(version, f"/artifacts/{WEIGHTS}", Path(scratch))
-            arrays, _ = load_tensors(path, "register that version again")
-        return pd.DataFrame({name: arrays[VALIDATION + name] for name in VALIDATION_COLUMNS})
+            return read_validation(path)
 
     @_translated
     def champion(self) -> int | None:
@@ -291,21 +293,33 @@ def _no_champion(uri: str) -> RegistryError:
 
 def _save(path: Path, recogniser: Recogniser, validation: pd.DataFrame) -> None:
     arrays, record = recogniser.contents()
+    positions = {label: at for at, label in enumerate(recogniser.system.labels)}
+    table = validation.assign(**{name: validation[name].map(positions) for name in LABEL_COLUMNS})
     for name in VALIDATION_COLUMNS:
-        arrays[VALIDATION + name] = validation[name].to_numpy(np.int64)
+        arrays[VALIDATION + name] = table[name].to_numpy(np.int64)
     save_tensors(path, arrays, record)
+
+
+def read_validation(weights: Path) -> pd.DataFrame:
+    """Read predictions on validation images from a version's weights: index, label, prediction."""
+    arrays, record = load_tensors(weights, "register that version again")
+    table = pd.DataFrame({name: arrays[VALIDATION + name] for name in VALIDATION_COLUMNS})
+    if "contract" not in record:  # the first versions recorded MNIST's digits as numbers
+        return table.astype(dict.fromkeys(LABEL_COLUMNS, str))
+    labels = dict(enumerate(record["labels"]))
+    return table.assign(**{name: table[name].map(labels) for name in LABEL_COLUMNS})
 
 
 def _signature() -> Any:  # noqa: ANN401 - MLflow's entity
     """Return the columns of a request and of an answer."""
     from mlflow.models import ModelSignature
-    from mlflow.types.schema import Array, ColSpec, DataType, Schema
+    from mlflow.types.schema import ColSpec, DataType, Map, Schema
 
-    types: dict[object, DataType | Array] = {
-        int: DataType.long,
+    types: dict[object, DataType | Map] = {
+        str: DataType.string,
         float: DataType.double,
         bool: DataType.boolean,
-        list[float]: Array(DataType.double),
+        dict[str, float]: Map(DataType.double),
     }
     answer = Schema([ColSpec(types[kind], name) for name, kind in get_type_hints(Answer).items()])
     return ModelSignature(Schema([ColSpec(DataType.string, "image")]), answer)
