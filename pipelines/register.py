@@ -47,7 +47,9 @@ def main() -> None:
 def _refused_share(recogniser: Recogniser, workers: int) -> float:
     """Return the share of test images, which the threshold has not seen, that are refused."""
     system, score = recogniser.system, recogniser.digit_score
-    images = np.concatenate([load_digit(SPLIT, label).test[::EVERY] for label in system.labels])
+    images = np.concatenate(
+        [load_digit(SPLIT, int(label)).test[::EVERY] for label in system.labels]
+    )
     evidence = joined(run_in_order(system.evidence, in_batches(images), workers))
     return float(np.mean(score(evidence) < score.threshold))
 

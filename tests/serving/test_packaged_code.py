@@ -176,7 +176,7 @@ def test_predictions_on_validation_images_come_back_as_text(store: str, tmp_path
     registry = Registry(store)
     (row,) = registry.validation(1).to_dict("records")
     assert row == {"index": 0, "label": LABELS[0], "prediction": LABELS[1]}
-    arrays, record = load_tensors(registry.fetch(1, tmp_path) / "artifacts" / WEIGHTS, "")
+    arrays, _ = load_tensors(registry.fetch(1, tmp_path) / "artifacts" / WEIGHTS, "")
     arrays |= {"validation/label": np.array([7]), "validation/prediction": np.array([9])}
     save_tensors(tmp_path / WEIGHTS, arrays, {"labels": [*range(10)]})
     (row,) = read_validation(tmp_path / WEIGHTS).to_dict("records")
