@@ -1,6 +1,6 @@
 """The served system, assembled from the pipeline's files."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from itertools import chain, islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from hpoe.registration.refusal import fit_digit_score, fit_edges
 from hpoe.tensors import load_tensors
 from hpoe.training.tasks import weights_path
 from hpoe_recognition.digit_score import Evidence
+from hpoe_recognition.formats import MNIST
 from hpoe_recognition.networks import stacked
 from hpoe_recognition.normalization import SHIFTS
 from hpoe_recognition.recogniser import Recogniser, System
@@ -53,7 +54,8 @@ def assemble(
         for name in networks
     }
     return System(
-        labels=tuple(labels),
+        labels=tuple(map(str, labels)),
+        format=MNIST,
         networks={name: stacked(rbms[name], recipe.images) for name, recipe in networks.items()},
         offsets=SHIFTS,
         temperature=temperature,
@@ -76,7 +78,7 @@ def teach_refusal(
     first, second = (
         np.concatenate([getattr(each, half) for each in arrays]) for half in ("fit", "validation")
     )
-    labels = np.repeat(system.labels, [len(each.fit) for each in arrays])
+    labels = np.repeat([int(each) for each in system.labels], [len(each.fit) for each in arrays])
     source = Source(first, labels, generator(seed, "register", 0, 0, "outliers"))
     more = [each.unsupervised[: params.digits_per_class] for each in arrays]
     digits, validation = in_batches(np.concatenate([first, *more])), in_batches(second)
@@ -92,7 +94,8 @@ def teach_refusal(
     edges = fit_edges([system.network_input(each.unsupervised) for each in arrays])
     score = fit_digit_score(params, edges, fitted, strangers, held_out, seed)
     halves = (fitted.goodness[: len(first)], held_out.goodness)
-    return Recogniser(system, _typical(halves, len(system.labels)), score)
+    examples = typical_images([each.validation for each in arrays], held_out.goodness)
+    return Recogniser(system, _typical(halves, len(system.labels)), score, examples)
 
 
 def in_batches(images: Images) -> list[Images]:
@@ -105,6 +108,21 @@ def joined(parts: Iterable[Evidence]) -> Evidence:
     every = [*parts]
     names = [field.name for field in fields(Evidence)]
     return Evidence(*(np.concatenate([getattr(part, name) for part in every]) for name in names))
+
+
+def typical_images(classes: Sequence[Images], goodness: NDArray[np.float64]) -> Images:
+    """Return each class's image of median layer-1 goodness under its own model, [D, R, C].
+
+    Args:
+        classes: the images of each class, [N, R, C].
+        goodness: of all of them, class by class, under all models, nats, [sum of N, M].
+    """
+    found, first = [], 0
+    for position, images in enumerate(classes):
+        own = goodness[first : first + len(images), position * len(LAYERS)]
+        found.append(images[np.argsort(own, kind="stable")[len(images) // 2]])
+        first += len(images)
+    return np.stack(found)
 
 
 def _typical(halves: Iterable[NDArray[np.float64]], n_classes: int) -> NDArray[np.float64]:

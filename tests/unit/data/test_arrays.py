@@ -189,7 +189,7 @@ def test_arrays_are_prepared_as_the_server_prepares_a_file_of_them(preparation: 
     form = Format(size, size, preparation)
     arrays = np.concatenate([IMAGES, IMAGES // 16, IMAGES * 0])
     arrays = arrays if preparation == "as_is" else np.kron(arrays, np.ones((1, 5, 5), np.uint8))
-    images, faults = prepare_all(arrays, form, 1)
+    images, faults = prepare_all(arrays, form, 1, print)
     assert faults == {}
     for array, image in zip(arrays, images, strict=True):
         content = decode(base64_png(array), Limits())
@@ -198,7 +198,7 @@ def test_arrays_are_prepared_as_the_server_prepares_a_file_of_them(preparation: 
 
 def test_arrays_in_colour_are_prepared_as_pictures() -> None:
     colour = np.random.default_rng(0).integers(0, 256, (3, 30, 20, 3), np.uint8)
-    images, faults = prepare_all(colour, Format(28, 28, "fit"), 1)
+    images, faults = prepare_all(colour, Format(28, 28, "fit"), 1, print)
     assert faults == {}
     for array, image in zip(colour, images, strict=True):
         expected = prepared(Image.fromarray(array), Format(28, 28, "fit"))
