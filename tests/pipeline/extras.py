@@ -1,5 +1,6 @@
 """Environments of their own, what an extra of hpoe installs, and Python without all the rest."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import distribution, packages_distributions
@@ -54,5 +55,6 @@ def installed(what: str, folder: Path, *options: str) -> Path:
     """The folder of programs of a new environment, in which something was installed with pip."""
     subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
     install = ["install", "--constraint", str(CONSTRAINTS), what, *options]
-    subprocess.run([str(folder / "venv/bin/pip"), "--quiet", *install], check=True)
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    subprocess.run([str(folder / "venv/bin/pip"), "--quiet", *install], env=clean, check=True)
     return folder / "venv/bin"

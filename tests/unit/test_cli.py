@@ -147,7 +147,7 @@ def test_check_says_which_stages_are_of_another_version(own_project: Path) -> No
     pipeline.write_text(pipeline.read_text().replace("      - data\n", ""))
     done = run("check")
     assert done.exit_code == 0
-    assert done.output.startswith("warning: in dvc.yaml, split differ from the stages of hpoe")
+    assert done.output.startswith("warning: dvc.yaml describes split otherwise than hpoe")
 
 
 @pytest.mark.usefixtures("own_project")

@@ -22,8 +22,8 @@ def stage_warning(pipeline: Path = Path("dvc.yaml")) -> str | None:
     if not differing:
         return None
     return (
-        f"warning: in {pipeline}, {', '.join(differing)} differ from the stages of hpoe "
-        f"{__version__}: compare with {TEMPLATE}"
+        f"warning: {pipeline} describes {', '.join(differing)} otherwise than hpoe {__version__} "
+        f"does: compare with {TEMPLATE}"
     )
 
 

@@ -243,6 +243,6 @@ def test_a_stage_of_another_version_is_named(tmp_path: Path) -> None:
     (tmp_path / "dvc.yaml").write_text(f"{text}\n  own:\n    cmd: echo\n")
     warning = stage_warning(tmp_path / "dvc.yaml")
     assert warning is not None
-    assert "split differ from the stages of hpoe" in warning
+    assert "describes split otherwise than hpoe" in warning
     assert "own" not in warning
     assert str(TEMPLATE) in warning
