@@ -119,4 +119,6 @@ def _copy(root: Path, copy: Path, head: str) -> None:
     if local.exists():
         shutil.copy(local, copy / ".dvc")
     with _DVC, Repo(str(root)) as repo, Config(str(copy / ".dvc")).edit("local") as local_config:
-        local_config["cache"]["dir"] = repo.cache.local_cache_dir
+        # Relative, so that the names of the folders above the repository do not matter: DVC writes
+        # ASCII alone.
+        local_config["cache"]["dir"] = os.path.relpath(repo.cache.local_cache_dir)

@@ -104,8 +104,17 @@ def detached(root: Path) -> Path:
     return root
 
 
+def with_an_odd_name(root: Path) -> Path:
+    """The repository, in a folder whose name is not of ASCII characters alone."""
+    (root.parent / "größe 50%41").mkdir()
+    root.rename(root.parent / "größe 50%41/repository")
+    return root.parent / "größe 50%41/repository"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("place", [linked_worktree, worktree_of_bare, shallow_clone, detached])
+@pytest.mark.parametrize(
+    "place", [with_an_odd_name, linked_worktree, worktree_of_bare, shallow_clone, detached]
+)
 def test_an_experiment_runs_in_any_kind_of_working_tree(
     root: Path, place: Callable[[Path], Path]
 ) -> None:
