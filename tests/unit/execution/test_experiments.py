@@ -105,7 +105,8 @@ def detached(root: Path) -> Path:
 
 
 def with_an_odd_name(root: Path) -> Path:
-    """The repository, in a folder whose name is not of ASCII characters alone."""
+    """The repository, with no local settings, in a folder whose name is not of ASCII alone."""
+    (root / ".dvc/config.local").unlink()
     (root.parent / "größe 50%41").mkdir()
     root.rename(root.parent / "größe 50%41/repository")
     return root.parent / "größe 50%41/repository"
