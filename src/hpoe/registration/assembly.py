@@ -20,7 +20,7 @@ from hpoe.registration.refusal import fit_digit_score, fit_edges
 from hpoe.tensors import load_tensors
 from hpoe.training.tasks import weights_path
 from hpoe_recognition.digit_score import Evidence
-from hpoe_recognition.formats import MNIST
+from hpoe_recognition.formats import Format
 from hpoe_recognition.networks import stacked
 from hpoe_recognition.normalization import SHIFTS
 from hpoe_recognition.recogniser import Recogniser, System
@@ -31,7 +31,12 @@ BATCH = 500
 
 
 def assemble(
-    split: Path, models: Path, networks: Mapping[str, NetworkParams], fit: Fit, temperature: float
+    split: Path,
+    models: Path,
+    networks: Mapping[str, NetworkParams],
+    fit: Fit,
+    temperature: float,
+    form: Format,
 ) -> System:
     """Assemble the system that shift normalisation evaluated, without a digit score.
 
@@ -41,6 +46,7 @@ def assemble(
         networks: recipes of the networks whose scores are averaged.
         fit: the net on those scores.
         temperature: of the soft choice among shifts, nats.
+        form: the images' format.
 
     Raises:
         WeightsError: a weights file is missing, damaged or of another format version.
@@ -55,7 +61,7 @@ def assemble(
     }
     return System(
         labels=tuple(map(str, labels)),
-        format=MNIST,
+        format=form,
         networks={name: stacked(rbms[name], recipe.images) for name, recipe in networks.items()},
         offsets=SHIFTS,
         temperature=temperature,
