@@ -40,7 +40,7 @@ def register_small_model(uri: str, login: Mapping[str, str], folder: Path = ROOT
     return answers
 
 
-def _register(uri: str) -> dict[str, int]:
+def _register(uri: str) -> dict[str, str]:
     Tracker(uri)  # creates the experiment
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("hpoe")
