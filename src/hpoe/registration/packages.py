@@ -57,7 +57,7 @@ class Package:
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         try:
             self._folder = registry.fetch(version, Path(self._copy.name))
-            check_contract(self._folder, version)
+            check_contract(self._folder, NAME, version)
             starting = [self._threads.submit(self._add_worker) for _ in range(workers)]
             for each in starting:
                 each.result()
@@ -125,7 +125,7 @@ class Package:
         return worker
 
 
-def check_contract(folder: Path, version: int) -> None:
+def check_contract(folder: Path, name: str, version: int) -> None:
     """Refuse a package whose answers have other fields than those that hpoe reads."""
     from mlflow.models import Model
 
@@ -140,7 +140,7 @@ def check_contract(folder: Path, version: int) -> None:
             else "update hpoe"
         )
         raise PackageError(
-            f"{NAME} version {version} was registered by another version of hpoe: its answers are "
+            f"{name} version {version} was registered by another version of hpoe: its answers are "
             f"of contract {contract}, and this hpoe serves contract {CONTRACT}; {remedy}"
         )
 

@@ -28,17 +28,17 @@ def test_a_package_of_another_contract_is_refused(
 ) -> None:
     Model(metadata=metadata).save(str(tmp_path / "MLmodel"))
     with pytest.raises(PackageError, match=f"version 7 was registered by another.*{remedy}"):
-        check_contract(tmp_path, 7)
+        check_contract(tmp_path, "hpoe-digits", 7)
 
 
 def test_a_package_of_this_contract_is_taken_and_a_damaged_one_left_to_its_worker(
     tmp_path: Path,
 ) -> None:
     Model(metadata={"contract": 2}).save(str(tmp_path / "MLmodel"))
-    check_contract(tmp_path, 7)
+    check_contract(tmp_path, "hpoe-digits", 7)
     for content in (b"", b"\xff: [", b"- 1"):
         (tmp_path / "MLmodel").write_bytes(content)
-        check_contract(tmp_path, 7)
+        check_contract(tmp_path, "hpoe-digits", 7)
 
 
 def test_a_trained_system_of_another_contract_is_not_registered(tmp_path: Path) -> None:
