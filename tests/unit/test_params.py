@@ -98,7 +98,10 @@ def test_the_split_and_gradient_ascent_are_the_papers(params: Params) -> None:
 
 
 def test_every_key_of_the_committed_params_is_read(committed: Tree, params: Params) -> None:
-    assert yaml.safe_load(yaml.safe_dump(params.model_dump(mode="json", exclude_unset=True))) == committed
+    assert (
+        yaml.safe_load(yaml.safe_dump(params.model_dump(mode="json", exclude_unset=True)))
+        == committed
+    )
 
 
 # Values

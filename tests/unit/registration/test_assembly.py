@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from hpoe.registration.assembly import in_batches, joined
+from hpoe.registration.assembly import in_batches, joined, typical_images
 from hpoe_recognition.digit_score import Evidence
 from tests.unit.recognition.systems import images, system
 
@@ -26,3 +26,16 @@ def test_what_is_said_of_parts_is_what_is_said_of_the_whole() -> None:
         one, other = (getattr(each, field.name) for each in (found, expected))
         assert one.dtype == other.dtype
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_the_typical_image_of_a_class_has_as_many_better_ones_as_worse() -> None:
+    """Of classes with different numbers of images, each judged by its own first layer."""
+    of = system()
+    counts = (9, 4, 15)
+    classes = [images(count, seed) for seed, count in enumerate(counts)]
+    found = typical_images(classes, of.scores(np.concatenate(classes)))
+    assert found.shape == (3, 28, 28)
+    for position, (count, made, typical) in enumerate(zip(counts, classes, found, strict=True)):
+        own = of.scores(made)[:, 3 * position]
+        (at,) = np.flatnonzero((made == typical).all(axis=(1, 2)))
+        assert (own < own[at]).sum() == count // 2
