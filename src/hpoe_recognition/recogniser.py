@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 from hpoe_recognition.answer import Answer
 from hpoe_recognition.arrays import from_arrays, to_arrays
-from hpoe_recognition.digit_score import DigitScore, Evidence
+from hpoe_recognition.known_score import Evidence, KnownScore, Scores
 from hpoe_recognition.logistic import LogisticNet
 from hpoe_recognition.networks import Network
 from hpoe_recognition.normalization import Offset, Versions, prepare, soft_choice, unit_interval
@@ -22,7 +22,7 @@ from hpoe_recognition.normalization import Offset, Versions, prepare, soft_choic
 BATCH = 100
 """Images scored at once: enough for the matrix products, few enough for the processor's cache."""
 NO_INK = -30.0
-"""The digit score of a blank image."""
+"""The known score of a blank image."""
 NETS = ("net", "validation_net")
 Arrays = dict[str, NDArray[Any]]
 
@@ -97,12 +97,12 @@ class System:
 
 @dataclass(frozen=True)
 class Recogniser:
-    """A system with typicality and a digit score."""
+    """A system with typicality and a known score."""
 
     system: System
     typical: NDArray[np.float64]
     """Goodness of held-out images of each class under its layer 1, ascending, nats, [D, K]."""
-    digit_score: DigitScore
+    known_score: KnownScore
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -120,12 +120,12 @@ class Recogniser:
             temperature=record["temperature"],
             **{name: from_arrays(LogisticNet, arrays, f"{name}/") for name in NETS},
         )
-        return cls(system, arrays["typical"], from_arrays(DigitScore, arrays, "digit_score/"))
+        return cls(system, arrays["typical"], from_arrays(KnownScore, arrays, "known_score/"))
 
     def contents(self) -> tuple[Arrays, dict[str, object]]:
         """Return the arrays and the record that `load` reads."""
         system = self.system
-        arrays: Arrays = {"typical": self.typical, **to_arrays(self.digit_score, "digit_score/")}
+        arrays: Arrays = {"typical": self.typical, **to_arrays(self.known_score, "known_score/")}
         for name in NETS:
             arrays |= to_arrays(getattr(system, name), f"{name}/")
         for name, network in system.networks.items():
@@ -141,21 +141,21 @@ class Recogniser:
     def answer(self, images: NDArray[np.uint8]) -> list[Answer]:
         """Say which digits images [N, rows, columns] are, and whether they look like digits."""
         evidence = self.system.evidence(images)
-        digit_scores = np.where(images.any(axis=(1, 2)), self.digit_score(evidence), NO_INK)
+        known_scores = np.where(images.any(axis=(1, 2)), self.known_score(evidence), NO_INK)
         return [
             Answer(
                 digit=self.system.labels[position],
                 probability=float(p[position]),
                 probabilities=p.tolist(),
                 typicality=float(percentile),
-                looks_like_digit=bool(score >= self.digit_score.threshold),
-                digit_score=float(score),
+                looks_like_digit=bool(score >= self.known_score.threshold),
+                known_score=float(score),
             )
             for position, p, percentile, score in zip(
                 evidence.positions,
                 np.exp(evidence.log_probabilities),
                 self._typicality(evidence),
-                digit_scores,
+                known_scores,
                 strict=True,
             )
         ]
