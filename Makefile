@@ -82,7 +82,7 @@ bench-serve: $(VENV)/installed ## Measure the champion's server against a server
 	@python -m benchmarks.serving
 
 clean: ## Remove environment, outputs and checkpoints; keep runs and DVC's cache
-	@rm -rf $(VENV) .hpoe/digits .hpoe/executions .hpoe/progress data models \
+	@rm -rf $(VENV) .hpoe/rbms .hpoe/executions .hpoe/progress data models \
 		reports/runs reports/published.json reports/figures reports/*.csv reports/*.parquet
 
 # The programs in an environment name its path: where the project was moved or copied, it is made anew.

@@ -14,7 +14,7 @@ import torch
 from hpoe.method.fitting import train_epochs
 from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, measure
 from hpoe.method.recipe import Recipe
-from hpoe.training.digit import CURVE_SAMPLE
+from hpoe.training.layer import CURVE_SAMPLE
 
 if TYPE_CHECKING:
     from sklearn.neural_network import BernoulliRBM

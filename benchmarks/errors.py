@@ -29,7 +29,7 @@ from hpoe.files import write_json
 from hpoe.params import Params, load_params
 from hpoe.reporting import report_errors
 from hpoe.settings import load_settings
-from hpoe.training.digit import VERSION
+from hpoe.training.layer import VERSION
 
 REPORT, PICTURE = (Path(f"reports/benchmarks/errors.{kind}") for kind in ("json", "png"))
 TEMPERATURES = (5.0, 10.0, 20.0)

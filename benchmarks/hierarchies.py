@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.contenders import from_scikit_learn
 from benchmarks.measuring import timed
 from hpoe.compute.parallel import run_in_order
-from hpoe.data.split import digits_in, load_digit
+from hpoe.data.split import labels_in, load_class
 from hpoe.evaluation.scoring import IMAGES_AT_ONCE, LAYERS, labelled_images
 from hpoe.method.fitting import fit_rbm
 from hpoe.method.hierarchy import activities, layer_goodness
@@ -64,12 +64,12 @@ def jobs(
 
 def train(job: Job, split: Path, workers: int) -> tuple[float, NDArray[np.float64]]:
     """Train a network; return core seconds, and goodness of all labelled images [S, N, M]."""
-    train_digit = partial(_train, job, split)
-    seconds, scores = zip(*run_in_order(train_digit, digits_in(split), workers), strict=True)
+    train_layer = partial(_train, job, split)
+    seconds, scores = zip(*run_in_order(train_layer, labels_in(split), workers), strict=True)
     return sum(seconds), np.concatenate(scores, axis=2)
 
 
-def _train(job: Job, split: Path, digit: int) -> tuple[float, NDArray[np.float64]]:
+def _train(job: Job, split: Path, digit: str) -> tuple[float, NDArray[np.float64]]:
     """Train a digit's hierarchy; return core seconds and its goodness of all labelled images."""
     torch.set_num_threads(1)
     seconds, hierarchy = timed(lambda: _hierarchy(job, split, digit), process_time)
@@ -81,9 +81,9 @@ def _train(job: Job, split: Path, digit: int) -> tuple[float, NDArray[np.float64
     return seconds, np.stack(scores)
 
 
-def _hierarchy(job: Job, split: Path, digit: int) -> list[RBM]:
+def _hierarchy(job: Job, split: Path, digit: str) -> list[RBM]:
     """Train as a stage does, without learning curves and checkpoints; or by scikit-learn."""
-    data = visible_units(prepare(load_digit(split, digit).unsupervised, job.images))
+    data = visible_units(prepare(load_class(split, digit).unsupervised, job.images))
     hierarchy: list[RBM] = []
     for layer in LAYERS:
         if job.method == HPOE:
@@ -99,7 +99,7 @@ def _parts(images: NDArray[np.uint8]) -> Sequence[torch.Tensor]:
     return torch.split(visible_units(images), IMAGES_AT_ONCE)
 
 
-def _by_scikit_learn(job: Job, layer: int, digit: int, data: torch.Tensor) -> RBM:
+def _by_scikit_learn(job: Job, layer: int, digit: str, data: torch.Tensor) -> RBM:
     """Train with hpoe's learning rate schedule, which `BernoulliRBM` itself lacks."""
     from sklearn.neural_network import BernoulliRBM
 
@@ -114,7 +114,7 @@ def _by_scikit_learn(job: Job, layer: int, digit: int, data: torch.Tensor) -> RB
         learning_rate=recipe.learning_rate,
         batch_size=recipe.minibatch_size,
         n_iter=constant,
-        random_state=np.random.RandomState(1000 * job.seed + 10 * digit + layer),
+        random_state=np.random.RandomState(1000 * job.seed + 10 * int(digit) + layer),
     ).fit(data.numpy())
     minibatches = [part.numpy() for part in torch.split(data, recipe.minibatch_size)]
     updates = recipe.epochs * len(minibatches)

@@ -5,6 +5,7 @@ log Z by annealed importance sampling, and classifies validation images by Bayes
 highest log likelihood, without any supervised parameter. Beside it stand ten fitted biases.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from benchmarks.measuring import console, machine, split_into, table
 from hpoe.compute.parallel import run_in_order
-from hpoe.data.split import load_digit
+from hpoe.data.split import labels_in, load_class
 from hpoe.evaluation.drawing import BLUE, GREY, ORANGE, WIDTH, plain_figure, save, styled
 from hpoe.files import write_json
 from hpoe.method.fitting import fit_rbm
@@ -58,7 +59,7 @@ class Work(NamedTuple):
     """The training of one digit's first layer."""
 
     way: str
-    digit: int
+    digit: str
     epochs: int
     split: Path
 
@@ -71,9 +72,10 @@ def main(
 ) -> None:
     """Print and keep log likelihoods of held-out images, and errors on validation images."""
     params, settings = load_params(), load_settings()
-    digits, report = params.split.digits, {}
+    report = {}
     with TemporaryDirectory() as folder:
         split_into(Path(folder), params, settings)
+        digits = labels_in(Path(folder))
         sets = {name: _images(Path(folder), digits, name) for name in ("fit", "validation")}
         bases = [BERNOULLI.natural(_training(Path(folder), digit).mean(dim=0)) for digit in digits]
         for way in WAYS:
@@ -90,12 +92,12 @@ def main(
     console.print(f"{REPORT}, {FIGURE}")
 
 
-def _training(split: Path, digit: int) -> Tensor:
-    return visible_units(prepare(load_digit(split, digit).unsupervised, "deskewed"))
+def _training(split: Path, digit: str) -> Tensor:
+    return visible_units(prepare(load_class(split, digit).unsupervised, "deskewed"))
 
 
-def _images(split: Path, digits: tuple[int, ...], name: str) -> tuple[Tensor, NDArray[np.int64]]:
-    parts = [getattr(load_digit(split, digit), name) for digit in digits]
+def _images(split: Path, digits: Sequence[str], name: str) -> tuple[Tensor, NDArray[np.int64]]:
+    parts = [getattr(load_class(split, digit), name) for digit in digits]
     positions = np.repeat(np.arange(len(digits)), [len(part) for part in parts])
     return visible_units(prepare(np.concatenate(parts), "deskewed")), positions
 
@@ -175,7 +177,7 @@ def _biases(scores: Floats, labels: NDArray[np.int64]) -> Floats:
     return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B").x)
 
 
-def _show(way: str, digits: tuple[int, ...], found: dict[str, Any]) -> None:
+def _show(way: str, digits: Sequence[str], found: dict[str, Any]) -> None:
     errors = [f"{found[name]['bayes_error']:.1%}" for name in DIRECTIONS]
     shown = table(
         f"{way}: Bayes' rule errs on {errors[0]} of the validation images with log Z from forward "
@@ -191,12 +193,12 @@ def _show(way: str, digits: tuple[int, ...], found: dict[str, Any]) -> None:
             cells += [f"{found[direction]['log_z'][at]:.1f}"]
             cells += [f"{found[direction]['effective_chains'][at]:.1f}"]
             cells += [f"{nats:.1f}", f"{-nats / np.log(2) / 784:.3f}"]
-        shown.add_row(str(digit), *cells)
+        shown.add_row(digit, *cells)
     console.print(shown)
 
 
 @styled
-def _figure(report: dict[str, Any], digits: tuple[int, ...]) -> Figure:
+def _figure(report: dict[str, Any], digits: Sequence[str]) -> Figure:
     """Draw both estimates of the likelihoods, and the errors of three ways to use goodness."""
     fitted = 100 * max(found["fitted_error"] for found in report.values())
     bayes = 100 * min(

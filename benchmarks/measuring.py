@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_info
 
-from hpoe.data.mnist import fetch, load
-from hpoe.data.split import save_split
+from hpoe.data.division import make_split
+from hpoe.data.fetching import fetch_source
 from hpoe.execution.pipeline import RAW
 from hpoe.params import Params
 from hpoe.settings import Settings
@@ -33,9 +33,17 @@ def timed(
 
 
 def split_into(folder: Path, params: Params, settings: Settings) -> None:
-    """Write the pipeline's own split of MNIST, so that no stage needs to have run."""
-    fetch(RAW, settings.mnist_dir, console.print)
-    save_split(folder, load(RAW), params.split)
+    """Write the pipeline's own split, so that no stage needs to have run."""
+    fetch_source(params.data.source, RAW, settings, console.print)
+    make_split(
+        folder,
+        params.data,
+        params.split,
+        params.seed,
+        raw=RAW,
+        workers=settings.workers,
+        say=console.print,
+    )
 
 
 def table(title: str, *headings: str, left: tuple[str, ...] = ()) -> Table:

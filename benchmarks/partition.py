@@ -15,7 +15,7 @@ from torch import Tensor
 
 from benchmarks.measuring import console, machine, split_into, table, timed
 from hpoe.compute.parallel import run_in_order
-from hpoe.data.split import load_digit
+from hpoe.data.split import labels_in, load_class
 from hpoe.method.fitting import fit_layers
 from hpoe.method.hierarchy import activities
 from hpoe.method.partition import (
@@ -50,7 +50,8 @@ def main(
     params, settings = load_params(), load_settings()
     with TemporaryDirectory() as folder:
         split_into(Path(folder), params, settings)
-        trained = [_trained(params, Path(folder), digit) for digit in params.split.digits]
+        labels = labels_in(Path(folder))
+        trained = [_trained(params, Path(folder), digit) for digit in labels]
     rbms = [(rbm, base) for digit in trained for rbm, base in digit]
     draws = np.random.Generator(np.random.SFC64(params.seed))
     layers = range(len(trained[0]))
@@ -73,7 +74,7 @@ def main(
         held += holds
         close += below.effective_sample_size <= 10 or abs(below.value - value) <= 0.5
         shown.add_row(
-            *(str(params.split.digits[digit]), str(layer + 1), f"{value:.3f}"),
+            *(labels[digit], str(layer + 1), f"{value:.3f}"),
             *(f"{below.value:.3f}", f"{below.lower:.3f}", f"{above.upper:.3f}"),
             *(f"{below.effective_sample_size:.1f}", "yes" if holds else "no"),
         )
@@ -83,10 +84,10 @@ def main(
     console.print(machine(settings.workers))
 
 
-def _trained(params: Params, split: Path, digit: int) -> list[tuple[RBM, Tensor]]:
+def _trained(params: Params, split: Path, digit: str) -> list[tuple[RBM, Tensor]]:
     """Train a digit's RBMs as the pipeline does; each with the base rates of its data."""
     recipe = params.networks[NETWORK].recipe
-    data = visible_units(prepare(load_digit(split, digit).unsupervised, recipe.images))
+    data = visible_units(prepare(load_class(split, digit).unsupervised, recipe.images))
     rbms = fit_layers(
         recipe,
         data,

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.contenders import CONTENDERS, HPOE, PEERS, Work
 from benchmarks.measuring import timed
 from hpoe.compute.parallel import run_tasks
-from hpoe.data.split import digits_in, load_digit
+from hpoe.data.split import labels_in, load_class
 from hpoe.method.rbm import RBM, hidden_probabilities, visible_probabilities, visible_units
 
 Way = Literal["processes", "threads"]
@@ -52,7 +52,7 @@ class Result:
 class _Task:
     contender: str
     work: Work
-    digit: int
+    digit: str
     split: Path
     out: Path
     threads: int
@@ -61,7 +61,7 @@ class _Task:
 def race(work: Work, split: Path, out: Path, workers: int, repeats: int) -> dict[str, Result]:
     """Time all contenders in turn."""
     tasks = {
-        name: [_Task(name, work, digit, split, out, 1) for digit in digits_in(split)]
+        name: [_Task(name, work, digit, split, out, 1) for digit in labels_in(split)]
         for name in CONTENDERS
     }
     list(run_tasks(_warm_up, range(workers), workers))
@@ -71,7 +71,7 @@ def race(work: Work, split: Path, out: Path, workers: int, repeats: int) -> dict
             taken.append(_apart(tasks[name], workers))
     errors = {name: float(np.mean([_error(task) for task in tasks[name]])) for name in CONTENDERS}
     images = work.recipe.epochs * sum(
-        len(load_digit(split, d).unsupervised) for d in digits_in(split)
+        len(load_class(split, d).unsupervised) for d in labels_in(split)
     )
     return {
         name: _result(
@@ -94,8 +94,8 @@ def core_speedup(results: dict[str, Result]) -> float:
 def mean_image_error(split: Path) -> float:
     """Reconstruction error of a model that knows only the mean image of its digit."""
     errors = []
-    for digit in digits_in(split):
-        images = load_digit(split, digit)
+    for digit in labels_in(split):
+        images = load_class(split, digit)
         train, heldout = visible_units(images.unsupervised), visible_units(images.validation)
         errors.append(float((heldout - train.mean(0)).square().sum(1).mean()))
     return float(np.mean(errors))
@@ -143,7 +143,7 @@ def _train(task: _Task) -> float:
     torch.set_num_threads(task.threads)
 
     def train() -> None:
-        images = visible_units(load_digit(task.split, task.digit).unsupervised)
+        images = visible_units(load_class(task.split, task.digit).unsupervised)
         rbm = CONTENDERS[task.contender](images, task.work)
         save_file({name: part.numpy() for name, part in vars(rbm).items()}, _path(task))
 
@@ -156,6 +156,6 @@ def _path(task: _Task) -> Path:
 
 def _error(task: _Task) -> float:
     parts = {name: torch.from_numpy(array) for name, array in load_file(_path(task)).items()}
-    rbm, v = RBM(**parts), visible_units(load_digit(task.split, task.digit).validation)
+    rbm, v = RBM(**parts), visible_units(load_class(task.split, task.digit).validation)
     again = visible_probabilities(rbm, hidden_probabilities(rbm, v))
     return float((again - v).square().sum(1).mean())

@@ -21,7 +21,7 @@ from benchmarks import floor
 from benchmarks.measuring import console, machine, split_into, table, timed
 from hpoe.compute.parallel import run_tasks
 from hpoe.compute.progress import Board
-from hpoe.data.split import digits_in
+from hpoe.data.split import labels_in
 from hpoe.files import write_json
 from hpoe.method.recipe import Recipe
 from hpoe.params import Params, load_params
@@ -120,7 +120,8 @@ def _tasks(params: Params, split: Path, folder: Path) -> list[TrainingTask]:
     """The tasks of a layer stage whose store is empty."""
     settings = Settings(state_dir=folder)
     board = folder / "board"
-    Board.create(board, digits_in(split))
+    labels = labels_in(split)
+    Board.create(board, len(labels))
     return [
         training_task(
             params,
@@ -131,9 +132,10 @@ def _tasks(params: Params, split: Path, folder: Path) -> list[TrainingTask]:
             split=split,
             models=folder / "models",
             board=board,
+            position=position,
             stage="benchmark",
         )
-        for digit in digits_in(split)
+        for position, digit in enumerate(labels)
     ]
 
 
@@ -145,7 +147,7 @@ def _seconds(way: Way, function: Callable[[Task], object], tasks: Sequence[Task]
 
 def _begin(_: int) -> None:
     """Do nothing, in a worker that has imported what trains."""
-    import hpoe.training.digit  # noqa: F401
+    import hpoe.training.layer  # noqa: F401
 
 
 def _products_over_one(recipe: Recipe) -> float:

@@ -7,7 +7,7 @@ import typer
 from numpy.typing import NDArray
 
 from hpoe.data.mnist import load
-from hpoe.data.split import digits_in, load_digit
+from hpoe.data.split import labels_in, load_class
 from hpoe.errors import ParamsError
 from hpoe.execution.pipeline import PAPER, RAW, SPLIT
 from hpoe.execution.stage import stage
@@ -28,7 +28,7 @@ def main(method: str) -> None:
         mnist, (test_images, test_labels) = load(RAW), _parts("test")
         training_sets = {
             "balanced": _parts("unsupervised", "fit", "validation"),
-            "standard": (unit_interval(mnist.train_images), mnist.train_labels.astype(np.int64)),
+            "standard": (unit_interval(mnist.train_images), mnist.train_labels.astype(str)),
         }
         for name, (images, labels) in training_sets.items():
             estimator = baseline.make(running.params.seed)
@@ -48,9 +48,9 @@ def main(method: str) -> None:
         write_json(PAPER / f"baseline_{method}.json", figures)
 
 
-def _parts(*names: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _parts(*names: str) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
     """Read the images of some of the split's sets, and their labels."""
-    arrays = {digit: load_digit(SPLIT, digit) for digit in digits_in(SPLIT)}
+    arrays = {digit: load_class(SPLIT, digit) for digit in labels_in(SPLIT)}
     parts = [(digit, getattr(each, name)) for digit, each in arrays.items() for name in names]
     labels = np.concatenate([np.full(len(part), digit) for digit, part in parts])
     return unit_interval(np.concatenate([part for _, part in parts])), labels

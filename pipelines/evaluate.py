@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hpoe.data.split import digits_in
+from hpoe.data.split import labels_in
 from hpoe.evaluation import drawing, figures
 from hpoe.evaluation.fits import FEWER_LAYERS, averaged, load_fit
 from hpoe.evaluation.measures import (
@@ -12,7 +12,7 @@ from hpoe.evaluation.measures import (
     calibration_error,
     confusion,
     error_rates,
-    errors_by_digit,
+    errors_by_class,
     lowest_layers,
     mean_curves,
     predict,
@@ -28,7 +28,7 @@ from hpoe.reporting import report_errors
 from hpoe.tensors import load_tensors
 from hpoe.training.tasks import weights_path
 
-UNITS_PER_DIGIT = 18
+UNITS_PER_CLASS = 18
 """Receptive fields in the figure."""
 
 
@@ -78,7 +78,7 @@ def _write_tables(predictions: pd.DataFrame, reliability: pd.DataFrame, network:
         "predictions.parquet": predictions,
         "calibration.csv": reliability,
         "confusion.csv": test[["label", "prediction"]],
-        "errors_by_digit.csv": errors_by_digit(predictions),
+        "errors_by_class.csv": errors_by_class(predictions),
         "learning_curves.csv": mean_curves(curves, "reconstruction_error"),
     }
     for name, table in tables.items():
@@ -88,7 +88,7 @@ def _write_tables(predictions: pd.DataFrame, reliability: pd.DataFrame, network:
 
 def _draw(predictions: pd.DataFrame, reliability: pd.DataFrame, network: str) -> list[Path]:
     """Draw the chosen classifier's errors, and its (first) network's models."""
-    labels = digits_in(SPLIT)
+    labels = labels_in(SPLIT)
     table, every_image = labelled_images(SPLIT)
     images = every_image[(table["set"] != "fit").to_numpy()]  # in the order of the predictions
     test = predictions[predictions["set"] == "test"]
@@ -97,7 +97,7 @@ def _draw(predictions: pd.DataFrame, reliability: pd.DataFrame, network: str) ->
     for label in labels:
         path = weights_path(MODELS, network, 1, label)
         weights = load_tensors(path, "run `dvc repro` to train it")[0]["weights"]
-        fields[label] = weights[:, :UNITS_PER_DIGIT].T.reshape(-1, *images.shape[1:])
+        fields[label] = weights[:, :UNITS_PER_CLASS].T.reshape(-1, *images.shape[1:])
     true, predicted = (wrong[column].to_numpy() for column in ("label", "prediction"))
     pictures = {
         "misclassified": figures.misclassified(images[wrong.index], true, predicted, len(test)),

@@ -3,7 +3,7 @@
 import pandas as pd
 import typer
 
-from hpoe.data.split import digits_in
+from hpoe.data.split import labels_in
 from hpoe.evaluation.scoring import labelled_images, score_names, score_network
 from hpoe.execution.pipeline import GOODNESS, MODELS, SPLIT
 from hpoe.execution.stage import split_datasets, stage
@@ -22,7 +22,7 @@ def main(network: str) -> None:
         images, _ = labelled_images(SPLIT)
         table = images.join(pd.DataFrame(scores, columns=score_names(SPLIT)))
         write_table(GOODNESS / f"{network}.parquet", table)
-        running.run.datasets = split_datasets(digits_in(SPLIT), "evaluation")
+        running.run.datasets = split_datasets(labels_in(SPLIT), "evaluation")
         running.say(f"{len(table)} images scored by {scores.shape[1]} models of {network}")
 
 

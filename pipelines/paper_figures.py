@@ -5,9 +5,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hpoe.data.split import digits_in, load_digit
+from hpoe.data.split import labels_in, load_class
 from hpoe.evaluation import drawing
-from hpoe.evaluation.measures import read_goodness
+from hpoe.evaluation.measures import labels_of, read_goodness
+from hpoe.evaluation.scoring import score_name
 from hpoe.execution.pipeline import FIGURES, GOODNESS, MODELS, SPLIT
 from hpoe.execution.stage import stage
 from hpoe.method.fantasies import gibbs_chain
@@ -22,7 +23,7 @@ from hpoe_recognition.normalization import prepare
 
 STEPS = (0, 1, 10, 100, 1000)
 UNITS_SHOWN, IMAGES_SHOWN, EXAMPLES = 18, 8, 100
-EXAMPLES_OF, FIELDS_OF, PAIR = 2, 3, (7, 9)
+EXAMPLES_OF, FIELDS_OF, PAIR = "2", "3", ("7", "9")
 """Digits of the paper's figure 2, figure 3, and figures 5 and 6, if the split has them."""
 LAYERS = (1, 3)
 
@@ -31,18 +32,18 @@ LAYERS = (1, 3)
 def main() -> None:
     """Draw the paper's figures, except the seventh, which `evaluate` draws."""
     with stage("paper_figures") as running:
-        params, digits = running.params, running.params.split.digits
+        params, digits = running.params, labels_in(SPLIT)
         examples_of = EXAMPLES_OF if EXAMPLES_OF in digits else digits[0]
         fields_of = FIELDS_OF if FIELDS_OF in digits else digits[0]
         pair = PAIR if set(PAIR) <= set(digits) else (digits[0], digits[-1])
         largest = _by_size(params)[-1]
-        held_out = {digit: load_digit(SPLIT, digit).validation for digit in digits_in(SPLIT)}
+        held_out = {digit: load_class(SPLIT, digit).validation for digit in digits}
         table = read_goodness(GOODNESS, [largest])
         validation = table[table["set"] == "validation"]
         drawn = {
             "figure1": _chains(params, held_out, largest),
             "figure2": paper_figures.examples(
-                load_digit(SPLIT, examples_of).unsupervised[:EXAMPLES], examples_of
+                load_class(SPLIT, examples_of).unsupervised[:EXAMPLES], examples_of
             ),
             "figure3": _fields(params, fields_of, held_out[fields_of].shape[1:]),
             "figure4": _hinton_diagram(validation, largest),
@@ -60,11 +61,11 @@ def _by_size(params: Params) -> list[str]:
     return sorted(params.train, key=lambda name: params.networks[name].units)
 
 
-def _layer_one(network: str, digit: int) -> RBM:
+def _layer_one(network: str, digit: str) -> RBM:
     return load_rbm(weights_path(MODELS, network, 1, digit))
 
 
-def _chains(params: Params, held_out: dict[int, NDArray[np.uint8]], network: str) -> Figure:
+def _chains(params: Params, held_out: dict[str, NDArray[np.uint8]], network: str) -> Figure:
     strips = []
     for digit, images in held_out.items():
         rbm = _layer_one(network, digit)
@@ -75,7 +76,7 @@ def _chains(params: Params, held_out: dict[int, NDArray[np.uint8]], network: str
     return paper_figures.chains(np.stack(strips), list(held_out), STEPS, network)
 
 
-def _fields(params: Params, digit: int, shape: tuple[int, ...]) -> Figure:
+def _fields(params: Params, digit: str, shape: tuple[int, ...]) -> Figure:
     panels = {}
     for network in _by_size(params):
         weights = _layer_one(network, digit).weights.numpy()
@@ -86,15 +87,16 @@ def _fields(params: Params, digit: int, shape: tuple[int, ...]) -> Figure:
 
 
 def _hinton_diagram(validation: pd.DataFrame, network: str) -> Figure:
-    columns = [name for name in validation if str(name).endswith("_layer1")]
-    means = validation.groupby("label")[columns].mean()
-    return paper_figures.hinton_diagram(means.to_numpy().T, list(means.index), network)
+    labels = labels_of(validation)
+    columns = [score_name(label, 1) for label in labels]
+    means = validation.groupby("label")[columns].mean().loc[labels]
+    return paper_figures.hinton_diagram(means.to_numpy().T, labels, network)
 
 
 def _reconstructions(
-    params: Params, held_out: dict[int, NDArray[np.uint8]], pair: tuple[int, int]
+    params: Params, held_out: dict[str, NDArray[np.uint8]], pair: tuple[str, str]
 ) -> Figure:
-    blocks: dict[str, dict[int, NDArray[np.float32]]] = {}
+    blocks: dict[str, dict[str, NDArray[np.float32]]] = {}
     for network in _by_size(params):
         rbms = [_layer_one(network, digit) for digit in pair]
         blocks[network] = {}
@@ -107,10 +109,10 @@ def _reconstructions(
     return paper_figures.reconstructions(blocks, pair)
 
 
-def _scatter(validation: pd.DataFrame, pair: tuple[int, int]) -> Figure:
+def _scatter(validation: pd.DataFrame, pair: tuple[str, str]) -> Figure:
     two = validation[validation["label"].isin(pair)]
     panels = {
-        layer: two[[f"digit{digit}_layer{layer}" for digit in pair]].to_numpy() for layer in LAYERS
+        layer: two[[score_name(digit, layer) for digit in pair]].to_numpy() for layer in LAYERS
     }
     return paper_figures.scatter(panels, two["label"].to_numpy(), pair)
 

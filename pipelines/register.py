@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hpoe.compute.parallel import run_in_order
-from hpoe.data.split import load_digit
+from hpoe.data.split import load_class
 from hpoe.evaluation.fits import load_fit
 from hpoe.evaluation.measures import error_rates
 from hpoe.execution.pipeline import MODELS, REPORTS, SPLIT
@@ -47,7 +47,7 @@ def main() -> None:
 def _refused_share(recogniser: Recogniser, workers: int) -> float:
     """Return the share of test images, which the threshold has not seen, that are refused."""
     system, score = recogniser.system, recogniser.digit_score
-    images = np.concatenate([load_digit(SPLIT, label).test[::EVERY] for label in system.labels])
+    images = np.concatenate([load_class(SPLIT, label).test[::EVERY] for label in system.labels])
     evidence = joined(run_in_order(system.evidence, in_batches(images), workers))
     return float(np.mean(score(evidence) < score.threshold))
 

@@ -1,10 +1,9 @@
 """Stage shared_model: one density model for all digits, compared with separate ones (section 6)."""
 
-import numpy as np
 import torch
 import typer
 
-from hpoe.data.split import digits_in, load_digit
+from hpoe.data.split import labels_in, load_class
 from hpoe.evaluation.refitting import refit
 from hpoe.evaluation.scoring import LAYERS, labelled_images
 from hpoe.execution.pipeline import DATA_SETS, PAPER, DataSet
@@ -29,8 +28,8 @@ def main(data_set: DataSet) -> None:
         table, images = labelled_images(split)
         v = visible_units(images)
         separate = []
-        for digit in digits_in(split):
-            own = visible_units(load_digit(split, digit).unsupervised)
+        for digit in labels_in(split):
+            own = visible_units(load_class(split, digit).unsupervised)
             key = Key(seed, f"separate {data_set}", digit)
             separate += fit_layers(recipes.separate, own, 1, key.generators)
         inputs = {"separate": torch.stack([goodness(rbm, v) for rbm in separate], dim=1).numpy()}
@@ -38,7 +37,7 @@ def main(data_set: DataSet) -> None:
         key = Key(seed, f"shared {data_set}")
         shared = fit_layers(recipes.shared, pooled, len(LAYERS), key.generators)
         validation = (table["set"] == "validation").to_numpy()
-        labels = table.loc[validation, "label"].to_numpy(np.int64)
+        labels = table.loc[validation, "label"].to_numpy()
         specificity = []
         for layer in LAYERS:
             h = activities(shared[:layer], v)

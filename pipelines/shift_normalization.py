@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from hpoe.evaluation import drawing, figures
 from hpoe.evaluation.fits import averaged, save_fit
-from hpoe.evaluation.measures import IMAGE_COLUMNS, read_goodness
+from hpoe.evaluation.measures import IMAGE_COLUMNS, labels_of, read_goodness
 from hpoe.evaluation.refitting import RefitResult, best, chosen_versions, refit_each, soft_choices
-from hpoe.evaluation.scoring import labelled_images, score_network
+from hpoe.evaluation.scoring import LAYERS, labelled_images, score_name, score_network
 from hpoe.execution.pipeline import FIGURES, GOODNESS, MODELS, REPORTS, SPLIT
 from hpoe.execution.stage import Stage, stage
 from hpoe.files import write_json, write_table
@@ -19,7 +19,7 @@ from hpoe.params import Params
 from hpoe.reporting import report_errors
 from hpoe_recognition.normalization import SHIFTS, Versions
 
-SEVEN_OR_NINE = (7, 9)
+SEVEN_OR_NINE = ("7", "9")
 """Digits of the paper's own experiment: 7s and 9s."""
 
 
@@ -67,7 +67,7 @@ def main() -> None:
             metrics[averaged(networks)] = experiments[networks].metrics
             if networks == params.classifier.networks:
                 _write_choices(table, mean)
-            if set(SEVEN_OR_NINE) <= set(params.split.digits):
+            if set(SEVEN_OR_NINE) <= set(labels_of(table)):
                 pair = _experiment(params, *_restrict(table, mean), workers)
                 metrics[averaged(networks)]["seven_or_nine"] = pair.metrics
         chosen = experiments[params.classifier.networks]
@@ -115,7 +115,7 @@ def _restrict(
     """Keep the images of 7s and 9s, and the scores under their models."""
     rows = table["label"].isin(SEVEN_OR_NINE).to_numpy()
     names = table.columns.drop(IMAGE_COLUMNS)
-    columns = names.str.startswith(tuple(f"digit{digit}_" for digit in SEVEN_OR_NINE))
+    columns = names.isin([score_name(label, layer) for label in SEVEN_OR_NINE for layer in LAYERS])
     kept = table.loc[rows, [*IMAGE_COLUMNS, *names[columns]]].reset_index(drop=True)
     return kept, versions[:, rows][:, :, columns]
 
@@ -133,10 +133,10 @@ def _write_predictions(experiments: dict[tuple[str, ...], Experiment]) -> None:
 
 
 def _write_choices(table: pd.DataFrame, versions: NDArray[np.float64]) -> None:
-    """Write which versions of the test images the models of their own digit and others choose."""
+    """Write which versions of the test images the models of their own class and others choose."""
     test = (table["set"] == "test").to_numpy()
     names = table.columns.drop(IMAGE_COLUMNS)
-    model_labels = names.str.extract(r"^digit(\d+)_", expand=False).astype(int).to_numpy()
+    model_labels = names.str.rsplit("/", n=1).str[0].to_numpy()
     own = table.loc[test, "label"].to_numpy()[:, None] == model_labels
     fractions = chosen_versions(versions[:, test], own)
     shifts = pd.DataFrame(SHIFTS, columns=["rows_down", "columns_right"])

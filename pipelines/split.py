@@ -1,7 +1,6 @@
-"""Stage split: divide MNIST into unsupervised, fit, validation and test images per digit."""
+"""Stage split: read the images of a source, and divide each class's into four sets."""
 
-from hpoe.data import mnist
-from hpoe.data.split import save_split
+from hpoe.data.division import make_split
 from hpoe.execution.pipeline import RAW, SPLIT
 from hpoe.execution.stage import stage
 from hpoe.reporting import report_errors
@@ -9,14 +8,21 @@ from hpoe.reporting import report_errors
 
 @report_errors
 def main() -> None:
-    """Split MNIST as described in section 3."""
+    """Prepare the images, and split them as params.yaml says."""
     with stage("split") as running:
-        sizes = running.params.split
-        save_split(SPLIT, mnist.load(RAW), sizes)
-        running.say(
-            f"{sizes.unsupervised_per_digit} unsupervised and {sizes.supervised_per_digit} "
-            f"supervised images per digit, {sizes.test_images} test images"
+        params, workers = running.params, running.settings.workers
+        sizes, seed = params.split, params.seed
+        labels = make_split(
+            SPLIT, params.data, sizes, seed, raw=RAW, workers=workers, say=running.say
         )
+        running.say(
+            f"{len(labels)} classes; per class, {_share(sizes.unsupervised_per_class)} "
+            f"unsupervised and {_share(sizes.supervised_per_class)} supervised"
+        )
+
+
+def _share(amount: float) -> str:
+    return f"{amount:,} images" if isinstance(amount, int) else f"{amount:.0%} of the images"
 
 
 if __name__ == "__main__":

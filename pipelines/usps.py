@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from hpoe.data import usps
-from hpoe.data.split import save_digit
+from hpoe.data.division import make_split
+from hpoe.data.section_six import USPS_DATA, usps_split
 from hpoe.execution.pipeline import USPS
 from hpoe.execution.stage import stage
 from hpoe.params import load_section_six
@@ -17,8 +18,9 @@ def main() -> None:
     """Fetch the files that are missing, and split the images."""
     with stage("usps") as running:
         usps.fetch(RAW, running.settings.usps_dir, running.say)
-        for digit, images in usps.split(RAW, load_section_six().usps_unsupervised):
-            save_digit(USPS, digit, images)
+        sizes = usps_split(load_section_six().usps_unsupervised)
+        workers, seed = running.settings.workers, running.params.seed
+        make_split(USPS, USPS_DATA, sizes, seed, raw=RAW, workers=workers, say=running.say)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,30 @@
 """params.yaml as frozen, validated models: every number that an experiment may change."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from hpoe.errors import ParamsError
+from hpoe.labels import clean, in_order
 from hpoe.method.recipe import Recipe, Schedule
+from hpoe_recognition.formats import Format, PicturePreparation
 from hpoe_recognition.normalization import Preparation
 
 Units = Annotated[int, Field(ge=1, le=100_000)]
 Positive = Annotated[float, Field(gt=0)]
-Digit = Annotated[int, Field(ge=0, le=9)]
+Side = Annotated[int, Field(ge=8, le=64)]
 Method = Literal["logistic_regression", "gradient_ascent"]
 METHODS: tuple[Method, ...] = ("logistic_regression", "gradient_ascent")
 MOST_SHRINKING = 0.01
@@ -30,14 +40,16 @@ class Block(BaseModel):
 
 
 class Network(Block):
-    """How the three RBMs of every digit of one network are trained (sections 1 and 3)."""
+    """How the three RBMs of every class of one network are trained (sections 1 and 3)."""
 
     images: Preparation
     """Training images `as_given`, or each `deskewed`: its principal axis vertical (section 2)."""
     units: tuple[Units, Units, Units] = Field(strict=False)
     """Hidden units of layers 1, 2 and 3; the paper: the same in each, 25 to 500."""
     epochs: int = Field(ge=1)
-    """Passes over a digit's unsupervised images, per layer; the paper: 25 to 500."""
+    """Passes over a class's unsupervised images, per layer; the paper: 25 to 500."""
+    min_updates: int = Field(default=0, ge=0)
+    """At least so many updates per layer: classes of few images are trained for more epochs."""
     minibatch_size: int = Field(ge=1)
     """Images per update; the last minibatch of an epoch may be smaller. The paper: 100."""
     learning_rate: float = Field(gt=0, le=10)
@@ -66,28 +78,135 @@ class Network(Block):
     @property
     def recipe(self) -> Recipe:
         """The same values as the plain dataclass of the method."""
-        return Recipe(**self.model_dump())
+        return Recipe(**self.model_dump(exclude={"min_updates"}))
+
+    def recipe_for(self, images: int) -> Recipe:
+        """The recipe for a class of so many unsupervised images, with enough epochs for it."""
+        minibatches = -(-images // self.minibatch_size)
+        epochs = max(self.epochs, -(-self.min_updates // minibatches))
+        return replace(self.recipe, epochs=epochs)
+
+
+Source = Literal["mnist", "usps", "idx", "folder", "table", "npz"]
+FETCHED: tuple[Source, ...] = ("mnist", "usps")
+"""Sources that the stage `download` fetches, and which have no path."""
+
+
+class Columns(Block):
+    """The columns of a table."""
+
+    image: str | None
+    """Encoded image files or paths relative to the table; null: one column for each pixel."""
+    label: str
+    """The labels."""
+    group: str | None
+    """What belongs together (a writer, a page, a device), or null."""
+
+
+class Data(Block):
+    """Where labelled images come from, and how a picture becomes an array (docs/data.md)."""
+
+    source: Source
+    """What kind of data set it is."""
+    path: str | None
+    """Of the source, absolute or relative to the project; null for `mnist` and `usps`."""
+    image_size: tuple[Side, Side] = Field(strict=False)
+    """Rows and columns of the arrays; MNIST: 28, 28."""
+    preparation: PicturePreparation
+    """How a picture becomes an array, at intake and in the server alike."""
+    skip_unreadable: bool
+    """Whether images that cannot be read are left out and counted, or refused."""
+    columns: Columns | None
+    """Of a table; null for all other sources."""
+
+    @model_validator(mode="after")
+    def _only_what_the_source_has(self) -> Self:
+        if (self.path is None) != (self.source in FETCHED):
+            needed = "null" if self.source in FETCHED else "the path of the data"
+            raise ValueError(f"path is {self.path!r}: for the source {self.source}, set {needed}")
+        if (self.columns is None) != (self.source != "table"):
+            needed = "name image, label and group" if self.source == "table" else "set null"
+            raise ValueError(f"columns: for the source {self.source}, {needed}")
+        return self
+
+    @property
+    def format(self) -> Format:
+        """The arrays' size and preparation, as the served model has them."""
+        return Format(*self.image_size, self.preparation)
+
+
+def _amount(value: object, least: int, word: str | None = None) -> object:
+    """Check a count, a fraction, or a word.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    is_count = type(value) is int and value >= least
+    is_fraction = type(value) is float and 0 < value < 1
+    if is_count or is_fraction or (word is not None and value == word):
+        return value
+    words = f"{word}, " if word else ""
+    raise ValueError(f"choose {words}a count of at least {least}, or a fraction between 0 and 1")
+
+
+def _classes(value: object) -> object:
+    """Check `all` or a list of labels, in which numbers, as YAML reads 7 or 1.5, become text.
+
+    Raises:
+        ValueError: it is neither, or names fewer than two classes, or one twice.
+    """
+    if value == "all":
+        return value
+    if not isinstance(value, (list, tuple)) or any(type(v) not in (int, float, str) for v in value):
+        raise ValueError("choose all, or a list of labels (in quotes if YAML reads them as others)")
+    labels = tuple(clean(str(label)) for label in value)
+    if len(labels) < 2 or len(set(labels)) < len(labels):
+        raise ValueError("name at least two classes, each once")
+    return labels
+
+
+Amount = int | float
+"""A count, or a fraction between 0 and 1."""
 
 
 class Split(Block):
-    """The balanced three-way split of MNIST's training images (section 3)."""
+    """The split of each class's images into four sets (section 3 of the paper)."""
 
-    digits: tuple[Digit, ...] = Field(min_length=2, strict=False)
-    """The classes, ascending; the paper: all ten. Adding a digit keeps the RBMs of the others."""
-    unsupervised_per_digit: int = Field(ge=1)
-    """Images that train a digit's RBMs; the paper: the first 4,400 of each digit."""
-    supervised_per_digit: int = Field(ge=2, multiple_of=2)
-    """Images per digit for the classifier, half of them for validation; the paper: 1,000."""
-    test_images: int = Field(ge=1, le=10_000)
-    """Number of official test images used, the first ones; the paper: all 10,000."""
+    classes: Annotated[Literal["all"] | tuple[str, ...], PlainValidator(_classes)]
+    """`all`, or the labels of at least two. Adding a class keeps the RBMs of the others."""
+    unsupervised_per_class: Annotated[Amount, PlainValidator(lambda given: _amount(given, 1))]
+    """Images that train a class's RBMs; the paper: the first 4,400 of each digit."""
+    supervised_per_class: Annotated[Amount, PlainValidator(lambda given: _amount(given, 2))]
+    """Images per class for the classifier, half of them for validation; the paper: 1,000."""
+    test: Annotated[
+        Literal["official"] | Amount, PlainValidator(lambda given: _amount(given, 1, "official"))
+    ]
+    """`official`: the source's test set; else so many images of each class, the source's own
+    test set included in what is cut."""
+    test_images: Annotated[int, Field(ge=1)] | None
+    """At most so many official test images, the first ones; null: all. The paper: 10,000."""
+    shuffle: bool
+    """Whether the sets are drawn by the seed, or cut in the source's order (the paper)."""
 
     @model_validator(mode="after")
-    def _digits_ascend(self) -> Self:
-        if list(self.digits) != sorted(set(self.digits)):
+    def _sets_are_possible(self) -> Self:
+        sizes = self.unsupervised_per_class, self.supervised_per_class
+        if all(isinstance(size, float) for size in sizes) and sum(sizes) > 1 + 1e-9:
             raise ValueError(
-                f"split.digits is {list(self.digits)}: name each digit once, ascending"
+                f"unsupervised_per_class and supervised_per_class are {sizes[0]:g} and "
+                f"{sizes[1]:g} of a class's training images: choose fractions that add up to at "
+                "most 1"
+            )
+        if self.test != "official" and self.test_images is not None:
+            raise ValueError(
+                f"test_images is {self.test_images}: set null, because split.test is not official"
             )
         return self
+
+    @property
+    def chosen(self) -> list[str] | None:
+        """The labels in natural order; None for all."""
+        return None if self.classes == "all" else in_order(self.classes)
 
 
 class LogisticRegression(Block):
@@ -158,6 +277,7 @@ class Params(Block):
     """Seed of every random number; runs with the same seed and params give the same bytes."""
     train: tuple[str, ...] = Field(min_length=1, strict=False)
     """Names of the networks that this pipeline trains."""
+    data: Data
     split: Split
     classifier: Classifier
     shift_normalization: ShiftNormalization
@@ -202,9 +322,9 @@ class Alternatives(Block):
     """The models that section 6 compares on one data set."""
 
     separate: Network
-    """One model per digit; only its first layer is trained."""
+    """One model per class; only its first layer is trained."""
     shared: Network
-    """One model for all digits, with three layers."""
+    """One model for all classes, with three layers."""
     joint: Network
     """One model of pixels and labels; only its first layer is trained."""
 

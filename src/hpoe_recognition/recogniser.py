@@ -31,8 +31,8 @@ Arrays = dict[str, NDArray[Any]]
 class System:
     """What the pipeline evaluates: networks' averaged scores, soft shifts, a logistic net."""
 
-    labels: tuple[int, ...]
-    """The digits that the system was trained on, ascending."""
+    labels: tuple[str, ...]
+    """Of the classes, in natural order."""
     networks: dict[str, Network]
     offsets: tuple[Offset, ...]
     """The versions of an image among which each model chooses."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hpoe.data.split import digits_in, load_digit
+from hpoe.data.split import labels_in, load_class
 from tests.serving.running import Server
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +27,6 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def test_images() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The official test images in the order of the evaluation's tables, and their labels."""
-    parts = {digit: load_digit(SPLIT, digit).test for digit in digits_in(SPLIT)}
+    parts = {digit: load_class(SPLIT, digit).test for digit in labels_in(SPLIT)}
     labels = np.repeat(list(parts), [len(images) for images in parts.values()])
     return np.concatenate(list(parts.values())), labels

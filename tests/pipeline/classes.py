@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hpoe.data.split import load_digit
+from hpoe.data.split import load_class
 from hpoe.tracking.sqlite import sqlite_uri
 from hpoe_recognition.images import base64_png
 from tests.pipeline.project import Project
@@ -25,23 +25,23 @@ def serving(project: Project, folder: Path) -> Iterator[Server]:
         server.kill()
 
 
-def check_answers(server: Server, project: Project, labels: Sequence[int]) -> None:
+def check_answers(server: Server, project: Project, labels: Sequence[str]) -> None:
     """Check that each answer is one of the classes, with one probability for each of them."""
-    sevens = [base64_png(image) for image in load_digit(project.root / "data/split", 7).test]
+    sevens = [base64_png(image) for image in load_class(project.root / "data/split", "7").test]
     request = {"dataframe_records": [{"image": text} for text in sevens]}
     answers: list[dict[str, Any]] = server.post(request).json()["predictions"]
     for answer in answers:
         probabilities = answer["probabilities"]
-        assert len(probabilities) == len(labels)
-        assert sum(probabilities) == pytest.approx(1)
-        assert answer["digit"] == labels[probabilities.index(max(probabilities))]
-    right = sum(answer["digit"] == 7 for answer in answers)
+        assert list(probabilities) == list(labels)
+        assert sum(probabilities.values()) == pytest.approx(1)
+        assert answer["label"] == max(probabilities, key=probabilities.get)
+    right = sum(answer["label"] == "7" for answer in answers)
     assert right > 1.5 * len(answers) / len(labels), "no better than chance"
 
 
-def check_page(server: Server, labels: Sequence[int]) -> None:
+def check_page(server: Server, labels: Sequence[str]) -> None:
     """Check that the page shows the classes and no other, and has no complaints."""
-    names = [str(label) for label in labels]
+    names = list(labels)
     with chromium() as browser:
         visit = open_visit(browser, f"http://127.0.0.1:{server.port}")
         visit.ask([*SEVEN])

@@ -29,9 +29,9 @@ SMALL: dict[str, Any] = {
     "seed": 1,
     "train": ["default"],
     "split": {
-        "digits": list(range(10)),
-        "unsupervised_per_digit": 200,
-        "supervised_per_digit": 60,
+        "classes": list(range(10)),
+        "unsupervised_per_class": 200,
+        "supervised_per_class": 60,
         "test_images": 500,
     },
     "classifier": {

@@ -29,7 +29,7 @@ def reference(project: Project) -> tuple[dict[str, bytes], float]:
 
 def forget(project: Project) -> None:
     """Undo the training: weights, trained digits and checkpoints."""
-    project.run("git", "clean", "-fdxq", "models", ".hpoe/digits")
+    project.run("git", "clean", "-fdxq", "models", ".hpoe/rbms")
 
 
 def test_one_worker_trains_the_same_bytes_as_two(
@@ -88,7 +88,7 @@ def test_a_truncated_file_is_named_in_one_sentence(
     path = project.root / "models/longer/layer1/4.safetensors"
     if layer == "1":
         _, record = load_tensors(path, "")
-        path = project.root / ".hpoe/digits" / f"{record['fingerprint']}.safetensors"
+        path = project.root / ".hpoe/rbms" / f"{record['fingerprint']}.safetensors"
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     output = project.run("python", "pipelines/train_layer.py", layer, "longer", expect=1)

@@ -63,7 +63,7 @@ def test_a_layer_trained_on_a_gpu_is_tracked_as_such_and_kept(split: Project) ->
     assert "core_seconds" not in stage["metrics"]
     assert [digit["tags"]["device"] for digit in stage["children"]] == ["cuda"] * 10
     assert {len(digit["curves"]["goodness_heldout"]) for digit in stage["children"]} == {4}
-    store = split.root / ".hpoe/digits"
+    store = split.root / ".hpoe/rbms"
     trainings = {path: path.stat().st_mtime_ns for path in store.iterdir()}
     split.run(*on_a_gpu, HPOE_DEVICE="auto")
     assert {path: path.stat().st_mtime_ns for path in store.iterdir()} == trainings
@@ -92,7 +92,7 @@ def address(split: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_a_layer_trained_on_a_cluster_has_the_bytes_of_a_local_run(
     split: Project, local: dict[str, bytes], address: str
 ) -> None:
-    split.run("git", "clean", "-fdxq", "models", ".hpoe/digits")
+    split.run("git", "clean", "-fdxq", "models", ".hpoe/rbms")
     split.repro("--force", "--single-item", "train_layer1@default", HPOE_RAY_ADDRESS=address)
     assert split.log().count(" trained: ") == 10
     assert split.weights() == local

@@ -15,7 +15,7 @@ from dvc.api import DVCFileSystem
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from hpoe.data.split import load_digit, save_digit
+from hpoe.data.split import load_class, save_class
 from tests.pipeline.classes import check_answers, check_page, serving
 from tests.pipeline.project import ROOT, SMALL, Project, stages_run
 from tests.programs import require
@@ -38,7 +38,7 @@ ALL_STAGES = [
 ]
 UNTRACKED = {"select_networks", "publish"}
 """Stages without a run of their own, because they compute no result."""
-NINE = list(range(1, 10))
+NINE = list("123456789")
 CURVES = {
     "reconstruction_error",
     "goodness_train",
@@ -251,7 +251,7 @@ def test_a_network_that_comes_and_goes_trains_only_itself_and_then_nothing_runs_
 @pytest.fixture(scope="module")
 def nine(built: Project) -> Project:
     """The project after a pipeline without the digit 0, its model promoted by hand."""
-    built.change(seed=3, split={**SMALL["split"], "digits": NINE})
+    built.change(seed=3, split={**SMALL["split"], "classes": NINE})
     output = built.run("dvc", "repro")
     assert output.count(" trained: ") == 27
     assert "stays the champion: only the champion knows the classes 0" in output
@@ -282,7 +282,7 @@ def test_a_class_more_trains_its_own_rbms_and_leaves_the_others_as_they_are(nine
     assert len(before) == 27
     nine.change(seed=3, split=SMALL["split"])
     output = nine.run("dvc", "repro", f"{LAYERS[-1]}@default")
-    assert output.count(" trained: ") == output.count("digit 0 trained: ") == 3
+    assert output.count(" trained: ") == output.count("class 0 trained: ") == 3
     after = nine.weights()
     assert {name: after[name] for name in before} == before
 
@@ -291,15 +291,15 @@ def test_a_rollback_brings_the_former_champion_back(nine: Project) -> None:
     assert "is the champion again" in nine.run("hpoe", "rollback")
 
 
-def test_other_images_of_one_digit_train_three_rbms(built: Project) -> None:
+def test_other_images_of_one_class_train_three_rbms(built: Project) -> None:
     before = built.weights()
     split = built.root / "data/split"
-    images = load_digit(split, 3)
+    images = load_class(split, "3")
     flipped = images.unsupervised[:, :, ::-1].copy()
-    save_digit(split, 3, type(images)(**{**vars(images), "unsupervised": flipped}))
+    save_class(split, "3", type(images)(**{**vars(images), "unsupervised": flipped}))
     built.run("dvc", "commit", "--force", "split")
     output = built.run("dvc", "repro", f"{LAYERS[-1]}@default")
     assert output.count(" trained: ") == 3
-    assert output.count("digit 3 trained: ") == 3
+    assert output.count("class 3 trained: ") == 3
     changed = {name for name, content in built.weights().items() if content != before[name]}
     assert changed == {f"default/layer{layer}/3.safetensors" for layer in (1, 2, 3)}

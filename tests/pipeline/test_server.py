@@ -56,7 +56,7 @@ def test_a_server_killed_in_mid_training_gets_every_point_once_it_is_back(
 ) -> None:
     server.start()
     running = longer.start("dvc", "repro", LONG_STAGE)
-    longer.wait(running, lambda: "digit 1 trained" in longer.log())
+    longer.wait(running, lambda: "class 1 trained" in longer.log())
     server.kill()
     assert running.wait(timeout=120) == 0, longer.log()
     assert "the stage continues" in longer.log()
@@ -80,9 +80,9 @@ def assert_every_point_is_there_once(uri: str) -> None:
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
     names = sorted(str(run.info.run_name) for run in runs)
-    digits = [run for run in runs if "digit" in run.data.tags]
+    digits = [run for run in runs if "class" in run.data.tags]
     assert names[0] == "download"
-    assert names[1:11] == [f"layer 1, digit {digit}" for digit in range(10)]
+    assert names[1:11] == [f"layer 1, class {digit}" for digit in range(10)]
     assert names[12:] == ["split", LONG_STAGE]
     assert {run.info.status for run in runs} == {"FINISHED"}
     for run in digits:

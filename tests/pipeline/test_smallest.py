@@ -18,7 +18,7 @@ import requests
 from mlflow import MlflowClient
 
 from hpoe.data.mnist import SHA256
-from hpoe.data.split import load_digit
+from hpoe.data.split import load_class
 from hpoe.tracking.sqlite import sqlite_uri
 from hpoe_recognition.images import base64_png
 from tests.pipeline.classes import check_answers, check_page, serving
@@ -31,7 +31,7 @@ from tests.serving.running import Server
 
 pytestmark = pytest.mark.slow
 ODD = "50%41 (new)"
-LABELS = [7, 9]
+LABELS = ["7", "9"]
 SMALLEST: dict[str, Any] = {
     "networks": {"default": {**TINY, "epochs": 2}},
     "classifier": {
@@ -48,7 +48,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory, mnist_dir: Path) -> Iterator
     """A clone in which somebody has put MNIST's files, and a note, before anything ran."""
     root = tmp_path_factory.mktemp("habits") / ODD / "hpoe"
     clone = new_project(root, mnist_dir)
-    clone.change(split={**SMALL["split"], "digits": LABELS}, **SMALLEST)
+    clone.change(split={**SMALL["split"], "classes": LABELS}, **SMALLEST)
     raw = root / "data/raw"
     raw.mkdir(parents=True)
     for name in SHA256:
@@ -121,7 +121,7 @@ def test_the_page_shows_the_two(server: Server) -> None:
 
 
 def test_predict_gives_the_answer_of_the_server(server: Server, clone: Project) -> None:
-    text = base64_png(load_digit(clone.root / "data/split", 7).test[0])
+    text = base64_png(load_class(clone.root / "data/split", "7").test[0])
     (clone.root / "7.png").write_bytes(base64.b64decode(text))
     predicted = json.loads(clone.run("hpoe", "predict", "--json", "7.png"))
     assert predicted.pop("file") == "7.png"
@@ -167,7 +167,7 @@ def test_the_serve_extra_suffices_to_serve(clone: Project, tmp_path: Path) -> No
 def test_a_package_holds_what_answers_none_of_what_trains_and_no_pickle(clone: Project) -> None:
     names = {path.name for path in (clone.root / "mlruns").rglob("models/m-*/**/*.*")}
     assert {"weights.safetensors", "recogniser.py", "images.py", "pyfunc.py"} <= names
-    assert not {"rbm.py", "digit.py", "stage.py", "registry.py"} & names
+    assert not {"rbm.py", "layer.py", "stage.py", "registry.py"} & names
     assert not [name for name in names if name.endswith((".pkl", ".pickle", ".joblib"))]
 
 

@@ -19,7 +19,7 @@ SWEEP = ("hpoe", "sweep", "other", "-S", "networks.other.epochs=2,3")
 
 def trainings(project: Project) -> dict[str, int]:
     """When each training in the store was last written, by name."""
-    store = project.root / ".hpoe/digits"
+    store = project.root / ".hpoe/rbms"
     return {path.name: path.stat().st_mtime_ns for path in store.glob("*.safetensors")}
 
 
@@ -71,7 +71,7 @@ def test_every_combination_is_one_run_with_its_errors_and_all_its_digits(swept: 
             "reports/metrics.json", repo=str(swept.root), rev=revision
         )
         ours = [run for run in every if run.data.tags["execution"] == top.data.tags["execution"]]
-        digits = [run for run in ours if run.data.tags["kind"] == "digit"]
+        digits = [run for run in ours if run.data.tags["kind"] == "class"]
         assert len(digits) == 30
         assert all("goodness_heldout" in digit.data.metrics for digit in digits)
 
@@ -102,7 +102,7 @@ def test_pipelines_run_side_by_side_and_end_with_the_sweep(swept: Project) -> No
 
 
 def test_a_combination_whose_pipeline_fails_is_told_with_where_to_look(swept: Project) -> None:
-    said = swept.run("hpoe", "sweep", "-S", "split.unsupervised_per_digit=6000", expect=1)
+    said = swept.run("hpoe", "sweep", "-S", "split.unsupervised_per_class=6000", expect=1)
     errors = [line for line in said.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
     assert "needs 6000 + 60: reduce them" in errors[0]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import settings
 
 from hpoe.compute.progress import Board
-from hpoe.data.mnist import Mnist
-from hpoe.data.split import save_split
+from hpoe.data.division import save_split
+from hpoe.data.intake import Intake
 from hpoe.method.recipe import Recipe
 from hpoe.params import Params, Split, load_params
 from hpoe.training.tasks import TrainingTask
@@ -62,23 +62,30 @@ def split_folder(tmp_path: Path) -> Path:
     Images have 3 rows of 4 random pixels.
     """
     rng = np.random.default_rng(0)
-    labels, test_labels = (np.arange(count, dtype=np.uint8) % 2 for count in (28, 6))
-    images, test_images = (rng.integers(0, 256, (count, 3, 4), dtype=np.uint8) for count in (28, 6))
-    mnist = Mnist(images, labels, test_images, test_labels)
-    sizes = Split(digits=(0, 1), unsupervised_per_digit=10, supervised_per_digit=4, test_images=6)
-    save_split(tmp_path / "split", mnist, sizes)
+    images = rng.integers(0, 256, (34, 3, 4), dtype=np.uint8)
+    intake = Intake(images, ["0", "1"] * 17, is_test=np.arange(34) >= 28)
+    sizes = Split(
+        classes="all",
+        unsupervised_per_class=10,
+        supervised_per_class=4,
+        test="official",
+        test_images=6,
+        shuffle=False,
+    )
+    save_split(tmp_path / "split", intake, sizes, seed=1)
     return tmp_path / "split"
 
 
 @pytest.fixture
 def task(tmp_path: Path, split_folder: Path, recipe: Recipe) -> TrainingTask:
     """The training of layer 1 of digit 0 of a tiny network."""
-    Board.create(tmp_path / "board", range(10))
+    Board.create(tmp_path / "board", 2)
     return TrainingTask(
         network="tiny",
         recipe=recipe,
         layer=1,
-        digit=0,
+        label="0",
+        position=0,
         seed=1,
         split=split_folder,
         models=tmp_path / "models",

@@ -21,11 +21,11 @@ MODULES = {
 }
 ROWS = (
     ("secrets", "hpoe_recognition"),
-    ("errors",),
+    ("errors", "labels"),
     ("method",),
     ("hpoe", "files", "params", "settings", "compute"),
     ("reporting",),
-    ("tensors", "data", "tracking"),
+    ("data", "tensors", "tracking"),
     ("estimators", "training"),
     ("evaluation",),
     ("registration",),

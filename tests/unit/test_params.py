@@ -88,9 +88,10 @@ def test_the_networks_named_by_their_size_are_the_papers(params: Params, network
 def test_the_split_and_gradient_ascent_are_the_papers(params: Params) -> None:
     """44 minibatches, and the rate and momentum of eq. 9."""
     sizes, rule = params.split, params.classifier.gradient_ascent
-    assert sizes.digits == tuple(range(10))
-    assert (sizes.supervised_per_digit, sizes.test_images) == (1000, 10_000)
-    assert sizes.unsupervised_per_digit / params.networks["h500"].minibatch_size == 44
+    assert (params.data.source, params.data.image_size) == ("mnist", (28, 28))
+    assert (sizes.classes, sizes.test, sizes.shuffle) == ("all", "official", False)
+    assert (sizes.supervised_per_class, sizes.test_images) == (1000, 10_000)
+    assert sizes.unsupervised_per_class / params.networks["h500"].minibatch_size == 44
     assert (rule.learning_rate, rule.momentum) == (0.0002, 0.9)
 
 
@@ -107,8 +108,19 @@ def test_every_key_of_the_committed_params_is_read(committed: Tree, params: Para
         ("seed", 2**32, "input should be less than 4294967296"),
         ("seed", "1", "input should be a valid integer"),
         ("seed", True, "input should be a valid integer"),
-        ("split.supervised_per_digit", 3, "input should be a multiple of 2"),
-        ("split.digits", [1], "tuple should have at least 2 items"),
+        ("split.supervised_per_class", 1, "choose a count of at least 2, or a fraction"),
+        ("split.unsupervised_per_class", 0, "choose a count of at least 1, or a fraction"),
+        ("split.unsupervised_per_class", 1.0, "choose a count of at least 1, or a fraction"),
+        ("split.unsupervised_per_class", True, "choose a count of at least 1, or a fraction"),
+        ("split.test", "all", "choose official, a count of at least 1, or a fraction between"),
+        ("split.test_images", 0, "input should be greater than or equal to 1"),
+        ("split.classes", "some", "choose all, or a list of labels"),
+        ("split.classes", ["a", True], "choose all, or a list of labels"),
+        ("split.classes", ["a"], "name at least two classes, each once"),
+        ("split.classes", [1, 0, "1"], "name at least two classes, each once"),
+        ("data.source", "cifar", "input should be 'mnist', 'usps', 'idx', 'folder', 'table' or"),
+        ("data.preparation", "raw", "input should be 'as_is', 'ink' or 'fit'"),
+        ("data.image_size", [28, 28, 3], "tuple should have at most 2 items"),
         ("classifier.gradient_ascent.learning_rate", math.inf, "input should be "),
         ("networks.default.epochs", 0, "input should be greater than or equal to 1"),
         ("networks.default.momentum", 1.0, "input should be less than 1"),
@@ -133,10 +145,64 @@ def test_an_item_of_a_list_is_named_by_its_position(path: Path, tree: Tree) -> N
     assert refusal(path, tree).startswith("shift_normalization.temperatures.1 is 0.0: input should")
 
 
-@pytest.mark.parametrize("digits", [[1, 0], [0, 1, 1]])
-def test_digits_ascend_and_are_named_once(path: Path, tree: Tree, digits: list[int]) -> None:
-    put(tree, "split.digits", digits)
-    assert f"split.digits is {digits}: name each digit once, ascending" in refusal(path, tree)
+@pytest.mark.parametrize("sides", [[7, 28], [28, 65]])
+def test_an_image_size_outside_the_limits_is_refused(
+    path: Path, tree: Tree, sides: list[int]
+) -> None:
+    put(tree, "data.image_size", sides)
+    which = 0 if sides[0] == 7 else 1
+    message = refusal(path, tree)
+    assert message.startswith(f"data.image_size.{which} is {sides[which]}: input should be ")
+    put(tree, "data.image_size", [8, 64])
+    assert load(path, tree).data.format.columns == 64
+
+
+def test_classes_are_text_and_in_natural_order(path: Path, tree: Tree) -> None:
+    put(tree, "split.classes", [10, 9, " e\u0301 ", 1.5])
+    found = load(path, tree).split
+    assert found.classes == ("10", "9", "\u00e9", "1.5")
+    assert found.chosen == ["1.5", "9", "10", "\u00e9"]
+
+
+TABLE = {"image": "image", "label": "label", "group": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"data.path": "images"}, "data: path is 'images': for the source mnist, set null"),
+        ({"data.source": "folder"}, "data: path is None: for the source folder, set the path of"),
+        ({"data.columns": TABLE}, "data: columns: for the source mnist, set null"),
+        ({"data.source": "table", "data.path": "x"}, "data: columns: for the source table, name"),
+        (
+            {"split.unsupervised_per_class": 0.8, "split.supervised_per_class": 0.3},
+            "split: unsupervised_per_class and supervised_per_class are 0.8 and 0.3 of a class's",
+        ),
+        ({"split.test": 0.2}, "split: test_images is 10000: set null, because split.test is not"),
+    ],
+)
+def test_options_that_would_be_ignored_or_cannot_be_together_are_refused(
+    path: Path, tree: Tree, changes: Tree, says: str
+) -> None:
+    for key, value in changes.items():
+        put(tree, key, value)
+    assert refusal(path, tree).startswith(says)
+
+
+def test_a_table_and_fractions_are_accepted(path: Path, tree: Tree) -> None:
+    for key, value in {
+        "data.source": "table",
+        "data.path": "some.csv",
+        "data.columns": {**TABLE, "image": None},
+        "split.unsupervised_per_class": 0.7,
+        "split.supervised_per_class": 0.3,
+        "split.test": 0.2,
+        "split.test_images": None,
+    }.items():
+        put(tree, key, value)
+    found = load(path, tree)
+    assert found.data.columns is not None
+    assert (found.split.supervised_per_class, found.split.test) == (0.3, 0.2)
 
 
 @pytest.mark.parametrize(("text", "value"), [("1e-4", 0.0001), ("0", 0.0)])

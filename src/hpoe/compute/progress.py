@@ -1,6 +1,6 @@
 """Progress bars, shown where the output is a terminal."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,30 +18,33 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+MOST_BARS = 20
+"""Classes that have bars of their own: a terminal has few more lines."""
+
 
 class Board:
     """Epochs completed per class, in a small file that workers write and the stage reads.
 
-    One memory-mapped int32 per label: showing progress costs a worker nothing and needs no queue.
+    One memory-mapped int32 per class: showing progress costs a worker nothing and needs no queue.
     """
 
     def __init__(self, path: Path) -> None:
         self._epochs = np.memmap(path, np.int32, mode="r+")
 
     @classmethod
-    def create(cls, path: Path, labels: Iterable[int]) -> "Board":
-        """A board of zeros for these labels."""
+    def create(cls, path: Path, count: int) -> "Board":
+        """A board of zeros for so many classes."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(bytes(4 * (max(labels) + 1)))
+        path.write_bytes(bytes(4 * count))
         return cls(path)
 
-    def show(self, label: int, epochs: int) -> None:
+    def show(self, position: int, epochs: int) -> None:
         """Write the number of epochs a class has completed."""
-        self._epochs[label] = epochs
+        self._epochs[position] = epochs
 
-    def epochs(self, label: int) -> int:
+    def epochs(self, position: int) -> int:
         """Return the number of epochs a class has completed."""
-        return int(self._epochs[label])
+        return int(self._epochs[position])
 
 
 class _RateColumn(ProgressColumn):
@@ -52,22 +55,29 @@ class _RateColumn(ProgressColumn):
         return Text(f"{speed:.1f} epochs/s" if speed else "", style="progress.data.speed")
 
 
-class DigitProgress(Progress):
-    """One progress bar per digit, read from the board whenever it is drawn on a terminal."""
+class ClassProgress(Progress):
+    """One progress bar per class, or one for all of many, read from the board when it is drawn."""
 
-    def __init__(self, console: Console, board: Board, digits: Iterable[int], epochs: int) -> None:
-        columns = [TextColumn("digit {task.description}"), BarColumn(), MofNCompleteColumn()]
+    def __init__(self, console: Console, board: Board, epochs: Mapping[str, int]) -> None:
+        """Make the bars of classes, in the order of the board, of so many epochs each."""
+        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
         columns += [_RateColumn(), TimeRemainingColumn()]
         super().__init__(*columns, console=console, disable=not console.is_terminal)
-        self._board = board
+        groups: dict[str, Sequence[int]] = {
+            f"class {label}": [at] for at, label in enumerate(epochs)
+        }
+        if len(epochs) > MOST_BARS:
+            groups = {f"{len(epochs)} classes": range(len(epochs))}
+        self._board, totals = board, [*epochs.values()]
         self._bars = {
-            digit: self.add_task(str(digit), start=False, total=epochs) for digit in digits
+            self.add_task(name, start=False, total=sum(totals[at] for at in positions)): positions
+            for name, positions in groups.items()
         }
 
     def get_renderables(self) -> Iterator[Table]:
         """Yield the bars at the epochs that the board has now."""
-        for digit, bar in getattr(self, "_bars", {}).items():
-            epochs = self._board.epochs(digit)
+        for bar, positions in getattr(self, "_bars", {}).items():
+            epochs = sum(map(self._board.epochs, positions))
             if epochs:
                 self.start_task(bar)  # once; later calls change nothing
             self.update(bar, completed=epochs)

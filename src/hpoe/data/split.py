@@ -1,29 +1,28 @@
-"""The balanced three-way split of section 3, one file per digit."""
+"""The split's files: one per class, with the images of its four sets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
-from hpoe.data.mnist import Mnist
 from hpoe.errors import DataError
 from hpoe.files import write_bytes
-from hpoe.params import Split
+from hpoe.labels import file_name, in_order, label_of
 
-Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""Images and their labels."""
+SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
-class DigitImages:
-    """A digit's images, uint8 [N, rows, columns], and their positions in MNIST's files, int64 [N].
+class ClassImages:
+    """A class's images, uint8 [N, rows, columns], and their positions in the source, int64 [N].
 
-    `fit` and `validation` are the two halves of the supervised set; the test images are the
-    official ones of this digit. Positions of the first three sets count MNIST's training images.
+    `fit` and `validation` are the two halves of the supervised set. If the test images are the
+    source's own, positions count its training images and its test images separately.
     """
 
     unsupervised: NDArray[np.uint8]
@@ -36,81 +35,62 @@ class DigitImages:
     test_index: NDArray[np.int64]
 
 
-def cut(
-    digit: int, train: Labelled, test: Labelled, unsupervised: int, supervised: int
-) -> DigitImages:
-    """Cut a digit's first training images, in order, into an unsupervised and a supervised set.
-
-    The supervised set is halved into fit and validation. All test images are kept.
-    """
-    (images, labels), (test_images, test_labels) = train, test
-    index = np.flatnonzero(labels == digit)[: unsupervised + supervised]
-    first, fit, validation = np.split(index, [unsupervised, unsupervised + supervised // 2])
-    tests = np.flatnonzero(test_labels == digit)
-    cut_images = images[first], images[fit], images[validation], test_images[tests]
-    return DigitImages(*cut_images, first, fit, validation, tests)
+def class_path(split: Path, label: str) -> Path:
+    """Where a class's images are."""
+    return split / f"{file_name(label)}{SUFFIX}"
 
 
-def split(mnist: Mnist, sizes: Split) -> Iterator[tuple[int, DigitImages]]:
-    """Yield each digit's images, cut as section 3 says.
-
-    Its test images are those among the first `sizes.test_images` official ones.
-
-    Raises:
-        DataError: a digit has fewer training images than asked for.
-    """
-    unsupervised, supervised = sizes.unsupervised_per_digit, sizes.supervised_per_digit
-    train = mnist.train_images, mnist.train_labels
-    test = mnist.test_images[: sizes.test_images], mnist.test_labels[: sizes.test_images]
-    for digit in sizes.digits:
-        count = int(np.sum(mnist.train_labels == digit))
-        if count < unsupervised + supervised:
-            raise DataError(
-                f"digit {digit} has {count} training images, but split in params.yaml needs "
-                f"{unsupervised} + {supervised}: reduce them"
-            )
-        yield digit, cut(digit, train, test, unsupervised, supervised)
-
-
-def save_split(folder: Path, mnist: Mnist, sizes: Split) -> None:
-    """Split MNIST and write one file per digit.
-
-    Raises:
-        DataError: a digit has fewer training images than asked for.
-    """
-    for digit, images in split(mnist, sizes):
-        save_digit(folder, digit, images)
-
-
-def save_digit(folder: Path, digit: int, images: DigitImages) -> None:
-    """Write one digit's images as `folder`/DIGIT.safetensors."""
+def save_class(split: Path, label: str, images: ClassImages) -> None:
+    """Write one class's images."""
     arrays = {name: np.ascontiguousarray(array) for name, array in vars(images).items()}
-    write_bytes(folder / f"{digit}.safetensors", save(arrays))
+    write_bytes(class_path(split, label), save(arrays))
 
 
-def load_digit(folder: Path, digit: int) -> DigitImages:
-    """Read one digit's images.
+def load_class(split: Path, label: str) -> ClassImages:
+    """Read one class's images.
 
     Raises:
         DataError: the file is missing, damaged or not one of the split's.
     """
-    path = folder / f"{digit}.safetensors"
-    try:
-        return DigitImages(**load_file(path))
-    except (OSError, SafetensorError, TypeError) as error:
-        raise DataError(
-            f"{path} is missing or not a file of the split stage ({error}): delete {folder} and "
-            "run `dvc repro split`"
-        ) from None
+    path = class_path(split, label)
+    with _reading(path):
+        return ClassImages(**load_file(path))
 
 
-def digits_in(folder: Path) -> Sequence[int]:
-    """Return the digits of the split, ascending.
+def count_unsupervised(split: Path, label: str) -> int:
+    """Return the number of images that train one class's RBMs, from the file's header.
+
+    Raises:
+        DataError: the file is missing, damaged or not one of the split's.
+    """
+    path = class_path(split, label)
+    with _reading(path), safe_open(path, framework="np") as file:
+        count: int = file.get_slice("unsupervised").get_shape()[0]
+    return count
+
+
+def labels_in(split: Path) -> list[str]:
+    """Return the labels of the split's classes, in natural order.
 
     Raises:
         DataError: there are none.
     """
-    found = sorted(int(path.stem) for path in folder.glob("[0-9]*.safetensors"))
+    found = in_order(
+        label_of(path.name.removesuffix(SUFFIX))
+        for path in split.glob(f"*{SUFFIX}")
+        if not path.name.startswith(".")
+    )
     if not found:
-        raise DataError(f"{folder} has no images: run `dvc repro split`")
+        raise DataError(f"{split} has no images: run `dvc repro split`")
     return found
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError, TypeError) as error:
+        raise DataError(
+            f"{path} is missing or not a file of the split stage ({error}): delete {path.parent} "
+            "and run `dvc repro split`"
+        ) from None

@@ -1,4 +1,4 @@
-"""USPS, the other digits of section 6: where its files are found, and its split.
+"""USPS, the other digits of section 6: where its files are found, and its images and labels.
 
 Two text files of "The Elements of Statistical Learning" (its data set "ZIP code"). Each line is an
 image: its digit, then 256 intensities from -1 (background) to 1 (ink).
@@ -6,7 +6,6 @@ image: its digit, then 256 intensities from -1 (background) to 1 (ink).
 
 import gzip
 import zlib
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from hpoe.data import mirrors
 from hpoe.data.mirrors import USPS_MIRRORS, Collection, download
-from hpoe.data.split import DigitImages, Labelled, cut
+from hpoe.data.mnist import Mnist
 from hpoe.errors import DataError
 
 SHA256 = {
@@ -40,23 +39,22 @@ fetch = partial(mirrors.fetch, USPS)
 """Put both files of USPS into a folder."""
 
 
-def split(folder: Path, unsupervised_share: float) -> Iterator[tuple[int, DigitImages]]:
-    """Yield each digit's images, cut into consecutive sets.
-
-    The first share is unsupervised, the rest is halved into fit and validation. USPS has no
-    supervised set of its own, and section 6 does not say how the paper cut it.
+def load(folder: Path) -> Mnist:
+    """Read both files, in the form of MNIST's four.
 
     Raises:
         DataError: a file is missing or damaged.
     """
     train, test = (_read(folder / name) for name in SHA256)
-    for digit in np.unique(train[1]):
-        count = int(np.sum(train[1] == digit))
-        first = round(unsupervised_share * count)
-        yield int(digit), cut(int(digit), train, test, first, count - first)
+    return Mnist(*train, *test)
 
 
-def _read(path: Path) -> Labelled:
+def is_complete(folder: Path) -> bool:
+    """Whether a folder has both files, which are not read."""
+    return all((folder / name).is_file() for name in SHA256)
+
+
+def _read(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return images uint8 [N, 16, 16], 0 background to 255 ink, and labels [N]."""
     try:
         lines = gzip.decompress(path.read_bytes()).decode().splitlines()

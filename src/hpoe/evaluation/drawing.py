@@ -6,7 +6,7 @@ Whatever colour distinguishes is also distinguished by lightness, line style or 
 figures work in grey.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from numpy.typing import NDArray
 
 from hpoe.files import replacing
@@ -22,10 +23,13 @@ DPI = 200
 WIDTH = 9.0
 """Inches. A figure made of images may be narrower: their pixels are whole numbers of dots wide."""
 LEAST_WIDTH = 6.6
+MOST_LETTERS = 11
+"""Letters of a class's label, at most."""
 GAP = 2
 """Pixels between images."""
-_HEADER, _LEFT, _RIGHT = 0.64, 0.7, 0.1  # inches
+_HEADER, _LEFT, _RIGHT, _LETTER = 0.64, 0.7, 0.1, 0.066  # inches
 _IMAGES_PER_LINE = 20, 25  # at least, at most
+_LETTERS_PER_LINE = 110  # of captions
 
 BLUE, ORANGE, GREY, PALE = "#0B5394", "#E08A00", "#6B6B6B", "#DDDDDD"
 _STYLE: dict[str, Any] = {
@@ -65,19 +69,22 @@ def plain_figure(inches: tuple[float, float], finding: str, reading: str) -> Fig
 
 
 def around_canvas(
-    canvas: NDArray[Any], finding: str, reading: str, footer: float = 0
+    canvas: NDArray[Any], finding: str, reading: str, footer: float = 0, names: Sequence[str] = ()
 ) -> tuple[Figure, Axes]:
     """Make a figure around a canvas of images [rows, columns], `footer` inches below it.
+
+    At its left is room for the names of its lines.
 
     A pixel is a whole number of dots, so that none is blurred or wider than its neighbours.
     """
     rows, columns = canvas.shape[:2]
-    zoom = max(1, int((WIDTH - _LEFT - _RIGHT) * DPI) // columns)
+    left = max(_LEFT, 0.3 + _LETTER * max(map(len, names), default=0))
+    zoom = max(1, int((WIDTH - left - _RIGHT) * DPI) // columns)
     height, width = rows * zoom / DPI, columns * zoom / DPI
-    across, down = max(LEAST_WIDTH, _LEFT + width + _RIGHT), _HEADER + height + footer
+    across, down = max(LEAST_WIDTH, left + width + _RIGHT), _HEADER + height + footer
     figure = plain_figure((across, down), finding, reading)
     figure.set_layout_engine("none")  # automatic layout would rescale the canvas
-    axes = figure.add_axes((_LEFT / across, footer / down, width / across, height / down))
+    axes = figure.add_axes((left / across, footer / down, width / across, height / down))
     axes.imshow(canvas, aspect="auto", interpolation="nearest", extent=(0, columns, rows, 0))
     axes.set_yticks([])
     without_frame(axes)
@@ -95,7 +102,7 @@ def tiled(images: NDArray[Any], blank: float = 0, gap: int = GAP) -> NDArray[Any
 def image_groups(
     images: NDArray[np.uint8],
     captions: Sequence[str],
-    groups: Mapping[str, NDArray[np.int64]],
+    groups: Sequence[tuple[str, NDArray[np.int64]]],
     finding: str,
     reading: str,
 ) -> tuple[Figure, Axes]:
@@ -104,29 +111,35 @@ def image_groups(
     Args:
         images: uint8 [K, rows, columns], 255 = full ink.
         captions: the K captions below the images.
-        groups: by the label beside its first line, the indices of a group's images, in order.
+        groups: the name beside a group's first line, and the indices of its images, in order.
         finding: the title.
         reading: the line below it.
     """
     rows, columns = images.shape[1:]
     pitch, step = round(1.5 * rows), columns + 3  # of lines, with room for captions; of columns
-    across = int(np.clip(max(map(len, groups.values()), default=0), *_IMAGES_PER_LINE))
-    lines = [-(-len(members) // across) for members in groups.values()]
+    across = int(
+        np.clip(max((len(members) for _, members in groups), default=0), *_IMAGES_PER_LINE)
+    )
+    most = _LETTERS_PER_LINE // max(map(len, captions), default=1)
+    if most < across:  # long captions: fewer images, further apart
+        step, across = max(step, step * _IMAGES_PER_LINE[0] // most), most
+    lines = [-(-len(members) // across) for _, members in groups]
     starts = [sum(lines[:at]) * pitch for at in range(len(lines))]
     canvas = np.zeros((max(3, sum(lines)) * pitch, across * step), np.uint8)
     places = []
-    for start, members in zip(starts, groups.values(), strict=True):
+    for start, (_, members) in zip(starts, groups, strict=True):
         for at, member in enumerate(members):
-            top, left = start + at // across * pitch, at % across * step
+            top, left = start + at // across * pitch, at % across * step + (step - columns) // 2
             canvas[top : top + rows, left : left + columns] = images[member]
             places.append((left + columns / 2, top + rows, captions[member]))
-    figure, axes = around_canvas(canvas, finding, reading)
+    names = [name for name, _ in groups]
+    figure, axes = around_canvas(canvas, finding, reading, names=names)
     axes.images[0].set(cmap="gray_r", clim=(0, 255))
     for x, y, caption in places:
         axes.text(x, y, caption, ha="center", va="top", size=6.5)
     for start in starts[1:]:
         axes.axhline(start - rows / 12, color=PALE, linewidth=0.6)
-    axes.set_yticks([start + rows / 2 for start in starts], list(groups))
+    axes.set_yticks([start + rows / 2 for start in starts], names)
     return figure, axes
 
 
@@ -135,6 +148,14 @@ def without_frame(axes: Axes) -> None:
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def shortened(label: str) -> str:
+    """Prepare a class's label for a figure: short, of letters that the font has, not as formula."""
+    text = label if len(label) <= MOST_LETTERS else label[: MOST_LETTERS - 1] + "…"
+    font = get_font(findfont("DejaVu Sans"))
+    shown = (letter if font.get_char_index(ord(letter)) else "\N{WHITE SQUARE}" for letter in text)
+    return "".join(shown).replace("$", r"\$")
 
 
 def percent(fraction: float) -> str:

@@ -4,6 +4,7 @@ Shapes: D classes, K images or hidden units. Inputs are not modified.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,19 @@ from hpoe.evaluation.drawing import (
     number,
     percent,
     plain_figure,
+    shortened,
     styled,
     tiled,
 )
+from hpoe.labels import in_order
+
+MOST_IMAGES = 600
+"""Misclassified images that are drawn, at most."""
+MOST_ROWS = 25
+"""Classes up to which receptive fields and numbers of confusions are drawn."""
+MOST_NAMES = 100
+"""Names of classes beside a confusion matrix, at most; of more, every second, third and so on."""
+MOST_INCHES = 24.0
 
 _WHITE_TO_BROWN = LinearSegmentedColormap.from_list(
     "white to brown", ["#FFFFFF", "#F6C46B", "#C4570A", "#5C1F00"], bad="#F0F0F0"
@@ -37,32 +48,34 @@ _WHITE_TO_BROWN = LinearSegmentedColormap.from_list(
 
 
 @styled
-def receptive_fields(fields: Mapping[int, NDArray[np.float32]], network: str) -> Figure:
-    """Draw weights of layer 1: one row per digit, one square per hidden unit (figure 3).
+def receptive_fields(fields: Mapping[str, NDArray[np.float32]], network: str) -> Figure:
+    """Draw weights of layer 1: one row per class, one square per hidden unit (figure 3).
 
     One grey scale, symmetric about zero, holds for the whole figure. It ends at the 99.8th
     percentile of the absolute weights: up to the extreme one, nearly all would be the same grey.
 
     Args:
-        fields: by digit, the weights of K of its hidden units, float32 [K, rows, columns], in nats
+        fields: by class, the weights of K of its hidden units, float32 [K, rows, columns], in nats
             per unit of intensity.
         network: its name.
     """
-    weights = np.stack(list(fields.values()))
+    shown = dict(islice(fields.items(), MOST_ROWS))
+    weights = np.stack(list(shown.values()))
     _, n_units, rows, _ = weights.shape
     limit = float(np.quantile(np.abs(weights), 0.998))
     extreme = float(weights.flat[np.abs(weights).argmax()])
     figure, axes = around_canvas(
         tiled(weights, blank=np.nan)[:-GAP, :-GAP],
         f"What {network} learned: strokes that switch a unit on (white) or off (black)",
-        f"Layer-1 weights of {n_units} hidden units of each digit's model; "
+        f"Layer-1 weights of {n_units} hidden units of the models of {len(shown)} classes; "
         f"the extreme weight is {number(extreme, '+.2f')}",
         footer=0.62,
+        names=[*map(shortened, shown)],
     )
     axes.images[0].set(cmap="gray", clim=(-limit, limit))
-    ticks = np.arange(len(fields)) * (rows + GAP) + rows / 2
-    axes.set_yticks(ticks, [str(digit) for digit in fields])
-    axes.set_ylabel("Digit")
+    ticks = np.arange(len(shown)) * (rows + GAP) + rows / 2
+    axes.set_yticks(ticks, [shortened(label) for label in shown])
+    axes.set_ylabel("Class")
 
     scale = axes.inset_axes((0.35, -0.035, 0.3, 0.015))
     bar = figure.colorbar(axes.images[0], cax=scale, orientation="horizontal")
@@ -75,13 +88,13 @@ def receptive_fields(fields: Mapping[int, NDArray[np.float32]], network: str) ->
 
 @styled
 def learning_curves(curves: pd.DataFrame, network: str) -> Figure:
-    """Draw the training of a network's RBMs: one column per layer, one thin line per digit.
+    """Draw the training of a network's RBMs: one column per layer, one thin line per class.
 
     Goodness lacks the normalising constant, so that its level means nothing. The gap between
     training and held-out images does: it grows as a model overfits.
 
     Args:
-        curves: one row per layer, digit and epoch (1 is the first): reconstruction_error (squared
+        curves: one row per layer, label and epoch (1 is the first): reconstruction_error (squared
             error per image), goodness_train, goodness_heldout (nats) and mean_hidden_activity.
         network: its name.
     """
@@ -94,7 +107,7 @@ def learning_curves(curves: pd.DataFrame, network: str) -> Figure:
         f"{network}: goodness is {', '.join(number(gap, '.1f') for gap in gaps)} nats higher "
         "on training than on held-out images",
         f"Layers {', '.join(map(str, layers))} after {epochs} epochs; "
-        "thin lines: one per digit, thick line: their mean",
+        "thin lines: one per class, thick line: their mean",
     )
     panels = figure.subplots(4, len(layers), sharex=True, sharey="row", squeeze=False)
     for layer, column in zip(layers, panels.T, strict=True):
@@ -113,28 +126,32 @@ def learning_curves(curves: pd.DataFrame, network: str) -> Figure:
 def misclassified(
     images: NDArray[np.uint8], labels: NDArray[Any], predictions: NDArray[Any], n_images: int
 ) -> Figure:
-    """Draw every misclassified test image in the row of its predicted digit (figure 7).
+    """Draw misclassified test images in the row of their predicted class (figure 7).
+
+    Of more than MOST_IMAGES every second is drawn, or every third, and so on.
 
     Args:
         images: the misclassified ones, uint8 [K, rows, columns], 255 = full ink.
-        labels: their true digits, integers [K].
-        predictions: their predicted digits, integers [K].
+        labels: their true labels [K].
+        predictions: their predicted labels [K].
         n_images: number of images that were classified.
     """
-    groups = {}
-    for digit in np.unique(predictions):
-        members = np.flatnonzero(predictions == digit)
+    every = max(1, -(-len(images) // MOST_IMAGES))
+    groups = []
+    for label in in_order(set(predictions)):
+        members = np.flatnonzero(predictions == label)
         members = members[np.argsort(labels[members], kind="stable")]
-        groups[f"{digit}  ({len(members)})"] = members
+        groups.append((f"{shortened(label)}  ({len(members)})", members[::every]))
     figure, axes = image_groups(
         images,
-        [str(label) for label in labels],
+        [shortened(label) for label in labels],
         groups,
-        f"The {len(images)} misclassified test digits of {n_images:,} "
+        f"The {len(images)} misclassified test images of {n_images:,} "
         f"({percent(len(images) / n_images)})",
-        "One row per predicted digit, with its number of errors; below each image its true digit",
+        "One row per predicted class, with its number of errors; below each image its true class"
+        + (f"; one of {every} is shown" if every > 1 else ""),
     )
-    axes.set_ylabel("Predicted digit")
+    axes.set_ylabel("Predicted class")
     return figure
 
 
@@ -146,61 +163,61 @@ def changed_predictions(
 
     Args:
         images: of the test set, uint8 [K, rows, columns], 255 = full ink.
-        labels: their true digits, integers [K].
-        before: their predicted digits before the change, integers [K].
-        after: their predicted digits after the change, integers [K].
+        labels: their true labels [K].
+        before: their predicted labels before the change [K].
+        after: their predicted labels after the change [K].
     """
     corrected = np.flatnonzero((before != labels) & (after == labels))
     spoilt = np.flatnonzero((before == labels) & (after != labels))
-    groups = {"corrected": corrected, "spoilt": spoilt}
+    groups = [("corrected", corrected), ("spoilt", spoilt)]
     figure, _ = image_groups(
         images,
-        [f"{first} → {second}" for first, second in zip(before, after, strict=True)],
-        {name: members for name, members in groups.items() if len(members)},
+        [f"{shortened(a)} → {shortened(b)}" for a, b in zip(before, after, strict=True)],
+        [(name, members) for name, members in groups if len(members)],
         f"Shifts correct {len(corrected)} test images and spoil {len(spoilt)}",
-        "Below each image its predicted digit before and after",
+        "Below each image its predicted class before and after",
     )
     return figure
 
 
 @styled
-def confusion(matrix: NDArray[np.int64], labels: Sequence[int]) -> Figure:
-    """Draw which digits are taken for which; right answers are pale so that errors show.
+def confusion(matrix: NDArray[np.int64], labels: Sequence[str]) -> Figure:
+    """Draw which classes are taken for which; right answers are pale so that errors show.
 
     Args:
-        matrix: numbers of images, true digit by predicted digit, int64 [D, D]; 0 is left blank.
-        labels: the digits in the matrix's order [D].
+        matrix: numbers of images, true class by predicted class, int64 [D, D]; 0 is left blank.
+        labels: the classes' labels in the matrix's order [D].
     """
     right = np.eye(len(labels), dtype=bool)
     errors = np.ma.array(matrix, mask=right)
     wrong, images, most = int(errors.sum()), int(matrix.sum()), int(errors.max())
     true, predicted = divmod(int(errors.argmax()), len(labels))
-    names = [str(label) for label in labels]
+    names = [shortened(label) for label in labels]
+    side = min(MOST_INCHES, max(6.3, 0.3 * len(labels) + 2))
     figure = plain_figure(
-        (6.6, 6.3),
-        f"{wrong:,} of {images:,} digits are taken for another ({percent(wrong / images)})",
-        f"Most often a {names[true]} is taken for a {names[predicted]}: {most:,} times"
+        (side + 0.3, side),
+        f"{wrong:,} of {images:,} images are taken for another class ({percent(wrong / images)})",
+        f"Most often {names[true]} is taken for {names[predicted]}: {most:,} times"
         if wrong
         else "",
     )
     axes, at = figure.subplots(), np.arange(len(labels))
     cells = axes.pcolormesh(at, at, errors, cmap=_WHITE_TO_BROWN, edgecolors=PALE)
     cells.set_clim(0, max(1, most))
-    for (row, column), count in np.ndenumerate(matrix):
-        colour = GREY if row == column else "white" if count > 0.55 * most else "black"
-        text = f"{count:,}" if count else ""
-        axes.text(column, row, text, ha="center", va="center", color=colour)
-    axes.set_xticks(at, names)
-    axes.set_yticks(at, names)
-    axes.set(xlabel="Predicted digit (cells: images)", ylabel="True digit", aspect="equal")
+    if len(labels) <= MOST_ROWS:
+        _write_counts(axes, matrix, most)
+    every = -(-len(labels) // MOST_NAMES)
+    axes.set_xticks(at[::every], names[::every], rotation=90 if max(map(len, names)) > 2 else 0)
+    axes.set_yticks(at[::every], names[::every])
+    axes.set(xlabel="Predicted class (cells: images)", ylabel="True class", aspect="equal")
     axes.invert_yaxis()
     missed = 100 * errors.sum(axis=1) / np.maximum(1, matrix.sum(axis=1))
     shares = axes.secondary_yaxis("right")
-    shares.set_yticks(at, [f"{share:.1f}" for share in missed])
-    shares.set_ylabel("Share of the true digit's images misclassified (%)")
-    for side in (axes, shares):
-        side.tick_params(length=0)
-        side.spines[:].set_visible(False)
+    shares.set_yticks(at[::every], [f"{share:.1f}" for share in missed[::every]])
+    shares.set_ylabel("Share of the true class's images misclassified (%)")
+    for each in (axes, shares):
+        each.tick_params(length=0)
+        each.spines[:].set_visible(False)
     return figure
 
 
@@ -276,6 +293,14 @@ def calibration(table: pd.DataFrame, error: float) -> Figure:
     return figure
 
 
+def _write_counts(axes: Axes, matrix: NDArray[np.int64], most: int) -> None:
+    """Write the numbers of a confusion matrix into its cells."""
+    for (row, column), count in np.ndenumerate(matrix):
+        colour = GREY if row == column else "white" if count > 0.55 * most else "black"
+        text = f"{count:,}" if count else ""
+        axes.text(column, row, text, ha="center", va="center", color=colour)
+
+
 def _draw_layer(column: NDArray[Any], curves: pd.DataFrame) -> None:
     """Draw the four panels of one layer, from top to bottom."""
     error, goodness, gap, activity = column
@@ -297,8 +322,8 @@ def _draw_curves(
     dash: str = "-",
     label: str = "",
 ) -> None:
-    """Draw one thin line per digit, and their mean as a thick one with the legend's label."""
-    for _, of_digit in curves.groupby("digit"):
-        axes.plot(of_digit["epoch"], of_digit[quantity], dash, color=colour, lw=0.6, alpha=0.45)
+    """Draw one thin line per class, and their mean as a thick one with the legend's label."""
+    for _, of_class in curves.groupby("label"):
+        axes.plot(of_class["epoch"], of_class[quantity], dash, color=colour, lw=0.6, alpha=0.45)
     mean = curves.groupby("epoch")[quantity].mean()
     axes.plot(mean.index, mean, dash, color=colour, lw=2, label=label)

@@ -1,7 +1,8 @@
 """Predictions, error rates and tests of them, from tables of goodness.
 
 A table of goodness has one row per image: set (fit, validation or test), index (its place in
-MNIST's file), label, and one column per score. The classes are the labels that occur, ascending.
+its source), label, and one column per score. The classes are the labels that occur, in natural
+order.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hpoe.labels import in_order, label_of
 from hpoe.method.classifier import Fit, Labels, Scores
 
 IMAGE_COLUMNS = ["set", "index", "label"]
 CONFIDENCE = 0.95
+PROBABILITY = "probability/"
+"""How the names of the columns of probabilities begin."""
 BINS = 15
 """Bins of probability in which calibration is measured."""
 
@@ -30,20 +34,20 @@ def read_goodness(folder: Path, networks: Sequence[str]) -> pd.DataFrame:
 
 def lowest_layers(table: pd.DataFrame, layers: int) -> pd.DataFrame:
     """Keep the scores of the lowest `layers` layers of a goodness table."""
-    layer = table.columns.str.extract(r"_layer(\d+)$", expand=False).astype(float)
+    layer = table.columns.str.extract(r"/layer(\d+)$", expand=False).astype(float)
     kept: pd.DataFrame = table.loc[:, ~(layer > layers)]
     return kept
 
 
-def labels_in(table: pd.DataFrame) -> list[int]:
-    """Return the class labels of a table, ascending."""
-    return sorted(int(label) for label in table["label"].unique())
+def labels_of(table: pd.DataFrame) -> list[str]:
+    """Return the class labels of a table, in natural order."""
+    return in_order(table["label"].unique())
 
 
 def scores_and_positions(table: pd.DataFrame, name: str) -> tuple[Scores, Labels]:
     """Return one set's scores [N, M], and the positions of its labels among the classes, [N]."""
     part = table[table["set"] == name]
-    positions = np.searchsorted(labels_in(table), part["label"])
+    positions = pd.Categorical(part["label"], labels_of(table)).codes.astype(np.int64)
     return part.drop(columns=IMAGE_COLUMNS).to_numpy(np.float64), positions
 
 
@@ -53,13 +57,13 @@ def predict(table: pd.DataFrame, fit: Fit) -> pd.DataFrame:
     Validation images are predicted by the net that was not fitted on them, test images by the
     final one.
     """
-    labels = labels_in(table)
+    labels = labels_of(table)
     parts = []
     for name, net in (("validation", fit.validation_net), ("test", fit.net)):
         log_p = net.log_probabilities(scores_and_positions(table, name)[0])
         images = table.loc[table["set"] == name, IMAGE_COLUMNS].reset_index(drop=True)
         images["prediction"] = np.array(labels)[log_p.argmax(axis=1)]
-        columns = [f"probability{label}" for label in labels]
+        columns = [f"{PROBABILITY}{label}" for label in labels]
         parts.append(images.join(pd.DataFrame(np.exp(log_p), columns=columns)))
     return pd.concat(parts, ignore_index=True)
 
@@ -98,14 +102,14 @@ def mcnemar(
     return first, second, float(binomtest(first, first + second, alternative=alternative).pvalue)
 
 
-def errors_by_digit(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per digit: test images, errors, error rate."""
+def errors_by_class(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per class: test images, errors, error rate."""
     test = predictions[predictions["set"] == "test"]
     wrong = (test["prediction"] != test["label"]).groupby(test["label"])
     table = pd.DataFrame(
         {"images": wrong.size(), "errors": wrong.sum(), "error_rate": wrong.mean()}
     )
-    return table.rename_axis("digit").reset_index()
+    return table.loc[labels_of(test)].rename_axis("label").reset_index()
 
 
 def calibration(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -116,7 +120,7 @@ def calibration(predictions: pd.DataFrame) -> pd.DataFrame:
     without images are left out.
     """
     test = predictions[predictions["set"] == "test"]
-    confidence = test.filter(regex=r"^probability\d").max(axis=1)
+    confidence = test.filter(regex=f"^{PROBABILITY}").max(axis=1)
     edges = np.linspace(0, 1, BINS + 1)
     place = np.minimum(np.digitize(confidence, edges) - 1, BINS - 1)
     right = (test["prediction"] == test["label"]).astype(float)
@@ -142,7 +146,7 @@ def calibration_error(table: pd.DataFrame) -> float:
     return float((gaps * table["images"]).sum() / table["images"].sum())
 
 
-def confusion(predictions: pd.DataFrame, labels: Sequence[int]) -> NDArray[np.int64]:
+def confusion(predictions: pd.DataFrame, labels: Sequence[str]) -> NDArray[np.int64]:
     """Count test images by label (rows) and prediction (columns)."""
     test = predictions[predictions["set"] == "test"]
     counts = pd.crosstab(test["label"], test["prediction"])
@@ -151,19 +155,19 @@ def confusion(predictions: pd.DataFrame, labels: Sequence[int]) -> NDArray[np.in
 
 
 def mean_curves(curves: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Average one learning curve over digits: one row per epoch, one column per layer."""
+    """Average one learning curve over classes: one row per epoch, one column per layer."""
     table = curves.pivot_table(index="epoch", columns="layer", values=column)
     return table.rename(columns=lambda layer: f"layer{layer}").reset_index()
 
 
 def read_curves(folder: Path, layers: Sequence[int]) -> pd.DataFrame:
-    """Read the learning curves of a network's models: layer, digit, epoch and the quantities."""
+    """Read the learning curves of a network's models: layer, label, epoch and the quantities."""
     frames = {
-        (layer, int(path.stem)): pd.read_csv(path)
+        (layer, label_of(path.stem)): pd.read_csv(path)
         for layer in layers
         for path in sorted((folder / f"layer{layer}").glob("*.csv"))
     }
-    return pd.concat(frames, names=["layer", "digit"]).reset_index(["layer", "digit"])
+    return pd.concat(frames, names=["layer", "label"]).reset_index(["layer", "label"])
 
 
 def _wilson(count: int, of: int) -> tuple[float, float]:

@@ -79,7 +79,7 @@ def best(results: Mapping[float, RefitResult]) -> float:
 def chosen_versions(scores: Scores, own: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Count how often models like each version best: fractions [2, S] of scores [S, N, M].
 
-    The first row is for the models of an image's own digit (`own` [N, M]), the second for others.
+    The first row is for the models of an image's own class (`own` [N, M]), the second for others.
     """
     chosen = scores.argmax(axis=0)
     counts = [np.bincount(chosen[models], minlength=len(scores)) for models in (own, ~own)]

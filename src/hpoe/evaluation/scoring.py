@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hpoe.compute.parallel import run_in_order
-from hpoe.data.split import digits_in, load_digit
+from hpoe.data.split import labels_in, load_class
 from hpoe.training.tasks import weights_path
 from hpoe_recognition.normalization import Versions
 
@@ -29,7 +29,7 @@ class ScoringTask:
     """Some images [N, rows, columns] to be scored, in versions, under all models of a network."""
 
     network: str
-    labels: tuple[int, ...]
+    labels: tuple[str, ...]
     models: Path
     versions: Versions
     images: NDArray[np.uint8]
@@ -39,8 +39,8 @@ def labelled_images(split: Path) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
     """Return every scored image, and a table: set, index (its place in MNIST's file), label."""
     frames, images = [], []
     for name in SETS:
-        for label in digits_in(split):
-            arrays = load_digit(split, label)
+        for label in labels_in(split):
+            arrays = load_class(split, label)
             index = getattr(arrays, f"{name}_index")
             frames.append(pd.DataFrame({"set": name, "index": index, "label": label}))
             images.append(getattr(arrays, name))
@@ -61,7 +61,7 @@ def score_network(
     M counts classes, then layers, in the order of `score_names`. Warped images have one version
     per length of the warp, along the gradient of each model's goodness.
     """
-    labels, (_, images) = tuple(digits_in(split)), labelled_images(split)
+    labels, (_, images) = tuple(labels_in(split)), labelled_images(split)
     tasks = [
         ScoringTask(network, labels, models, versions, images[first : first + IMAGES_AT_ONCE])
         for first in range(0, len(images), IMAGES_AT_ONCE)
@@ -72,7 +72,12 @@ def score_network(
 
 def score_names(split: Path) -> list[str]:
     """Return the names of the M scores, the columns of the goodness tables."""
-    return [f"digit{label}_layer{layer}" for label in digits_in(split) for layer in LAYERS]
+    return [score_name(label, layer) for label in labels_in(split) for layer in LAYERS]
+
+
+def score_name(label: str, layer: int) -> str:
+    """Return the name of the score of one class's layer."""
+    return f"{label}/layer{layer}"
 
 
 def _score(task: ScoringTask) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpoe.compute.parallel import end_with_parent
+from hpoe.data.split import class_path
 from hpoe.errors import CheckoutError, ParamsError
 from hpoe.execution.copies import share_stores
 from hpoe.execution.pipeline import RAW, SPLIT, exists_per_network, record_path, stage_label
@@ -112,10 +113,9 @@ def open_record(label: str, params: Params, settings: Settings) -> StageRecord:
     return StageRecord(pipeline=pipeline, stage=run)
 
 
-def split_datasets(digits: Sequence[int], context: str) -> list[Dataset]:
+def split_datasets(labels: Sequence[str], context: str) -> list[Dataset]:
     """The split's files as datasets of a run."""
-    paths = [SPLIT / f"{digit}.safetensors" for digit in digits]
-    return [_dataset(f"split/{path.stem}", path, context) for path in paths]
+    return [_dataset(f"split/{label}", class_path(SPLIT, label), context) for label in labels]
 
 
 def split_digest(folder: Path = SPLIT) -> str:

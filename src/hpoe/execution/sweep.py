@@ -1,9 +1,9 @@
 """`hpoe sweep`: run the pipeline for all combinations of some params.
 
-DVC runs the stages of a pipeline one after another, and a layer stage trains only ten digits at
-once. But a digit's layers depend only on those below them, so a pool of workers trains the digits
+DVC runs the stages of a pipeline one after another, and a layer stage trains only ten classes at
+once. But a class's layers depend only on those below them, so a pool of workers trains the classes
 of all combinations. Once those of a combination are trained, its pipeline runs as a DVC experiment,
-next to those of others, and finds the trained digits in the store.
+next to those of others, and finds the trained classes in the store.
 """
 
 import hashlib
@@ -20,8 +20,9 @@ from rich.table import Table
 
 from hpoe.compute.parallel import run_tasks
 from hpoe.compute.progress import Board
-from hpoe.data import mnist
-from hpoe.data.split import save_split
+from hpoe.data.division import make_split
+from hpoe.data.fetching import COLLECTIONS, fetch_source, is_complete
+from hpoe.data.split import labels_in
 from hpoe.errors import SweepError
 from hpoe.evaluation.scoring import LAYERS
 from hpoe.execution.experiments import experiment_environment, read_result, run_experiment
@@ -29,7 +30,7 @@ from hpoe.execution.grid import Combination, combinations
 from hpoe.execution.pipeline import RAW, REPORTS, record_path, stage_label
 from hpoe.execution.stage import split_digest
 from hpoe.files import write_bytes
-from hpoe.params import Params, Split
+from hpoe.params import Params
 from hpoe.reporting import say
 from hpoe.settings import Settings
 from hpoe.tracking.records import StageRecord, execution_uid, stage_uid
@@ -37,9 +38,9 @@ from hpoe.training.dispatch import find_device, train
 from hpoe.training.tasks import TrainingTask, training_task
 
 Key = tuple[object, ...]
-"""Everything that decides the training of a digit: network, recipe, digit, seed and split."""
+"""Everything that decides the training of a class: network, recipe, label, seed and split."""
 Chain = tuple[Key, tuple[TrainingTask, ...]]
-"""The layers of one digit: one task. Combinations with equal keys share it."""
+"""The layers of one class: one task. Combinations with equal keys share it."""
 TARGET = "evaluate"
 """The stage that computes a combination's errors; later stages only draw or register."""
 
@@ -79,13 +80,14 @@ def sweep(
         return results
     environment = {
         **experiment_environment(settings),
-        "HPOE_MNIST_DIR": str(folder / "raw"),
-        "HPOE_WORKERS": "1",  # finding trained digits takes less time than starting processes
+        **{f"HPOE_{source.upper()}_DIR": str(folder / "raw") for source in COLLECTIONS},
+        "HPOE_WORKERS": "1",  # finding trained classes takes less time than starting processes
         "HPOE_DEVICE": device,
     }
-    environment.pop("HPOE_RAY_ADDRESS", None)  # the pipelines find their digits trained
-    raw = RAW if mnist.is_complete(RAW) else settings.mnist_dir
-    mnist.fetch(folder / "raw", raw, say)
+    environment.pop("HPOE_RAY_ADDRESS", None)  # the pipelines find their classes trained
+    for source in {each.params.data.source for each in left}:
+        here = {f"{source}_dir": RAW} if is_complete(source, RAW) else {}
+        fetch_source(source, folder / "raw", settings.model_copy(update=here), say)
     trained = _train(left, settings, folder) if device == "cpu" else iter(left)
     pool = ThreadPoolExecutor(settings.workers if device == "cpu" else 1)
     running: dict[Combination, Future[CombinationResult]] = {}
@@ -115,7 +117,7 @@ def result_table(results: Mapping[Combination, CombinationResult]) -> Table:
 
 
 def train_chain(chain: Chain) -> Key:
-    """Train a digit's layers one after another; return the chain's key.
+    """Train a class's layers one after another; return the chain's key.
 
     Weights are published in a temporary folder, for the chain's own upper layers; the store keeps
     the trained RBMs.
@@ -128,17 +130,17 @@ def train_chain(chain: Chain) -> Key:
 
 
 def _train(left: Sequence[Combination], settings: Settings, folder: Path) -> Iterator[Combination]:
-    """Train the digits of all combinations, longest first; yield each combination when complete."""
+    """Train the classes of all combinations, longest first; yield each one when it is complete."""
     board = folder / "progress"
-    Board.create(board, {label for each in left for label in each.params.split.digits})
-    splits = {sizes: _cut(sizes, folder) for sizes in dict.fromkeys(c.params.split for c in left)}
+    splits = _splits(left, settings, folder)
+    Board.create(board, max(len(labels_in(images)) for images in splits.values()))
     chains: dict[Key, tuple[TrainingTask, ...]] = {}
     missing: dict[Combination, set[Key]] = {}
     for each in left:
-        own = chains_of(each.params, splits[each.params.split], settings, board)
+        own = chains_of(each.params, splits[_split_key(each.params)], settings, board)
         chains = {**own, **chains}  # the first combination that needs a chain tracks it
         missing[each] = set(own)
-    say(f"{len(chains)} digits to train, of {len(LAYERS)} layers each")
+    say(f"{len(chains)} classes to train, of {len(LAYERS)} layers each")
     longest_first = sorted(chains.items(), key=_work, reverse=True)
     for key in run_tasks(train_chain, longest_first, settings.workers, settings.ray_address):
         for each in [each for each, keys in missing.items() if key in keys]:
@@ -147,36 +149,54 @@ def _train(left: Sequence[Combination], settings: Settings, folder: Path) -> Ite
                 yield each
 
 
-def _cut(sizes: Split, folder: Path) -> Path:
-    """Write a split's files as the stage does; return their folder."""
-    name = hashlib.sha256(sizes.model_dump_json().encode()).hexdigest()[:12]
-    save_split(folder / "split" / name, mnist.load(folder / "raw"), sizes)
-    return folder / "split" / name
+def _splits(left: Sequence[Combination], settings: Settings, folder: Path) -> dict[str, Path]:
+    """Make the split of each combination as the stage does, equal ones once; return the folders."""
+    found = {}
+    for params in (each.params for each in left):
+        key = _split_key(params)
+        if key not in found:
+            found[key] = folder / "split" / key
+            make_split(
+                found[key],
+                params.data,
+                params.split,
+                params.seed,
+                raw=folder / "raw",
+                workers=settings.workers,
+                say=say,
+            )
+    return found
+
+
+def _split_key(params: Params) -> str:
+    blocks = params.model_dump_json(include={"data", "split", "seed"})
+    return hashlib.sha256(blocks.encode()).hexdigest()[:12]
 
 
 def chains_of(
     params: Params, images: Path, settings: Settings, board: Path
 ) -> dict[Key, tuple[TrainingTask, ...]]:
-    """Return the layers of every digit of a pipeline, by their keys."""
+    """Return the layers of every class of a pipeline, by their keys."""
     uid = execution_uid(settings.state_dir, params, split_digest(images))
     return {
-        (network, params.networks[network], digit, params.seed, images): tuple(
+        (network, params.networks[network], label, params.seed, images): tuple(
             training_task(
                 params,
                 settings,
                 network,
                 layer,
-                digit,
+                label,
                 split=images,
                 models=Path(),  # a chain's own
                 board=board,
-                # The run of the stage that will find the digit trained and track it as its own.
+                position=position,
+                # The run of the stage that will find the class trained and track it as its own.
                 stage=stage_uid(uid, stage_label(f"train_layer{layer}", network)),
             )
             for layer in LAYERS
         )
         for network in params.train
-        for digit in params.split.digits
+        for position, label in enumerate(labels_in(images))
     }
 
 

@@ -27,7 +27,7 @@ from hpoe.evaluation.drawing import (
 
 @styled
 def chains(
-    strips: NDArray[np.float32], labels: Sequence[int], steps: Sequence[int], network: str
+    strips: NDArray[np.float32], labels: Sequence[str], steps: Sequence[int], network: str
 ) -> Figure:
     """Figure 1: the alternating Gibbs chain of each digit's layer-1 model.
 
@@ -52,12 +52,12 @@ def chains(
     height, width = canvas.shape[0] / half, canvas.shape[1] / 2
     for place, digit in enumerate(labels):
         left, line = place // half * width, place % half
-        axes.text(left - 3 * GAP, (line + 0.5) * height, str(digit), ha="right", va="center")
+        axes.text(left - 3 * GAP, (line + 0.5) * height, digit, ha="right", va="center")
     return figure
 
 
 @styled
-def examples(images: NDArray[np.uint8], digit: int) -> Figure:
+def examples(images: NDArray[np.uint8], digit: str) -> Figure:
     """Figure 2: a hundred examples of one digit, uint8 [100, rows, columns]."""
     side = int(np.sqrt(len(images)))
     figure, axes = around_canvas(
@@ -70,7 +70,7 @@ def examples(images: NDArray[np.uint8], digit: int) -> Figure:
 
 
 @styled
-def fields(panels: Mapping[str, NDArray[np.float32]], digit: int) -> Figure:
+def fields(panels: Mapping[str, NDArray[np.float32]], digit: str) -> Figure:
     """Figure 3: receptive fields of one digit's layer-1 models, one panel per network.
 
     Args:
@@ -97,7 +97,7 @@ def fields(panels: Mapping[str, NDArray[np.float32]], digit: int) -> Figure:
 
 
 @styled
-def hinton_diagram(goodness: NDArray[np.float64], labels: Sequence[int], network: str) -> Figure:
+def hinton_diagram(goodness: NDArray[np.float64], labels: Sequence[str], network: str) -> Figure:
     """Figure 4: mean goodness of every digit under every digit's model, rows summing to zero.
 
     Each row is a model; shifting it to a mean of zero removes its unknown normalising constant.
@@ -126,13 +126,13 @@ def hinton_diagram(goodness: NDArray[np.float64], labels: Sequence[int], network
     axes.set(xlim=ends, ylim=ends[::-1], aspect="equal", xlabel="Digit")
     axes.set_ylabel(f"Model (layer 1 of {network})")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_ticks(range(len(labels)), [str(digit) for digit in labels])
+        axis.set_ticks(range(len(labels)), labels)
     return figure
 
 
 @styled
 def reconstructions(
-    blocks: Mapping[str, Mapping[int, NDArray[np.float32]]], models: tuple[int, int]
+    blocks: Mapping[str, Mapping[str, NDArray[np.float32]]], models: tuple[str, str]
 ) -> Figure:
     """Figure 5: two digits as reconstructed by both layer-1 models, one row of blocks per network.
 
@@ -166,7 +166,7 @@ def reconstructions(
 
 @styled
 def scatter(
-    panels: Mapping[int, NDArray[np.float64]], labels: NDArray[np.int64], pair: tuple[int, int]
+    panels: Mapping[int, NDArray[np.float64]], labels: NDArray[np.str_], pair: tuple[str, str]
 ) -> Figure:
     """Figure 6: two digits by their goodness under both models, with the best separating line.
 

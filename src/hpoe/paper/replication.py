@@ -223,7 +223,7 @@ def _ablation(seed: int, recipe: Recipe) -> Experiment:
 
 def _size(images: int, params: Params) -> Experiment:
     """Fewer unsupervised images per digit, and as many weight updates."""
-    recipe, whole = params.networks["default"], params.split.unsupervised_per_digit
+    recipe, whole = params.networks["default"], params.split.unsupervised_per_class
     before, after = (ceil(each / recipe.minibatch_size) for each in (whole, images))
     epochs = recipe.epochs * before // after
     return Experiment(
@@ -231,7 +231,7 @@ def _size(images: int, params: Params) -> Experiment:
         params.seed,
         changes=(
             PLAIN,
-            f"split.unsupervised_per_digit={images}",
+            f"split.unsupervised_per_class={images}",
             f"networks.default.epochs={epochs}",
         ),
         targets=("evaluate",),
@@ -261,7 +261,7 @@ def _seven_or_nine(seed: int) -> Experiment:
     return Experiment(
         f"seven_or_nine{seed}",
         seed,
-        changes=(*_table_two(seed).changes, "split.digits=[7,9]"),
+        changes=(*_table_two(seed).changes, "split.classes=[7,9]"),
         targets=("shift_normalization",),
         kept=(PREDICTIONS,),
     )
@@ -272,7 +272,7 @@ def _classes(seed: int, n_classes: int) -> Experiment:
     return Experiment(
         f"classes{n_classes}",
         seed,
-        changes=(PLAIN, f"split.digits=[{','.join(map(str, range(n_classes)))}]"),
+        changes=(PLAIN, f"split.classes=[{','.join(map(str, range(n_classes)))}]"),
         targets=("evaluate",),
         kept=(METRICS,),
         figures=("calibration.png",) if n_classes == len(DIGITS) else (),

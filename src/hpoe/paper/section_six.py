@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpoe.data.split import digits_in, load_digit
+from hpoe.data.split import labels_in, load_class
+from hpoe.evaluation.measures import labels_of
 from hpoe.evaluation.scoring import IMAGES_AT_ONCE
 from hpoe.method.fitting import Generators, fit_rbm
 from hpoe.method.joint import JointDivergence, clamped_goodness, labelled
@@ -31,12 +32,12 @@ class Key:
 
     seed: int
     model: str
-    digit: int = 0
-    """0 for models of all digits."""
+    label: str = "0"
+    """0 for models of all classes."""
 
     def generators(self, layer: int) -> Generators:
         """Return the random generators of a layer."""
-        return partial(generator, self.seed, self.model, layer, self.digit)
+        return partial(generator, self.seed, self.model, layer, self.label)
 
 
 def train_joint(recipe: Recipe, v: Tensor, labels: Tensor, key: Key) -> RBM:
@@ -48,8 +49,8 @@ def train_joint(recipe: Recipe, v: Tensor, labels: Tensor, key: Key) -> RBM:
 
 
 def pooled(split: Path, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the unsupervised images of all digits [N, V], shuffled, with their class positions."""
-    parts = [visible_units(load_digit(split, digit).unsupervised) for digit in digits_in(split)]
+    """Return all classes' unsupervised images [N, V], shuffled, with their class positions."""
+    parts = [visible_units(load_class(split, digit).unsupervised) for digit in labels_in(split)]
     positions = torch.cat([torch.full((len(part),), at) for at, part in enumerate(parts)])
     order = generator(seed, "all digits", 0, 0, "order").permutation(len(positions))
     return torch.cat(parts)[order], positions[order]
@@ -57,7 +58,7 @@ def pooled(split: Path, seed: int) -> tuple[Tensor, Tensor]:
 
 def joint_predictions(rbm: RBM, images: pd.DataFrame, v: Tensor) -> pd.DataFrame:
     """Classify validation and test images by the label with the highest clamped goodness."""
-    labels = np.array(sorted(images["label"].unique()))
+    labels = np.array(labels_of(images))
     g = torch.cat(
         [clamped_goodness(rbm, part, len(labels)) for part in torch.split(v, IMAGES_AT_ONCE)]
     )
@@ -65,7 +66,7 @@ def joint_predictions(rbm: RBM, images: pd.DataFrame, v: Tensor) -> pd.DataFrame
     return found[found["set"] != "fit"]
 
 
-def class_specificity(h: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
+def class_specificity(h: NDArray[np.floating], labels: NDArray[np.str_]) -> float:
     """Mean share of the hidden units' variance that the classes explain, 0 to 1 (eta squared).
 
     The variance of the class means of activities [N, M] over their whole variance, averaged over

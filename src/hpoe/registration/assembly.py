@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpoe.compute.parallel import run_in_order
-from hpoe.data.split import digits_in, load_digit
+from hpoe.data.split import labels_in, load_class
 from hpoe.evaluation.scoring import LAYERS
 from hpoe.method.classifier import Fit
 from hpoe.method.randomness import generator
@@ -44,7 +44,7 @@ def assemble(
     Raises:
         WeightsError: a weights file is missing, damaged or of another format version.
     """
-    labels = digits_in(split)
+    labels = labels_in(split)
     rbms = {
         name: [
             [load_tensors(weights_path(models, name, layer, label), REMEDY)[0] for label in labels]
@@ -72,7 +72,7 @@ def teach_refusal(
     The edge densities are fitted on all unsupervised images. Typicality is measured on both halves,
     which no RBM has seen.
     """
-    arrays = [load_digit(split, label) for label in system.labels]
+    arrays = [load_class(split, label) for label in system.labels]
     first, second = (
         np.concatenate([getattr(each, half) for each in arrays]) for half in ("fit", "validation")
     )

@@ -1,5 +1,6 @@
 """Registering a trained system from its files: as the candidate, then as champion if it passes."""
 
+import hashlib
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hpoe.data.split import load_digit
+from hpoe.data.split import load_class
 from hpoe.errors import RegistryError
 from hpoe.registration.gate import judge
 from hpoe.registration.packages import Package
@@ -30,7 +31,7 @@ class Candidate:
 
     recogniser: Recogniser
     validation: pd.DataFrame
-    """Columns index, label, prediction."""
+    """Columns image (a digest), label, prediction."""
     images: NDArray[np.uint8]
     """The validation images, in the order of the rows."""
 
@@ -38,8 +39,11 @@ class Candidate:
     def load(cls, recogniser: Path, predictions: Path, split: Path) -> Self:
         """Read a candidate from the files of the stages that made it."""
         system, table = Recogniser.load(recogniser), pd.read_parquet(predictions)
-        images = [load_digit(split, label).validation for label in system.system.labels]
-        return cls(system, table[table["set"] == "validation"], np.concatenate(images))
+        images = np.concatenate(
+            [load_class(split, label).validation for label in system.system.labels]
+        )
+        validation = table[table["set"] == "validation"]
+        return cls(system, validation.assign(image=[*map(_digest, images)]), images)
 
     def register(
         self,
@@ -73,8 +77,11 @@ class Candidate:
             registry.withdraw(version)
             raise
         champion = registry.champion()
-        if champion is not None:
-            verdict = judge(self.validation, registry.validation(champion), significance)
+        validated = None if champion is None else registry.validation(champion)
+        if champion is not None and validated is None:
+            say(f"version {champion}, packaged by an earlier hpoe, can no longer be served")
+        elif validated is not None:
+            verdict = judge(self.validation, validated, significance)
             if not verdict.passes:
                 say(f"version {champion} stays the champion: {verdict.reason}")
                 return
@@ -92,10 +99,15 @@ class Candidate:
         system = self.recogniser.system
         expected = system.recognise(system.net, self.images[few])
         differing = int((recognised != self.validation["prediction"].to_numpy()).sum())
-        differing += sum(a.get("digit") != d for a, d in zip(answers, expected, strict=True))
+        differing += sum(a.get("label") != e for a, e in zip(answers, expected, strict=True))
         if differing:
             raise RegistryError(
                 f"the package of version {package.version} classifies {differing} validation "
                 "images differently from the evaluation: it is withdrawn; run `dvc repro --force "
                 "register`"
             )
+
+
+def _digest(image: NDArray[np.uint8]) -> int:
+    """Return 64 bits that identify an image, wherever it is among the data, as a signed integer."""
+    return int.from_bytes(hashlib.sha256(image.tobytes()).digest()[:8], "big", signed=True)

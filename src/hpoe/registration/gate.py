@@ -6,6 +6,7 @@ import pandas as pd
 
 from hpoe.errors import RegistryError
 from hpoe.evaluation.measures import mcnemar
+from hpoe.labels import in_order
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,20 @@ def judge(candidate: pd.DataFrame, champion: pd.DataFrame, significance: float) 
     A candidate that lacks one of the champion's classes does not pass either.
 
     Args:
-        candidate: columns index, label, prediction of validation images.
+        candidate: columns image (its digest), label, prediction of validation images.
         champion: the same columns; only images in both tables count.
         significance: the probability p below which the candidate is worse, in (0, 1).
 
     Raises:
         RegistryError: the two have no validation image in common.
     """
-    lost = sorted(set(champion["label"]) - set(candidate["label"]))
+    lost = in_order(set(champion["label"]) - set(candidate["label"]))
     if lost:
-        return Verdict(False, f"only the champion knows the classes {', '.join(map(str, lost))}")
-    both = candidate.merge(champion, on=["index", "label"], suffixes=("", "_champion"))
+        return Verdict(False, f"only the champion knows the classes {', '.join(lost)}")
+    key = ["image", "label"]
+    both = candidate.drop_duplicates(key).merge(
+        champion.drop_duplicates(key), on=key, suffixes=("", "_champion")
+    )
     if both.empty:
         raise RegistryError(
             "candidate and champion were validated on different images: compare them by hand, then "

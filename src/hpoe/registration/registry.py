@@ -31,7 +31,8 @@ EXECUTION = "execution"
 WEIGHTS = "weights.safetensors"
 REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "pillow", "safetensors")
 """Of a package, in the installed versions; it needs only the skinny part of mlflow."""
-VALIDATION, VALIDATION_COLUMNS = "validation/", ("index", "label", "prediction")
+VALIDATION = "validation/"
+"""How the names of the arrays begin that hold the predictions on the validation images."""
 """Prefix of the arrays that hold a version's predictions on the validation images."""
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -93,7 +94,7 @@ class Registry:
         Args:
             run_id: of the run that made it.
             recogniser: the system.
-            validation: its predictions on the validation images: index, label, prediction.
+            validation: its predictions on the validation images: image, label, prediction.
             example: a real image as base64, for the input example.
             tags: shown in the table of versions, or linking the version to its run.
         """
@@ -158,16 +159,22 @@ class Registry:
         return self._download(version, "", folder)
 
     @_translated
-    def validation(self, version: int) -> pd.DataFrame:
-        """Read a version's predictions on its validation images: index, label, prediction.
+    def validation(self, version: int) -> pd.DataFrame | None:
+        """Read a version's predictions on its validation images: image, label, prediction.
+
+        None for a version that an earlier hpoe packaged, which this one cannot serve.
 
         Raises:
             RegistryError: they cannot be copied.
         """
         with tempfile.TemporaryDirectory() as scratch:
             path = self._download(version, f"/artifacts/{WEIGHTS}", Path(scratch))
-            arrays, _ = load_tensors(path, "register that version again")
-        return pd.DataFrame({name: arrays[VALIDATION + name] for name in VALIDATION_COLUMNS})
+            arrays, record = load_tensors(path, "register that version again")
+        if VALIDATION + "image" not in arrays:
+            return None
+        labels = np.array(record["labels"])
+        columns = {name: labels[arrays[VALIDATION + name]] for name in ("label", "prediction")}
+        return pd.DataFrame({"image": arrays[VALIDATION + "image"], **columns})
 
     @_translated
     def champion(self) -> int | None:
@@ -291,8 +298,10 @@ def _no_champion(uri: str) -> RegistryError:
 
 def _save(path: Path, recogniser: Recogniser, validation: pd.DataFrame) -> None:
     arrays, record = recogniser.contents()
-    for name in VALIDATION_COLUMNS:
-        arrays[VALIDATION + name] = validation[name].to_numpy(np.int64)
+    arrays[VALIDATION + "image"] = validation["image"].to_numpy(np.int64)
+    for name in ("label", "prediction"):
+        codes = pd.Categorical(validation[name], recogniser.system.labels).codes
+        arrays[VALIDATION + name] = codes.astype(np.int64)
     save_tensors(path, arrays, record)
 
 

@@ -18,7 +18,7 @@ INCREMENTS = "increments."
 
 @dataclass
 class Training:
-    """A digit's training so far: its state, and one point of the curves per epoch."""
+    """A class's training so far: its state, and one point of the curves per epoch."""
 
     state: TrainingState
     curves: list[EpochCurves] = field(default_factory=list)

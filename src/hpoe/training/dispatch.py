@@ -12,10 +12,10 @@ from hpoe.training.tasks import Device, Trained, TrainingTask
 
 
 def train(task: TrainingTask) -> Trained:
-    """Train one layer of one digit in this process."""
-    from hpoe.training.digit import train_digit
+    """Train one layer of one class in this process."""
+    from hpoe.training.layer import train_layer
 
-    return train_digit(task)
+    return train_layer(task)
 
 
 def find_device(settings: Settings) -> Device:
@@ -39,9 +39,9 @@ def find_device(settings: Settings) -> Device:
 
 
 def train_all(tasks: Sequence[TrainingTask], settings: Settings) -> Iterator[Trained]:
-    """Train a layer of many digits; yield results as they become ready.
+    """Train a layer of many classes; yield results as they become ready.
 
-    On a GPU all digits train at once; otherwise one per core of this machine or of a Ray cluster.
+    On a GPU all classes train at once; otherwise one per core of this machine or of a Ray cluster.
     """
     if tasks[0].device == "cuda":
         from hpoe.training.gpu import train_together

@@ -1,7 +1,7 @@
-"""Training all digits of a layer as one computation on a GPU, with batched matrix products.
+"""Training all classes of a layer as one computation on a GPU, with batched matrix products.
 
-Shapes: D digits, V visible units, H hidden units, N images of a digit, B images of a minibatch.
-RBMs of many digits have weights [D, V, H] and biases [D, 1, V] and [D, 1, H].
+Shapes: D classes, V visible units, H hidden units, N images of a class, B images of a minibatch.
+RBMs of many classes have weights [D, V, H] and biases [D, 1, V] and [D, 1, H].
 
 The method is that of `hpoe.method.rbm`, which is the reference. Only one point of the curves per
 epoch and checkpoints are copied between GPU and host.
@@ -19,18 +19,18 @@ from hpoe.method.randomness import entropy
 from hpoe.method.rbm import RBM, EpochCurves, TrainingState
 from hpoe.method.recipe import Recipe, epoch_rates
 from hpoe.training.checkpoints import save_training
-from hpoe.training.digit import CURVE_SAMPLE, LoadedTask, load_task, publish
+from hpoe.training.layer import CURVE_SAMPLE, LoadedTask, load_task, publish
 from hpoe.training.tasks import Trained, TrainingTask
 
 
 def train_together(tasks: Sequence[TrainingTask], device: str = "cuda") -> Iterator[Trained]:
-    """Train one layer of many digits of a network, except those that are trained already.
+    """Train one layer of many classes of a network, except those that are trained already.
 
-    Digits with the same number of images and of completed epochs are trained as one computation.
+    Classes with the same number of images and of completed epochs are trained as one computation.
 
     Raises:
         DataError, WeightsError: an input is missing or damaged.
-        WorkerError: the GPU's memory does not hold the digits.
+        WorkerError: the GPU's memory does not hold the classes.
     """
     groups: dict[tuple[int, ...], list[LoadedTask]] = {}
     for task in tasks:
@@ -45,7 +45,7 @@ def train_together(tasks: Sequence[TrainingTask], device: str = "cuda") -> Itera
             _run_epochs(group, device)
         except torch.OutOfMemoryError:
             raise WorkerError(
-                f"{len(group)} digits of {len(group[0].unsupervised)} images do not fit into the "
+                f"{len(group)} classes of {len(group[0].unsupervised)} images do not fit into the "
                 "GPU's memory: set HPOE_DEVICE to cpu"
             ) from None
         yield from map(publish, group)
@@ -75,12 +75,12 @@ def _run_epochs(group: Sequence[LoadedTask], device: str) -> None:
                 save_training(each.checkpoint, each.training)
             saved = time.monotonic()
         for board, each in zip(boards, group, strict=True):
-            board.show(each.task.digit, epoch + 1)
+            board.show(each.task.position, epoch + 1)
 
 
 def _generator(task: TrainingTask, epoch: int, device: str) -> torch.Generator:
-    """The generator of a digit's hidden states in an epoch, independent of the other digits."""
-    bits = entropy(task.seed, task.network, task.layer, task.digit, "hidden states", epoch)
+    """The generator of a class's hidden states in an epoch, independent of the other classes."""
+    bits = entropy(task.seed, task.network, task.layer, task.label, "hidden states", epoch)
     return torch.Generator(device).manual_seed(bits % 2**63)  # the largest seed allowed
 
 
@@ -95,7 +95,7 @@ class BatchedDivergence:
     def update(
         self, v0: Tensor, uniform: Tensor, *, learning_rate: float, momentum: float
     ) -> Tensor:
-        """Update with one minibatch of each digit (eqs. 6 and 7).
+        """Update with one minibatch of each class (eqs. 6 and 7).
 
         Args:
             v0: data [D, B, V] in [0, 1].
@@ -129,7 +129,7 @@ class BatchedDivergence:
     def epoch(self, data: Tensor, uniform: Tensor, epoch: int) -> Tensor:
         """Pass over the data [D, N, V] once, in fixed order; return mean squared errors, [D].
 
-        The random numbers [D, N, H] of the whole epoch are drawn beforehand, one call per digit.
+        The random numbers [D, N, H] of the whole epoch are drawn beforehand, one call per class.
         """
         recipe = self._recipe
         minibatches = torch.split(data, recipe.minibatch_size, dim=1)
@@ -141,7 +141,7 @@ class BatchedDivergence:
         return errors / data.shape[1]
 
     def measure(self, errors: Tensor, sample: Tensor, heldout: Tensor) -> list[EpochCurves]:
-        """One point of each digit's curves, from errors [D] and images [D, N, V]."""
+        """One point of each class's curves, from errors [D] and images [D, N, V]."""
         activity, good = self._activity_and_goodness(sample)
         columns = (
             errors,
@@ -154,7 +154,7 @@ class BatchedDivergence:
         return [EpochCurves(*point) for point in points.tolist()]
 
     def states(self, epochs: int) -> list[TrainingState]:
-        """Each digit's state after the given number of epochs, copied to the host."""
+        """Each class's state after the given number of epochs, copied to the host."""
         pairs = zip(_unstacked(self._rbms), _unstacked(self._increments), strict=True)
         return [TrainingState(rbm, increments, epochs) for rbm, increments in pairs]
 
@@ -167,7 +167,7 @@ class BatchedDivergence:
 
 
 def _stacked(rbms: Sequence[RBM], device: str) -> RBM:
-    """Stack the RBMs of many digits."""
+    """Stack the RBMs of many classes."""
     parts = ((rbm.weights, rbm.visible_biases[None], rbm.hidden_biases[None]) for rbm in rbms)
     return RBM(*(torch.stack(each).to(device) for each in zip(*parts, strict=True)))
 

@@ -1,6 +1,6 @@
 """Published RBMs as files, with the fingerprint of what they were trained from.
 
-The file of a digit's layer, MODELS/NETWORK/layerN/DIGIT.safetensors, holds weights and biases only,
+The file of a class's layer, MODELS/NETWORK/layerN/LABEL.safetensors, holds weights and biases only,
 so that equal training gives equal bytes.
 """
 
@@ -12,7 +12,7 @@ import torch
 from hpoe.method.rbm import RBM
 from hpoe.tensors import Arrays, load_tensors, save_tensors
 
-REMEDY = "delete it and run `dvc repro` to train that digit again"
+REMEDY = "delete it and run `dvc repro` to train that class again"
 PARTS = tuple(part.name for part in fields(RBM))
 
 

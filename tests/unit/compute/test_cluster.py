@@ -44,7 +44,7 @@ def tasks(task: TrainingTask) -> list[TrainingTask]:
     """Layer 1 of two digits of a tiny network, with many epochs."""
     recipe = replace(task.recipe, epochs=8000)
     long = replace(task, recipe=recipe, checkpoint_seconds=0.1)
-    return [replace(long, digit=digit) for digit in (0, 1)]
+    return [replace(long, label=str(at), position=at) for at in (0, 1)]
 
 
 def where(task: int) -> tuple[int, str, str, list[str]]:
@@ -152,7 +152,7 @@ def outcome(tasks: list[TrainingTask], found: list[Trained]) -> Any:
     """The bytes of all weights, and the curves."""
     files = sorted(tasks[0].models.rglob("*.safetensors"))
     assert len(files) == len(tasks)
-    curves = {trained.digit: trained.curves for trained in found}
+    curves = {trained.label: trained.curves for trained in found}
     return [path.read_bytes() for path in files], dict(sorted(curves.items()))
 
 
@@ -173,10 +173,10 @@ def test_a_machine_lost_in_mid_training_costs_no_result(tasks: list[TrainingTask
 def lose_a_node(cluster: Any, tasks: list[TrainingTask]) -> None:
     """Kill all processes of a node once both digits are being trained and have a checkpoint."""
     board = Board(tasks[0].board)
-    until(lambda: all(board.epochs(task.digit) > 100 for task in tasks))
+    until(lambda: all(board.epochs(task.position) > 100 for task in tasks))
     until(lambda: len(list(tasks[0].store.glob("*.safetensors"))) == len(tasks))
     cluster.remove_node(sorted(cluster.worker_nodes, key=str)[0], allow_graceful=False)
-    assert all(board.epochs(task.digit) < task.recipe.epochs for task in tasks)
+    assert all(board.epochs(task.position) < task.recipe.epochs for task in tasks)
 
 
 def test_an_address_without_a_cluster_is_told_within_seconds() -> None:

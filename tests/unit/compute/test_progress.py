@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hpoe.compute.progress import Board, DigitProgress
+from hpoe.compute.progress import Board, ClassProgress
 
 
 @pytest.fixture
 def board(tmp_path: Path) -> Board:
-    return Board.create(tmp_path / "state" / "progress", range(10))
+    return Board.create(tmp_path / "state" / "progress", 10)
 
 
 def terminal() -> Console:
@@ -25,28 +25,38 @@ def shown(console: Console) -> str:
 
 def test_a_new_board_begins_at_zero_with_a_number_per_class(tmp_path: Path) -> None:
     """However many classes there are."""
-    for labels in ([3, 9], [0, 1000]):
-        board = Board.create(tmp_path / "progress", labels)
-        assert [board.epochs(label) for label in labels] == [0, 0]
-        for label in labels:
-            board.show(label, 17 + label)
-        assert [board.epochs(label) for label in labels] == [17 + label for label in labels]
+    for count in (2, 1000):
+        board, every = Board.create(tmp_path / "progress", count), range(count)
+        assert [board.epochs(position) for position in every] == [0] * count
+        for position in every:
+            board.show(position, 17 + position)
+        assert [board.epochs(position) for position in every] == [17 + at for at in every]
 
 
-def test_a_terminal_shows_the_epochs_of_each_digit_as_they_are_written(board: Board) -> None:
+def test_a_terminal_shows_the_epochs_of_each_class_as_they_are_written(board: Board) -> None:
     console = terminal()
     board.show(0, 30)
-    with DigitProgress(console, board, [0, 7, 8], 30):
-        board.show(7, 12)
+    with ClassProgress(console, board, {"0": 30, "seven": 30, "8": 90}):
+        board.show(1, 12)
     lines = shown(console).splitlines()
-    for digit, epochs in ((0, "30/30"), (7, "12/30"), (8, "0/30")):
-        assert any(f"digit {digit}" in line and epochs in line for line in lines)
+    for label, epochs in (("0", "30/30"), ("seven", "12/30"), ("8", "0/90")):
+        assert any(f"class {label}" in line and epochs in line for line in lines)
+
+
+def test_many_classes_share_one_bar(tmp_path: Path) -> None:
+    console, board = terminal(), Board.create(tmp_path / "progress", 300)
+    with ClassProgress(console, board, {str(number): 2 for number in range(300)}):
+        for position in range(150):
+            board.show(position, 2)
+    lines = shown(console).splitlines()
+    assert any("300 classes" in line and "300/600" in line for line in lines)
+    assert not any("class 1 " in line for line in lines)
 
 
 def test_where_there_is_no_terminal_nothing_is_shown(board: Board) -> None:
     console = Console(file=io.StringIO(), force_terminal=False, _environ={})
     ran = False
-    with DigitProgress(console, board, [0, 1], 30):
+    with ClassProgress(console, board, {"0": 30, "1": 30}):
         ran = True
     assert ran
     assert shown(console) == ""

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,15 @@ MINUS = "\N{MINUS SIGN}"
 SIZE = (12, 10)  # not square, so that rows and columns cannot be mixed up
 
 
-def some_fields() -> dict[int, NDArray[np.float32]]:
+def some_fields() -> dict[str, NDArray[np.float32]]:
     rng = np.random.default_rng(0)
-    return {digit: rng.standard_normal((5, *SIZE), dtype=np.float32) for digit in (0, 4, 7)}
+    return {digit: rng.standard_normal((5, *SIZE), dtype=np.float32) for digit in "047"}
 
 
 def some_curves() -> pd.DataFrame:
     rng = np.random.default_rng(1)
     index = pd.MultiIndex.from_product(
-        [(1, 2, 3), range(10), range(1, 6)], names=["layer", "digit", "epoch"]
+        [(1, 2, 3), range(10), range(1, 6)], names=["layer", "label", "epoch"]
     )
     names = ("reconstruction_error", "goodness_train", "goodness_heldout", "mean_hidden_activity")
     values = rng.uniform(0, 9, (len(index), len(names)))
@@ -43,8 +44,8 @@ def some_errors(count: int) -> dict[str, Any]:
     greys = (np.arange(count) % 255 + 1).astype(np.uint8)
     return {
         "images": np.broadcast_to(greys[:, None, None], (count, *SIZE)).copy(),
-        "labels": labels,
-        "predictions": (labels + rng.integers(1, 10, count)) % 10,
+        "labels": labels.astype(str),
+        "predictions": ((labels + rng.integers(1, 10, count)) % 10).astype(str),
         "n_images": 10_000,
     }
 
@@ -87,7 +88,7 @@ EXAMPLES: dict[Callable[..., Figure], Callable[[], dict[str, Any]]] = {
     figures.receptive_fields: lambda: {"fields": some_fields(), "network": "h500"},
     figures.learning_curves: lambda: {"curves": some_curves(), "network": "h500"},
     figures.misclassified: lambda: some_errors(158),
-    figures.confusion: lambda: {"matrix": some_confusions(), "labels": range(9)},
+    figures.confusion: lambda: {"matrix": some_confusions(), "labels": list("abcdefghi")},
     figures.shift_temperatures: some_temperatures,
     figures.calibration: some_calibration,
 }
@@ -130,7 +131,7 @@ def picture(axes: Axes) -> NDArray[Any]:
 
 def test_each_digits_receptive_fields_are_drawn_in_its_row_positive_weights_white() -> None:
     fields = some_fields()
-    fields[4][2, 3, 1] = -6.125
+    fields["4"][2, 3, 1] = -6.125
     figure = figures.receptive_fields(fields, "h500")
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "4", "7"]
@@ -154,10 +155,10 @@ def test_every_misclassified_image_is_drawn_once_in_its_row_above_its_true_digit
     errors = some_errors(count)
     figure = figures.misclassified(**errors)
     (axes,) = figure.axes
-    assert figure.get_suptitle().startswith(f"The {count} misclassified test digits of 10,000 (")
+    assert figure.get_suptitle().startswith(f"The {count} misclassified test images of 10,000 (")
     drawn = picture(axes)
     tops = axes.get_yticks() - SIZE[0] / 2
-    rows = [int(label.get_text().split()[0]) for label in axes.get_yticklabels()]
+    rows = [label.get_text().split()[0] for label in axes.get_yticklabels()]
     for image, prediction in zip(errors["images"], errors["predictions"], strict=True):
         where = np.argwhere(drawn == image[0, 0])
         assert len(where) == image.size
@@ -167,18 +168,67 @@ def test_every_misclassified_image_is_drawn_once_in_its_row_above_its_true_digit
     found = {}
     for text in axes.texts:
         x, bottom = text.get_position()
-        found[int(drawn[int(bottom) - 1, int(x)])] = int(text.get_text())
+        found[int(drawn[int(bottom) - 1, int(x)])] = text.get_text()
     greys = errors["images"][:, 0, 0].tolist()
     assert found == dict(zip(greys, errors["labels"].tolist(), strict=True))
+
+
+def test_long_labels_that_are_shortened_alike_keep_rows_of_their_own_and_apart() -> None:
+    labels = np.array([f"a very long label, number {n}" for n in range(3)])
+    images = np.broadcast_to(np.arange(1, 7, dtype=np.uint8)[:, None, None], (6, *SIZE))
+    true, predicted = labels[[0, 0, 1, 1, 2, 2]], labels[[1, 2, 0, 2, 0, 1]]
+    figure = figures.misclassified(images, true, predicted, 100)
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a very lon…  (2)"] * 3
+    assert set(np.unique(picture(axes))) == set(range(7))
+    extents = sorted(
+        (box.y0, box.x0, box.x1) for box in (text.get_window_extent() for text in axes.texts)
+    )
+    for (line, _, right), (next_line, left, _) in pairwise(extents):
+        assert line != next_line or right < left
+
+
+def test_of_many_misclassified_images_every_second_or_third_is_drawn() -> None:
+    errors = some_errors(3 * figures.MOST_IMAGES - 5)
+    figure = figures.misclassified(**errors)
+    drawn = len(figure.axes[0].texts)
+    assert figures.MOST_IMAGES - 10 <= drawn <= figures.MOST_IMAGES + 10  # a part of each row
+    assert figure.texts[-1].get_text().endswith("one of 3 is shown")
+
+
+@pytest.mark.parametrize("count", [40, 300])
+def test_confusions_of_many_classes_are_coloured_without_numbers(count: int) -> None:
+    matrix = np.diag(np.full(count, 9))
+    matrix[0, 1] = 4
+    figure = figures.confusion(matrix, [f"class {number}" for number in range(count)])
+    axes = figure.axes[0]
+    assert not axes.texts
+    assert axes.get_xticklabels()[0].get_rotation() == 90
+    assert len(axes.get_yticks()) <= figures.MOST_NAMES
+    assert max(figure.get_size_inches()) < 25
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("7", "7"),
+        ("t-shirt", "t-shirt"),
+        ("$x^2$", r"\$x^2\$"),  # not as a formula
+        ("\N{CJK UNIFIED IDEOGRAPH-5FC3}", "\N{WHITE SQUARE}"),  # no glyph, and no warning
+        ("0123456789ab", "0123456789…"),
+    ],
+)
+def test_labels_are_shortened_to_what_can_be_drawn(label: str, shown: str) -> None:
+    assert drawing.shortened(label) == shown
 
 
 def test_corrected_images_are_drawn_above_spoilt_ones_with_both_predictions() -> None:
     """Images of one grey each: 30 are corrected, the next 3 spoilt, the others unchanged."""
     images = np.broadcast_to(np.arange(1, 61, dtype=np.uint8)[:, None, None], (60, 6, 5))
-    labels = np.full(60, 4)
+    labels = np.full(60, "4")
     before, after = labels.copy(), labels.copy()
-    before[:30], after[30:33] = 9, 7
-    before[40:50] = after[40:50] = 1  # wrong before and after
+    before[:30], after[30:33] = "9", "7"
+    before[40:50] = after[40:50] = "1"  # wrong before and after
     figure = figures.changed_predictions(images, labels, before, after)
     (axes,) = figure.axes
     assert figure.get_suptitle() == "Shifts correct 30 test images and spoil 3"
@@ -195,7 +245,7 @@ def test_corrected_images_are_drawn_above_spoilt_ones_with_both_predictions() ->
 
 def test_confusions_are_written_in_their_cells_and_only_errors_are_coloured() -> None:
     matrix = some_confusions()
-    figure = figures.confusion(matrix, labels=[1, 2, 3, 4, 5, 6, 7, 8, 9])
+    figure = figures.confusion(matrix, labels=list("123456789"))
     axes = figure.axes[0]
     written = np.zeros_like(matrix)
     for text in axes.texts:
@@ -208,5 +258,5 @@ def test_confusions_are_written_in_their_cells_and_only_errors_are_coloured() ->
     assert isinstance(coloured, np.ma.MaskedArray)
     np.testing.assert_array_equal(np.ma.getmaskarray(coloured), np.eye(9, dtype=bool))
     assert cells.get_clim() == (0, 17)
-    assert figure.get_suptitle() == "27 of 9,027 digits are taken for another (0.30 %)"
-    assert figure.texts[-1].get_text() == "Most often a 4 is taken for a 6: 17 times"
+    assert figure.get_suptitle() == "27 of 9,027 images are taken for another class (0.30 %)"
+    assert figure.texts[-1].get_text() == "Most often 4 is taken for 6: 17 times"

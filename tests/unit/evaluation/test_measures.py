@@ -1,6 +1,6 @@
 """Evaluation: rates, intervals and tables against counting by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from hpoe.evaluation.measures import (
     calibration_error,
     confusion,
     error_rates,
-    errors_by_digit,
+    errors_by_class,
     mean_curves,
     predict,
     read_curves,
@@ -24,8 +24,10 @@ from hpoe.method.classifier import Fit
 from hpoe_recognition.logistic import LogisticNet
 
 
-def predictions_of(name: str, labels: Sequence[int], found: Sequence[int]) -> pd.DataFrame:
-    return pd.DataFrame({"set": name, "label": list(labels), "prediction": list(found)})
+def predictions_of(name: str, labels: Iterable[object], found: Iterable[object]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"set": name, "label": [*map(str, labels)], "prediction": [*map(str, found)]}
+    )
 
 
 def some_predictions(seed: int = 0) -> pd.DataFrame:
@@ -34,23 +36,23 @@ def some_predictions(seed: int = 0) -> pd.DataFrame:
     labels = rng.choice([1, 4, 8], 300)
     guesses = np.where(rng.random(300) < 0.5, labels, rng.choice([1, 4, 8], 300))
     sets = np.where(np.arange(300) < 120, "validation", "test")
-    return pd.DataFrame({"set": sets, "label": labels, "prediction": guesses})
+    return predictions_of("", labels, guesses).assign(set=sets)
 
 
-def rows_of_test(predictions: pd.DataFrame) -> list[tuple[int, int]]:
+def rows_of_test(predictions: pd.DataFrame) -> list[tuple[str, str]]:
     """Label and prediction of every test image."""
     columns = predictions[["set", "label", "prediction"]].to_numpy().tolist()
     return [(label, guess) for name, label, guess in columns if name == "test"]
 
 
-def some_goodness(digits: Sequence[int] = (3, 7, 9), scores: int = 4) -> pd.DataFrame:
+def some_goodness(labels: Sequence[str] = ("3", "7", "10"), scores: int = 4) -> pd.DataFrame:
     rng = np.random.default_rng(5)
-    count = 12 * len(digits)
+    count = 12 * len(labels)
     frame = pd.DataFrame(
         {
             "set": np.repeat(["fit", "validation", "test"], count // 3),
             "index": rng.permutation(count),
-            "label": np.tile(digits, 12),
+            "label": np.tile(labels, 12),
         }
     )
     columns = [f"score{number}" for number in range(scores)]
@@ -85,15 +87,15 @@ def test_rates_are_fractions_of_each_set_by_itself() -> None:
     assert (rates["validation_error_rate"], rates["test_error_rate"]) == (1 / 4, 3 / 5)
 
 
-def test_confusions_and_errors_by_digit_are_counts_of_test_images() -> None:
+def test_confusions_and_errors_by_class_are_counts_of_test_images() -> None:
     table = some_predictions()
-    labels, rows = (0, 1, 4, 8), rows_of_test(table)  # 0 is never shown and never predicted
+    labels, rows = ("0", "1", "4", "8"), rows_of_test(table)  # 0 is never shown and never predicted
     found = confusion(table, labels)
     assert found.tolist() == [[rows.count((a, b)) for b in labels] for a in labels]
     assert found.sum() == len(rows) == 180
-    errors = errors_by_digit(table)
-    assert list(errors.columns) == ["digit", "images", "errors", "error_rate"]
-    assert errors["digit"].tolist() == [1, 4, 8]
+    errors = errors_by_class(table)
+    assert list(errors.columns) == ["label", "images", "errors", "error_rate"]
+    assert errors["label"].tolist() == ["1", "4", "8"]
     assert errors["images"].tolist() == found.sum(axis=1)[1:].tolist()
     assert errors["errors"].tolist() == (found.sum(axis=1) - found.diagonal())[1:].tolist()
     assert errors["error_rate"].tolist() == (errors["errors"] / errors["images"]).tolist()
@@ -107,8 +109,8 @@ def test_calibration_counts_every_test_image_in_the_bin_of_its_highest_probabili
     p = rng.dirichlet([0.3] * 3, 60)
     p[0] = [1.0, 0.0, 0.0]  # the last bin's upper end belongs to it
     table = predictions_of("test", rng.integers(3, size=60).tolist(), p.argmax(axis=1).tolist())
-    table = table.join(pd.DataFrame(p, columns=[f"probability{digit}" for digit in range(3)]))
-    found = calibration(pd.concat([table, table.assign(set="validation", label=7)]))
+    table = table.join(pd.DataFrame(p, columns=[f"probability/{digit}" for digit in range(3)]))
+    found = calibration(pd.concat([table, table.assign(set="validation", label="7")]))
     right = (table["label"] == table["prediction"]).to_numpy()
     sure, gaps = p.max(axis=1), []
     for low, high, images, confidence, accuracy, least, most in found.to_numpy().tolist():
@@ -136,21 +138,23 @@ def opposite_fit() -> Fit:
 def test_validation_images_are_predicted_by_the_net_that_never_saw_them() -> None:
     found = predict(some_goodness(), opposite_fit())
     assert set(found["set"]) == {"validation", "test"}
-    assert (found.loc[found["set"] == "validation", "prediction"] == 9).all()
-    assert (found.loc[found["set"] == "test", "prediction"] == 3).all()
+    assert (found.loc[found["set"] == "validation", "prediction"] == "10").all()
+    assert (found.loc[found["set"] == "test", "prediction"] == "3").all()
 
 
-def test_predictions_are_the_most_probable_digit_of_each_image() -> None:
+def test_predictions_are_the_most_probable_class_of_each_image() -> None:
     table, rng = some_goodness(), np.random.default_rng(0)
     before = table.copy()
     net = LogisticNet(rng.normal(size=(4, 3)), np.array([0.1, 0.0, -0.1]))
     found = predict(table, Fit(net, net, 1.0, (0.0, 0.0)))
     kept = table[table["set"] != "fit"].reset_index(drop=True)
     pd.testing.assert_frame_equal(found[["set", "index", "label"]], kept[["set", "index", "label"]])
-    columns = ["probability3", "probability7", "probability9"]
+    columns = ["probability/3", "probability/7", "probability/10"]
     expected = np.exp(net.log_probabilities(kept[[f"score{n}" for n in range(4)]].to_numpy()))
     np.testing.assert_allclose(found[columns], expected, rtol=1e-12)
-    np.testing.assert_array_equal(found["prediction"], np.array([3, 7, 9])[expected.argmax(axis=1)])
+    np.testing.assert_array_equal(
+        found["prediction"], np.array(["3", "7", "10"])[expected.argmax(axis=1)]
+    )
     assert len(set(found["prediction"])) == 3
     pd.testing.assert_frame_equal(table, before)
 
@@ -175,7 +179,7 @@ def test_scores_of_several_networks_are_averaged_layer_by_layer(tmp_path: Path) 
     pd.testing.assert_frame_equal(read_goodness(tmp_path, ["small"]), tables["small"])
 
 
-def test_learning_curves_are_read_by_layer_and_digit_and_averaged_over_digits(
+def test_learning_curves_are_read_by_layer_and_class_and_averaged_over_classes(
     tmp_path: Path,
 ) -> None:
     for layer in (1, 2):
@@ -185,9 +189,9 @@ def test_learning_curves_are_read_by_layer_and_digit_and_averaged_over_digits(
             frame = pd.DataFrame({"epoch": [1, 2], "error": errors})
             frame.to_csv(tmp_path / f"layer{layer}" / f"{digit}.csv", index=False)
     curves = read_curves(tmp_path, (1, 2))
-    rows = curves[["layer", "digit", "epoch", "error"]].to_numpy().tolist()
+    rows = curves[["layer", "label", "epoch", "error"]].to_numpy().tolist()
     assert sorted(rows) == [
-        [layer, digit, epoch, layer * (100 if epoch == 1 else 10) + digit]
+        [layer, str(digit), epoch, layer * (100 if epoch == 1 else 10) + digit]
         for layer in (1, 2)
         for digit in (0, 7)
         for epoch in (1, 2)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpoe.data.split import load_digit
+from hpoe.data.split import load_class
 from hpoe.evaluation import scoring
 from hpoe.evaluation.refitting import chosen_versions
 from hpoe.evaluation.scoring import LAYERS, SETS, labelled_images, score_network
@@ -21,14 +21,14 @@ SHIFTED = Versions(offsets=SHIFTS)
 
 
 @pytest.fixture
-def hierarchies(recipe: Recipe, tmp_path: Path) -> dict[int, list[RBM]]:
+def hierarchies(recipe: Recipe, tmp_path: Path) -> dict[str, list[RBM]]:
     """Random models of digits 0 and 1, published as those of the network tiny."""
     recipe = replace(recipe, initial_standard_deviation=1.0)
-    models: dict[int, list[RBM]] = {0: [], 1: []}
+    models: dict[str, list[RBM]] = {"0": [], "1": []}
     for digit, rbms in models.items():
         visible = 12
         for layer in LAYERS:
-            rng = np.random.default_rng(10 * digit + layer)
+            rng = np.random.default_rng(10 * int(digit) + layer)
             rbms.append(initial_state(recipe, layer, visible, rng).rbm)
             save_rbm(weights_path(tmp_path / "models", "tiny", layer, digit), rbms[-1], "")
             visible = recipe.units[layer - 1]
@@ -40,8 +40,8 @@ def test_images_are_listed_by_set_then_digit_with_their_places(split_folder: Pat
     assert list(table.columns) == ["set", "index", "label"]
     row = 0
     for name in SETS:
-        for digit in (0, 1):
-            part = load_digit(split_folder, digit)
+        for digit in "01":
+            part = load_class(split_folder, digit)
             for image, place in zip(
                 getattr(part, name), getattr(part, f"{name}_index"), strict=True
             ):
@@ -52,7 +52,7 @@ def test_images_are_listed_by_set_then_digit_with_their_places(split_folder: Pat
 
 
 def test_scores_are_the_goodness_of_each_image_in_each_version_under_each_model(
-    split_folder: Path, tmp_path: Path, hierarchies: dict[int, list[RBM]]
+    split_folder: Path, tmp_path: Path, hierarchies: dict[str, list[RBM]]
 ) -> None:
     versions = Versions("deskewed", SHIFTS, (0.3,))
     found = score_network("tiny", split_folder, tmp_path / "models", 1, versions)
@@ -64,7 +64,7 @@ def test_scores_are_the_goodness_of_each_image_in_each_version_under_each_model(
         for image in range(14):
             expected = [
                 layer_goodness(hierarchies[digit], v[image : image + 1])[0].numpy()
-                for digit in (0, 1)
+                for digit in "01"
             ]
             np.testing.assert_allclose(
                 scores[image], np.concatenate(expected), rtol=1e-6, atol=1e-6

@@ -27,7 +27,7 @@ def title(figure: Figure) -> str:
 
 def test_squares_have_areas_as_their_magnitudes_and_rows_sum_to_zero() -> None:
     goodness = RNG.normal(100, 30, (3, 3))
-    figure = paper_figures.hinton_diagram(goodness, [0, 1, 2], "net")
+    figure = paper_figures.hinton_diagram(goodness, ["0", "1", "2"], "net")
     squares = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
     areas = np.array(
         [
@@ -55,7 +55,7 @@ def test_the_scatter_counts_what_is_on_the_wrong_side() -> None:
     apart = np.array([[0.0, 4], [1, 5], [0, 6], [4, 0], [5, 1], [6, 0]])
     astray = apart.copy()
     astray[0] = [5, 0]
-    figure = paper_figures.scatter({1: apart, 3: astray}, np.repeat([9, 7], 3), (7, 9))
+    figure = paper_figures.scatter({1: apart, 3: astray}, np.repeat(["9", "7"], 3), ("7", "9"))
     assert "0 in layer 1 and 1 in layer 3, of 6 7s and 9s" in title(figure)
 
 
@@ -64,7 +64,7 @@ def test_the_reconstructions_say_how_far_the_other_model_errs() -> None:
     seven, nine = images.copy(), images.copy()
     seven[2] = 0.5  # the 9s' model on 7s
     nine[0] = 1.0  # the 7s' model on 9s
-    figure = paper_figures.reconstructions({"net": {7: seven, 9: nine}}, (7, 9))
+    figure = paper_figures.reconstructions({"net": {"7": seven, "9": nine}}, ("7", "9"))
     assert f"{(36 * 0.25 + 36) / 2:.1f} (net)" in title(figure)
 
 
@@ -76,9 +76,13 @@ def test_every_picture_is_drawn_and_equal_inputs_give_equal_bytes(count: int) ->
     images = RNG.integers(0, 256, (100, 8, 8)).astype(np.uint8)
     first, second = (
         [
-            drawn(paper_figures.chains(strips, list(range(count)), (0, 1, 10, 100, 1000), "net")),
-            drawn(paper_figures.fields(panels, 3)),
-            drawn(paper_figures.examples(images, 2)),
+            drawn(
+                paper_figures.chains(
+                    strips, [*map(str, range(count))], (0, 1, 10, 100, 1000), "net"
+                )
+            ),
+            drawn(paper_figures.fields(panels, "3")),
+            drawn(paper_figures.examples(images, "2")),
         ]
         for _ in range(2)
     )

@@ -18,14 +18,16 @@ Scores = NDArray[np.float64]
 @pytest.fixture
 def images() -> pd.DataFrame:
     sets = np.repeat(["fit", "validation", "test"], IMAGES // 3)
-    return pd.DataFrame({"set": sets, "index": range(IMAGES), "label": np.arange(IMAGES) % 3})
+    return pd.DataFrame(
+        {"set": sets, "index": range(IMAGES), "label": (np.arange(IMAGES) % 3).astype(str)}
+    )
 
 
 @pytest.fixture
 def networks(images: pd.DataFrame) -> list[Scores]:
     """Three plain and two deskewed networks: noisy scores that are higher for an image's label."""
     rng = np.random.default_rng(0)
-    signal = 2.0 * np.eye(3)[images["label"]].repeat(2, axis=1)
+    signal = 2.0 * np.eye(3)[images["label"].astype(int)].repeat(2, axis=1)
     return [signal + rng.standard_normal((VERSIONS, IMAGES, MODELS)) for _ in range(5)]
 
 

@@ -77,7 +77,7 @@ def test_a_trained_joint_model_knows_the_label_of_what_it_has_not_seen(recipe: R
     longer = replace(recipe, units=(8, 8, 8), epochs=60, minibatch_size=10)
     rbm = train_joint(longer, *patterns(rng, 300), Key(1, "joint"))
     v, labels = patterns(rng, 200)
-    table = pd.DataFrame({"set": "test", "index": range(200), "label": labels.numpy()})
+    table = pd.DataFrame({"set": "test", "index": range(200), "label": labels.numpy().astype(str)})
     table.loc[:9, "set"] = "fit"
     found = joint_predictions(rbm, table, v)
     assert set(found["set"]) == {"test"}
@@ -90,7 +90,7 @@ def test_layers_are_trained_on_the_activities_below_and_the_same_each_time(recip
     assert [tuple(rbm.weights.shape) for rbm in first] == [(PIXELS, 4), (4, 3), (3, 2)]
     for one, other in zip(first, again, strict=True):
         assert torch.equal(one.weights, other.weights)
-    (of_another_digit,) = fit_layers(recipe, v, 1, Key(1, "shared", digit=1).generators)
+    (of_another_digit,) = fit_layers(recipe, v, 1, Key(1, "shared", label="1").generators)
     assert not torch.equal(of_another_digit.weights, first[0].weights)
 
 
@@ -102,7 +102,7 @@ def test_units_that_tell_classes_apart_are_specific_and_others_are_not(seed: int
     own = rng.standard_normal((5, 3))[labels]
     noise = rng.standard_normal((1000, 3))
     constant = np.full((1000, 1), 0.3)
-    assert class_specificity(np.hstack([own, constant]), labels) == pytest.approx(1)
-    assert class_specificity(noise, labels) < 0.03
+    assert class_specificity(np.hstack([own, constant]), labels.astype(str)) == pytest.approx(1)
+    assert class_specificity(noise, labels.astype(str)) < 0.03
     half = own[:, :1] / own[:, :1].std() + noise[:, :1] / noise[:, :1].std()
-    assert class_specificity(half, labels) == pytest.approx(0.5, abs=0.1)
+    assert class_specificity(half, labels.astype(str)) == pytest.approx(0.5, abs=0.1)

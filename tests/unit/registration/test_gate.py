@@ -17,7 +17,8 @@ def table(wrong: list[bool], first: int = 0) -> pd.DataFrame:
     index = np.arange(first, first + len(wrong))
     label = index % 10
     prediction = np.where(wrong, (label + 1) % 10, label)
-    return pd.DataFrame({"index": index, "label": label, "prediction": prediction})
+    text = {"label": label.astype(str), "prediction": prediction.astype(str)}
+    return pd.DataFrame({"image": index, **text})
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=14))

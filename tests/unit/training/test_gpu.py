@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hpoe.compute.progress import Board
-from hpoe.data.split import load_digit, save_digit
+from hpoe.data.split import load_class, save_class
 from hpoe.errors import SettingsError, TrainingError, WorkerError
 from hpoe.method.randomness import uniform_minibatches
 from hpoe.method.rbm import (
@@ -137,16 +137,16 @@ def test_with_its_own_random_numbers_what_is_learned_is_as_good(recipe: Recipe) 
 @pytest.fixture
 def layer(task: TrainingTask) -> list[TrainingTask]:
     """Layer 1 of two digits of a tiny network, for a GPU."""
-    return [replace(task, digit=digit, device="cuda") for digit in (0, 1)]
+    return [replace(task, label=str(at), position=at, device="cuda") for at in (0, 1)]
 
 
 def changed(given: list[TrainingTask], **changes: object) -> list[TrainingTask]:
     return [replace(task, **changes) for task in given]  # type: ignore[arg-type]
 
 
-def train_here(layer: list[TrainingTask]) -> dict[int, Trained]:
+def train_here(layer: list[TrainingTask]) -> dict[str, Trained]:
     """Train on the CPU by the code for a GPU."""
-    return {trained.digit: trained for trained in train_together(layer, "cpu")}
+    return {trained.label: trained for trained in train_together(layer, "cpu")}
 
 
 def published(layer: list[TrainingTask]) -> list[bytes]:
@@ -157,11 +157,11 @@ def test_each_layer_is_trained_with_curves_times_and_progress(layer: list[Traini
     for number, shape in enumerate(((12, 4), (4, 3), (3, 2)), start=1):
         found = train_here(tasks := changed(layer, layer=number))
         for task in tasks:
-            trained, rbm = found[task.digit], load_rbm(task.weights)
+            trained, rbm = found[task.label], load_rbm(task.weights)
             assert trained.epochs_trained == len(trained.curves) == len(trained.timestamps) == 4
             assert trained.trained_in == "first"
             assert list(trained.timestamps) == sorted(trained.timestamps)
-            assert Board(task.board).epochs(trained.digit) == 4
+            assert Board(task.board).epochs(task.position) == 4
             assert rbm.weights.shape == shape
             norm = float(torch.linalg.vector_norm(rbm.weights))
             assert trained.curves[-1]["weight_norm"] == pytest.approx(norm)
@@ -174,20 +174,20 @@ def test_what_is_trained_begins_as_on_the_cpu_and_comes_out_alike(
     found = train_here(layer)
     for task in layer:
         one = train(replace(task, device="cpu", models=tmp_path / "one", store=tmp_path / "one"))
-        for ours, theirs in zip(found[task.digit].curves, one.curves, strict=True):
+        for ours, theirs in zip(found[task.label].curves, one.curves, strict=True):
             for name, value in ours.items():
                 assert value == pytest.approx(theirs[name], rel=0.15)
-        assert one.fingerprint != found[task.digit].fingerprint
+        assert one.fingerprint != found[task.label].fingerprint
 
 
 def test_the_same_tasks_give_the_same_bytes(layer: list[TrainingTask], tmp_path: Path) -> None:
     """And two digits of the same images others: their random numbers are their own."""
-    save_digit(layer[0].split, 1, load_digit(layer[0].split, 0))
+    save_class(layer[0].split, "1", load_class(layer[0].split, "0"))
     again = changed(layer, models=tmp_path / "again", store=tmp_path / "again")
     first, second = train_here(layer), train_here(again)
     assert published(layer) == published(again)
-    assert [first[d].curves for d in (0, 1)] == [second[d].curves for d in (0, 1)]
-    assert first[0].curves != first[1].curves
+    assert [first[d].curves for d in "01"] == [second[d].curves for d in "01"]
+    assert first["0"].curves != first["1"].curves
     other = changed(again, seed=2)
     train_here(other)
     assert published(layer) != published(other)
@@ -196,8 +196,8 @@ def test_the_same_tasks_give_the_same_bytes(layer: list[TrainingTask], tmp_path:
 def test_what_is_trained_is_kept_and_only_the_rest_is_trained(layer: list[TrainingTask]) -> None:
     (first,) = train_here(layer[:1]).values()
     found = train_here(changed(layer, run="second"))
-    assert found[0] == replace(first, epochs_trained=0)
-    assert (found[1].epochs_trained, found[1].trained_in) == (4, "second")
+    assert found["0"] == replace(first, epochs_trained=0)
+    assert (found["1"].epochs_trained, found["1"].trained_in) == (4, "second")
     assert [t.epochs_trained for t in train_here(layer).values()] == [0, 0]
 
 
@@ -226,9 +226,9 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_bytes_and_curves(
         with pytest.raises(Stopped):
             train_here(cut)
     resumed = train_here(changed(cut, run="second"))
-    assert resumed[0].epochs_trained == 4 - (written + 1) // 2
-    assert resumed[1].epochs_trained == 4 - written // 2
-    assert resumed[1].trained_in == "second"
+    assert resumed["0"].epochs_trained == 4 - (written + 1) // 2
+    assert resumed["1"].epochs_trained == 4 - written // 2
+    assert resumed["1"].trained_in == "second"
     for digit, trained in resumed.items():
         assert trained.fingerprint == expected[digit].fingerprint
         for ours, theirs in zip(trained.curves, expected[digit].curves, strict=True):
@@ -244,7 +244,7 @@ def test_a_gpu_that_is_too_small_is_told_with_what_to_do(
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate ...")
 
     monkeypatch.setattr(batched, "_run_epochs", full)
-    with pytest.raises(WorkerError, match="2 digits of 10 images do not fit into the GPU"):
+    with pytest.raises(WorkerError, match="2 classes of 10 images do not fit into the GPU"):
         train_here(layer)
 
 
@@ -277,6 +277,6 @@ def test_tasks_go_where_their_device_is(
 
 def test_a_layer_that_is_not_finite_stops_at_once(layer: list[TrainingTask]) -> None:
     recipe = replace(layer[0].recipe, learning_rate=1e20, weight_decay=1.0)
-    with pytest.raises(TrainingError, match="digit 0, is no longer finite after epoch 1"):
+    with pytest.raises(TrainingError, match="class '0', is no longer finite after epoch 1"):
         train_here(changed(layer, recipe=recipe))
     assert not list(layer[0].store.glob("*"))

@@ -33,7 +33,7 @@ def some_training(recipe: Recipe, epochs: int = 3) -> Training:
         TrainingState(some_rbm(recipe), some_rbm(recipe, seed=1), epochs),
         [EpochCurves(*rng.random(5).tolist()) for _ in range(epochs)],
         [1_700_000_000_000 + epoch for epoch in range(epochs)],
-        trained_in="uid.train_layer1.digit3",
+        trained_in="uid.train_layer1.class3",
     )
 
 
@@ -77,7 +77,7 @@ def test_a_missing_file_is_told_with_what_to_do_or_is_no_checkpoint(tmp_path: Pa
 def test_a_file_of_another_kind_is_told_with_what_to_do(tmp_path: Path, recipe: Recipe) -> None:
     """A classifier is no RBM, and a published RBM is no checkpoint."""
     net, path = LogisticNet(np.zeros((3, 2)), np.zeros(2)), tmp_path / "3.safetensors"
-    remedy = "delete it and run `dvc repro` to train that digit again$"
+    remedy = "delete it and run `dvc repro` to train that class again$"
     save_fit(path, Fit(net, net, 1.0, (0.0, 0.0)))
     with pytest.raises(WeightsError, match=f"^{path} is .*{remedy}"):
         load_rbm(path)

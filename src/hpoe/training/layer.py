@@ -1,11 +1,12 @@
-"""Training one layer of one digit, from the split's file to a published RBM.
+"""Training one layer of one class, from the split's file to a published RBM.
 
-Tasks of different digits are independent and can run in any process and order. A task trains with
+Tasks of different classes are independent and can run in any process and order. A task trains with
 one thread, so that its result does not depend on how many run at the same time.
 """
 
 import hashlib
 import json
+import string
 import time
 from dataclasses import asdict, astuple, dataclass
 from functools import partial
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hpoe.compute.progress import Board
-from hpoe.data.split import load_digit
+from hpoe.data.split import load_class
 from hpoe.errors import TrainingError
 from hpoe.files import digest
 from hpoe.method.fitting import Generators, train_epochs
@@ -73,7 +74,7 @@ class LoadedTask:
         if not all(map(isfinite, astuple(point))):
             task = self.task
             raise TrainingError(
-                f"layer {task.layer} of {task.network}, digit {task.digit}, is no longer finite "
+                f"layer {task.layer} of {task.network}, class {task.label!r}, is no longer finite "
                 f"after epoch {len(self.training.curves)}: lower its learning_rate or weight_decay"
             )
 
@@ -87,8 +88,8 @@ class LoadedTask:
         return data, heldout
 
 
-def train_digit(task: TrainingTask) -> Trained:
-    """Train a digit's layer, continuing from its checkpoint if there is one.
+def train_layer(task: TrainingTask) -> Trained:
+    """Train a class's layer, continuing from its checkpoint if there is one.
 
     Raises:
         DataError, WeightsError: an input is missing or damaged.
@@ -108,10 +109,10 @@ def load_task(task: TrainingTask) -> LoadedTask:
     Raises:
         DataError, WeightsError: an input is missing or damaged, or the checkpoint is damaged.
     """
-    images = load_digit(task.split, task.digit)
+    images = load_class(task.split, task.label)
     unsupervised = prepare(images.unsupervised, task.recipe.images)
     lower = [
-        weights_path(task.models, task.network, layer, task.digit) for layer in range(1, task.layer)
+        weights_path(task.models, task.network, layer, task.label) for layer in range(1, task.layer)
     ]
     heldout = prepare(images.validation[:CURVE_SAMPLE], task.recipe.images)
     below = [load_rbm(path) for path in lower]
@@ -131,9 +132,9 @@ def publish(loaded: LoadedTask) -> Trained:
     """Write the weights of a trained layer to their place among the stage's outputs."""
     task, training = loaded.task, loaded.training
     save_rbm(task.weights, training.state.rbm, loaded.fingerprint)
-    Board(task.board).show(task.digit, task.recipe.epochs)
+    Board(task.board).show(task.position, task.recipe.epochs)
     return Trained(
-        task.digit,
+        task.label,
         loaded.fingerprint,
         training.trained_in,
         task.recipe.epochs - loaded.epochs_before,
@@ -143,7 +144,7 @@ def publish(loaded: LoadedTask) -> Trained:
 
 
 def _generators(task: TrainingTask) -> Generators:
-    return partial(generator, task.seed, task.network, task.layer, task.digit)
+    return partial(generator, task.seed, task.network, task.layer, task.label)
 
 
 def _run_epochs(loaded: LoadedTask) -> None:
@@ -159,14 +160,14 @@ def _run_epochs(loaded: LoadedTask) -> None:
         if last or time.monotonic() - saved >= task.checkpoint_seconds:
             save_training(loaded.checkpoint, training)
             saved = time.monotonic()
-        board.show(task.digit, state.epochs)
+        board.show(task.position, state.epochs)
 
 
 def _fingerprint(task: TrainingTask, images: list[NDArray[np.uint8]], lower: list[Path]) -> str:
     """SHA-256 of everything that determines the trained bytes and their curves."""
     # The sizes of the layers above do not affect this one.
     recipe = {**asdict(task.recipe), "units": task.recipe.units[: task.layer]}
-    key = [VERSION, task.seed, task.network, task.layer, task.digit, recipe]
+    key = [VERSION, task.seed, task.network, task.layer, _key(task.label), recipe]
     key += [digest(path) for path in lower]
     if task.device != "cpu":  # a GPU's bytes differ from a CPU's
         key.append(task.device)
@@ -175,3 +176,8 @@ def _fingerprint(task: TrainingTask, images: list[NDArray[np.uint8]], lower: lis
         sha256.update(str(array.shape).encode())
         sha256.update(array.tobytes())
     return sha256.hexdigest()
+
+
+def _key(label: str) -> int | str:
+    """Return a label as fingerprints have it: a digit as a number, as when labels were numbers."""
+    return int(label) if label in string.digits else label

@@ -1,4 +1,4 @@
-"""A digit's training: the same bytes however it is cut up, and anew only after a change."""
+"""A class's training: the same bytes however it is cut up, and anew only after a change."""
 
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from hpoe.compute.progress import Board
-from hpoe.data.split import load_digit, save_digit
+from hpoe.data.split import load_class, save_class
 from hpoe.errors import DataError, TrainingError, WeightsError
 from hpoe.method.hierarchy import activities
 from hpoe.method.randomness import generator
 from hpoe.method.rbm import RBM, ContrastiveDivergence, initial_state, measure
 from hpoe.method.recipe import Recipe
 from hpoe.params import Params
-from hpoe.training import digit as training
+from hpoe.training import layer as training
 from hpoe.training.checkpoints import Training, save_training
 from hpoe.training.dispatch import train
 from hpoe.training.tasks import Trained, TrainingTask, core_seconds
@@ -45,8 +45,8 @@ def change_recipe(task: TrainingTask, **changes: Any) -> TrainingTask:
 def change_images(
     task: TrainingTask, name: str, change: Callable[[NDArray[Any]], NDArray[Any]]
 ) -> None:
-    images = load_digit(task.split, task.digit)
-    save_digit(task.split, task.digit, replace(images, **{name: change(getattr(images, name))}))
+    images = load_class(task.split, task.label)
+    save_class(task.split, task.label, replace(images, **{name: change(getattr(images, name))}))
 
 
 def brighter(images: NDArray[Any]) -> NDArray[Any]:
@@ -57,12 +57,12 @@ def brighter(images: NDArray[Any]) -> NDArray[Any]:
 
 def by_hand(task: TrainingTask) -> tuple[RBM, list[dict[str, float]]]:
     """The whole training in one go, from the parts that are proven elsewhere."""
-    images = load_digit(task.split, task.digit)
+    images = load_class(task.split, task.label)
     data = torch.from_numpy(images.unsupervised.reshape(10, 12) / np.float32(255))
     heldout = torch.from_numpy(images.validation.reshape(2, 12) / np.float32(255))
     recipe, below, curves = task.recipe, list[RBM](), list[dict[str, float]]()
     for layer in range(1, task.layer + 1):
-        key = (task.seed, task.network, layer, task.digit)
+        key = (task.seed, task.network, layer, task.label)
         v, u = activities(below, data), activities(below, heldout)
         state = initial_state(recipe, layer, v.shape[1], generator(*key, "weights"))
         divergence = ContrastiveDivergence(state, recipe)
@@ -78,11 +78,11 @@ def by_hand(task: TrainingTask) -> tuple[RBM, list[dict[str, float]]]:
 # What is trained
 
 
-@pytest.mark.parametrize(("layer", "digit"), [(1, 1), (3, 0)])
+@pytest.mark.parametrize(("layer", "label"), [(1, "1"), (3, "0")])
 def test_a_layer_is_trained_on_the_activities_below_with_random_numbers_of_its_own(
-    task: TrainingTask, layer: int, digit: int
+    task: TrainingTask, layer: int, label: str
 ) -> None:
-    task = replace(task, layer=layer, digit=digit)
+    task = replace(task, layer=layer, label=label)
     train_below(task)
     trained = train(task)
     rbm, curves = by_hand(task)
@@ -92,8 +92,8 @@ def test_a_layer_is_trained_on_the_activities_below_with_random_numbers_of_its_o
     assert list(trained.curves) == curves
     assert trained.epochs_trained == len(trained.timestamps) == 4
     assert list(trained.timestamps) == sorted(trained.timestamps)
-    assert (trained.digit, trained.trained_in) == (digit, "first")
-    assert Board(task.board).epochs(digit) == 4
+    assert (trained.label, trained.trained_in) == (label, "first")
+    assert Board(task.board).epochs(task.position) == 4
 
 
 # Interrupted
@@ -186,7 +186,7 @@ def test_a_published_file_that_is_lost_or_damaged_is_written_again_without_train
     train(task)
     before = task.weights.read_bytes()
     harm(task.weights)
-    Board.create(task.board, [0])
+    Board.create(task.board, 1)
     assert train(task).epochs_trained == 0
     assert task.weights.read_bytes() == before
     assert Board(task.board).epochs(0) == 4
@@ -218,8 +218,13 @@ RECIPE: dict[str, object] = {
     "momentum_start": 6,
     "initial_standard_deviation": 0.2,
 }
-DO_NOT = {"split", "models", "store", "board", "checkpoint_seconds", "run"}
-MATTER: list[dict[str, Any]] = [{"seed": 2}, {"network": "other"}, {"digit": 1}, {"device": "cuda"}]
+DO_NOT = {"split", "models", "store", "board", "position", "checkpoint_seconds", "run"}
+MATTER: list[dict[str, Any]] = [
+    {"seed": 2},
+    {"network": "other"},
+    {"label": "1"},
+    {"device": "cuda"},
+]
 
 
 def test_every_field_of_a_recipe_and_of_a_task_is_tried() -> None:
@@ -240,13 +245,13 @@ def test_a_change_of_any_hyperparameter_trains_anew(task: TrainingTask) -> None:
         assert_trains_anew(change_recipe(task, **{name: value}), before)
 
 
-def test_another_seed_network_digit_device_layer_or_version_trains_anew(
+def test_another_seed_network_class_device_layer_or_version_trains_anew(
     task: TrainingTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also on the same images: the random numbers are a digit's own."""
+    """Also on the same images: the random numbers are a class's own."""
     task = change_recipe(task, units=(4, 4, 4))
     before = train(task)
-    save_digit(task.split, 1, load_digit(task.split, 0))
+    save_class(task.split, "1", load_class(task.split, "0"))
     for change in (*MATTER, {"layer": 2}):
         assert_trains_anew(replace(task, **change), before)
     monkeypatch.setattr(training, "VERSION", training.VERSION + 1)
@@ -257,14 +262,14 @@ def test_another_seed_network_digit_device_layer_or_version_trains_anew(
 def test_a_pixel_of_the_images_that_train_or_are_measured_or_their_number_trains_anew(
     task: TrainingTask, name: str
 ) -> None:
-    before, other, images = train(task), replace(task, digit=1), load_digit(task.split, 0)
+    before, other, images = train(task), replace(task, label="1"), load_class(task.split, "0")
     train(other)
     change_images(task, name, brighter)
     assert_trains_anew(task, before)
     assert train(other).epochs_trained == 0
     together = np.concatenate([images.unsupervised, images.validation])  # now cut elsewhere
     moved = replace(images, unsupervised=together[:9], validation=together[9:])
-    save_digit(task.split, 0, moved)
+    save_class(task.split, "0", moved)
     assert_trains_anew(task, before)
 
 
@@ -326,7 +331,7 @@ def test_the_number_of_threads_does_not_change_the_bytes(
 
 def test_missing_images_or_a_missing_lower_layer_are_told(task: TrainingTask) -> None:
     with pytest.raises(DataError, match=r"7\.safetensors is missing.*run `dvc repro split`"):
-        train(replace(task, digit=7))
+        train(replace(task, label="7"))
     with pytest.raises(WeightsError, match=r"layer1/0\.safetensors is missing: run `dvc repro`"):
         train(replace(task, layer=2))
 
@@ -345,14 +350,14 @@ def test_a_single_epoch_has_no_duration() -> None:
 
 
 @pytest.mark.parametrize("layer", [1, 2])
-def test_a_layer_that_is_not_finite_stops_at_once_and_names_digit_and_epoch(
+def test_a_layer_that_is_not_finite_stops_at_once_and_names_class_and_epoch(
     task: TrainingTask, layer: int
 ) -> None:
     """With weight decay alone: the weights change their sign and grow at every update."""
     train_below(replace(task, layer=layer))
     diverging = change_recipe(replace(task, layer=layer), learning_rate=1e20, weight_decay=1.0)
     kept = set(task.store.glob("*"))
-    with pytest.raises(TrainingError, match=f"layer {layer} of tiny, digit 0, .* after epoch 1:"):
+    with pytest.raises(TrainingError, match=f"layer {layer} of tiny, class '0', .* after epoch 1:"):
         train(diverging)
     assert set(task.store.glob("*")) == kept
     assert not diverging.weights.exists()
