@@ -24,6 +24,7 @@ from benchmarks.surroundings import SURROUNDINGS
 from hpoe.data.mnist import load
 from hpoe.evaluation import drawing
 from hpoe.files import write_json
+from hpoe_recognition.formats import MNIST
 from hpoe_recognition.images import Limits, read_image
 
 RAW, REPORT = Path("data/raw"), Path("reports/benchmarks/preprocessing.json")
@@ -134,7 +135,7 @@ def read(pictures: list[Image.Image]) -> tuple[Bytes, float]:
         buffer = io.BytesIO()
         picture.save(buffer, "PNG")
         text = b64encode(buffer.getvalue()).decode()
-        taken, image = timed(partial(read_image, text, Limits()))
+        taken, image = timed(partial(read_image, text, Limits(), MNIST))
         seen.append(image)
         seconds.append(taken)
     return np.stack(seen), float(np.median(seconds))

@@ -1,4 +1,4 @@
-"""Conversion of encoded image files to digits in MNIST's format.
+"""Conversion of encoded image files to arrays in a project's format.
 
 The input is untrusted: whatever it is, the result is an image or an ImageError.
 """
@@ -12,14 +12,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from threading import Lock
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from hpoe_recognition.preprocessing import CENTRE, INK_SIDE, SIDE, Digit, as_mnist
-from hpoe_recognition.transparency import paper_colour
+from hpoe_recognition.formats import Format, prepared
+from hpoe_recognition.formats import ImageError as ImageError  # of this module's interface too
+from hpoe_recognition.transparency import opaque
 
 SUFFIXES = {
     "PNG": (".png",),
@@ -45,19 +45,9 @@ JSON_NAMES = {
 STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
 WHITESPACE = b" \t\r\n\f\v"
 SHOWN_BYTES = 12
-FARTHEST = 0.55
-"""Pixels: MNIST's centres of mass are 0.52 or less from CENTRE, in all 60,000 training images."""
-ONE_SHORT = INK_SIDE - 1
-"""Pixels: the longer side of 13 of these images; of all others it is INK_SIDE."""
-LOW_RANGE = 16
-"""Grey levels: values up to this are counts of few levels, not of 256."""
 LARGE = 16_000_000
 """Pixels from which a picture is reduced at once, which bounds the memory that it takes."""
 _PILLOW = Lock()
-
-
-class ImageError(ValueError):
-    """The text is not an image, or the image is damaged or beyond the limits."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +62,14 @@ class Limits:
     """Length of the file in base64: enough for any 4000 x 4000 colour image."""
 
 
-def read_image(text: object, limits: Limits) -> Digit:
-    """Read an image in MNIST's format, uint8 [28, 28], from base64 or a data: URL of its file.
-
-    An image that is in MNIST's format already is returned unchanged.
+def read_image(text: object, limits: Limits, format: Format) -> NDArray[np.uint8]:  # noqa: A002
+    """Read an image in a format, uint8 [R, C], from base64 or a data: URL of its file.
 
     Raises:
-        ImageError: the text is not base64 of an image file, or the image is beyond the limits.
+        ImageError: the text is not base64 of an image file, or the image is beyond the limits or
+            not what the format asks for.
     """
-    picture = open_picture(decode(text, limits), limits)
-    digit = mnist_digit(picture)
-    return as_mnist(picture) if digit is None else digit
+    return prepared(open_picture(decode(text, limits), limits), format)
 
 
 def decode(text: object, limits: Limits) -> bytes:
@@ -115,7 +102,7 @@ def decode(text: object, limits: Limits) -> bytes:
     return content
 
 
-def base64_png(image: Digit) -> str:
+def base64_png(image: NDArray[np.uint8]) -> str:
     """Encode a grey image [rows, columns] as base64 of a PNG file."""
     with BytesIO() as file:
         Image.fromarray(image).save(file, "PNG")
@@ -152,56 +139,6 @@ def upright(image: Image.Image) -> Image.Image:
     with suppress(Exception):
         ImageOps.exif_transpose(image, in_place=True)
     return image
-
-
-def opaque(image: Image.Image) -> Image.Image:
-    """Convert to grey or RGB of 256 levels, the transparent part filled with the paper's colour."""
-    if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_levels(np.asarray(image)))
-    if not image.has_transparency_data:
-        image = image.convert("L" if image.mode in ("1", "L") else "RGB")
-    else:
-        image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, paper_colour(image))
-        image = Image.alpha_composite(paper, image).convert("RGB")
-    if max(high for _, high in np.reshape(image.getextrema(), (-1, 2))) > LOW_RANGE:
-        return image
-    return Image.fromarray(_levels(np.asarray(image)))
-
-
-def _levels(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Bring values to 256 levels by the range that they use, whatever range their file allows."""
-    values = np.nan_to_num(values).clip(min=0)
-    highest = float(values.max(initial=0))
-    if highest == 0:
-        divisor = 1.0
-    elif highest <= LOW_RANGE:
-        divisor = highest / 255
-    else:
-        divisor = 2.0 ** max(0, math.ceil(math.log2(highest + 1)) - 8)
-    levels: NDArray[np.uint8] = (values / divisor + 1e-9).astype(np.uint8)
-    return levels
-
-
-def mnist_digit(picture: Image.Image) -> Digit | None:
-    """Return the pixels if the picture is in MNIST's format, in size, colour and placing.
-
-    That is 28 x 28, light on black, the ink's longer side 20, its centre of mass in the middle.
-    """
-    if picture.size != (SIDE, SIDE):
-        return None
-    pixels = np.asarray(picture)
-    if pixels.ndim == 3:
-        if (pixels != pixels[..., :1]).any():
-            return None
-        pixels = np.ascontiguousarray(pixels[..., 0])
-    if not pixels.any():
-        return pixels
-    profiles = [pixels.sum(axis=axis, dtype=np.int64) for axis in (0, 1)]
-    longer = max(np.ptp(np.flatnonzero(profile)) + 1 for profile in profiles)
-    centres = [profile @ np.arange(SIDE) / profile.sum() for profile in profiles]
-    is_placed = all(abs(centre - CENTRE) <= FARTHEST for centre in centres)
-    return pixels if is_placed and ONE_SHORT <= longer <= INK_SIDE else None
 
 
 def _check_size(width: int, height: int, limits: Limits) -> None:

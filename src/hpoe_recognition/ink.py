@@ -1,10 +1,12 @@
-"""Which dark parts of a picture are the digit: neither lines, edges, specks nor a neighbour.
+"""Which dark parts of a picture are the figure: neither lines, edges, specks nor a neighbour.
 
-A picture's dark pixels form connected components. The digit is the one that looks most like
+A picture's dark pixels form connected components. The figure is the one that looks most like
 writing, with the parts near it: the detached bar of a 5 belongs to it, a frame does not.
 
 Shapes: D darkness 0..1, float32 [height, width]; boxes are left, top, right, bottom.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,40 +18,40 @@ Sheet = tuple[int, int, int, int]
 DUST = 0.005
 """Share of the heaviest component's mass below which another is left out at once."""
 SPECK = 0.02
-"""Share of the digit's mass below which another component is no part of it."""
+"""Share of the figure's mass below which another component is no part of it."""
 LINE = 3.0
-"""Width over height from which a component is a line, which no digit is."""
+"""Width over height from which a component is a line, which no figure is."""
 SURROUNDING = 0.85
 """Share of the picture's width and height from which a component surrounds what it shows."""
 ENCLOSED = 0.15
-"""Share of its mass from which what a component encloses is the digit, and it a frame."""
+"""Share of its mass from which what a component encloses is the figure, and it a frame."""
 UNLIKELY = 0.05
 """What each reason against a component is worth, in mass."""
 NEAR = 0.2
-"""Gap, as a fraction of the digit's longer side, within which a component is part of it."""
+"""Gap, as a fraction of the figure's longer side, within which a component is part of it."""
 OTHERS = 0.3
-"""Share of the digit's mass from which other likely components make it no single digit."""
+"""Share of the figure's mass from which other likely components make it no single figure."""
 HALO = 0.03
-"""Width of the faint edge of ink, as a fraction of the digit's longer side."""
+"""Width of the faint edge of ink, as a fraction of the figure's longer side."""
 CORNER = 0.12
 """Side of the squares in the corners of a sheet, as a fraction of its shorter side."""
 WRITTEN = 0.02
 """Share of a sheet that what is written on it covers at least."""
 
 
-def digit_alone(dark: Grey) -> Grey:
-    """Return D without what is not the digit."""
+def figure_alone(dark: Grey) -> Grey:
+    """Return D without what is not the figure."""
     found = Components.of(dark)
     if not len(found.mass):
         return dark
     kept = belonging(found, dark.shape)
-    digit, others = (np.append(each, False)[found.labels] for each in (kept, ~kept))
-    reach = 1 + round(HALO * longer_side(found.boxes[kept]))
-    return np.where(digit | (grown(digit, reach) & ~grown(others, 1)), dark, 0)
+    figure, others = (np.append(each, False)[found.labels] for each in (kept, ~kept))
+    reach = 1 + round(HALO * longer_side(around(found.boxes[kept])))
+    return np.where(figure | (grown(figure, reach) & ~grown(others, 1)), dark, 0)
 
 
 def sheet(dark: Grey) -> Sheet | None:
-    """Return the inside of a sheet of paper, if that is what D's ink is, and not a digit.
+    """Return the inside of a sheet of paper, if that is what D's ink is, and not a figure.
 
     A sheet fills its corners and half of its area, and has holes: what is written on it.
     """
@@ -74,9 +76,9 @@ def sheet(dark: Grey) -> Sheet | None:
 
 
 def belonging(found: Components, shape: tuple[int, ...]) -> Mask:
-    """Choose the components of the digit [K]: the likeliest one, and what is near it.
+    """Choose the components of the figure [K]: the likeliest one, and what is near it.
 
-    Where much else is as likely, the picture is of no single digit, and all of it is chosen.
+    Where much else is as likely, the picture is of no single figure, and all of it is chosen.
     """
     (able,) = np.nonzero(found.mass > DUST * found.mass.max())
     boxes, mass = found.boxes[able], found.mass[able]
@@ -84,19 +86,19 @@ def belonging(found: Components, shape: tuple[int, ...]) -> Mask:
     across, down = right - left, bottom - top
     cut = (left == 0) | (top == 0) | (right == shape[1]) | (bottom == shape[0])
     line = across > LINE * down
-    around = (across > SURROUNDING * shape[1]) & (down > SURROUNDING * shape[0])
+    border = (across > SURROUNDING * shape[1]) & (down > SURROUNDING * shape[0])
     frame = (surrounds(boxes, boxes) & (mass > ENCLOSED * mass[:, None])).any(axis=1)
-    doubts = cut.astype(int) + line + around + frame
+    doubts = cut.astype(int) + line + border + frame
     main = int(np.argmax(mass * UNLIKELY**doubts))
-    side = longer_side(boxes[[main]])
+    side = longer_side(boxes[main])
     bar = line & (top < bottom[main]) & (across <= side)  # of a 5; underlining is lower or longer
     may = (mass > SPECK * mass[main]) & (doubts - bar <= doubts[main]) & (~cut | cut[main])
-    digit = near(boxes, main, may & (bar | ~line), NEAR * side)
-    others = ~digit & (mass > SPECK * mass[main]) & (doubts <= doubts[main])
-    if mass[others].sum() > OTHERS * mass[digit].sum():
+    figure = near(boxes, main, may & (bar | ~line), NEAR * side)
+    others = ~figure & (mass > SPECK * mass[main]) & (doubts <= doubts[main])
+    if mass[others].sum() > OTHERS * mass[figure].sum():
         return np.ones(len(found.mass), np.bool_)
     kept = np.zeros(len(found.mass), np.bool_)
-    kept[able[digit]] = True
+    kept[able[figure]] = True
     return kept
 
 
@@ -125,9 +127,15 @@ def gap(boxes: Whole, box: Whole) -> NDArray[np.float64]:
     return distances
 
 
-def longer_side(boxes: Whole) -> float:
-    """The longer side of the box around some boxes."""
-    return float((boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)).max())
+def around(boxes: Whole) -> Whole:
+    """The box around boxes [K, 4]."""
+    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+
+
+def longer_side(box: Sequence[float] | Whole) -> float:
+    """The longer side of a box."""
+    left, top, right, bottom = (float(edge) for edge in box)
+    return max(right - left, bottom - top)
 
 
 def grown(mask: Mask, reach: int) -> Mask:

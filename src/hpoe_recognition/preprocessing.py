@@ -1,11 +1,12 @@
-"""A picture of a digit converted to MNIST's format: 28 x 28, light ink on black.
+"""The preparation `ink`: light ink on black, sized and placed as MNIST's digits are.
 
-The last steps are MNIST's own: the ink is fitted into 20 x 20 with its aspect ratio kept and
-anti-aliased, then its centre of mass is put at the centre of 28 x 28. The steps before them handle
-what MNIST's scans did not have: colour, light ink on dark paper, and uneven lighting.
+The last steps are MNIST's own: the ink is fitted into 20/28 of the rows and of the columns with its
+aspect ratio kept and anti-aliased, then its centre of mass is put in the middle. The steps before
+them handle what MNIST's scans did not have: colour, light ink on dark paper, and uneven lighting.
 
-The constants were chosen on training images (docs/preprocessing.md). Shapes: G grey levels 0..255
-and D darkness 0..1, both float32 [height, width]. Inputs are not modified.
+The constants were chosen on MNIST's training images (docs/preprocessing.md). Shapes: R rows and
+C columns of the result; G grey levels 0..255 and D darkness 0..1, both float32 [height, width].
+Inputs are not modified.
 """
 
 import numpy as np
@@ -14,17 +15,23 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 from PIL.Image import Resampling
 
-from hpoe_recognition.ink import digit_alone, sheet
+from hpoe_recognition.components import Grey
+from hpoe_recognition.ink import figure_alone, longer_side, sheet
 
-Digit = NDArray[np.uint8]
-"""In MNIST's format: [28, 28], 0 background to 255 ink."""
-Grey = NDArray[np.float32]
+Array = NDArray[np.uint8]
+"""A prepared picture [R, C], 0 background to 255 ink."""
+Shape = tuple[int, int]
+"""R and C."""
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom at pixel edges: the whole picture is 0, 0, width, height."""
 
-SIDE, INK_SIDE = 28, 20
-CENTRE = 14
-"""MNIST's centre of mass, to the nearest pixel, in all 60,000 training images."""
+MNIST_SIDE, MNIST_INK = 28, 20
+"""Pixels: the sides of MNIST's images and of the square that holds the ink. MNIST's centre of mass
+is row 14 and column 14, to the nearest pixel, in all 60,000 training images."""
+FARTHEST = 0.55
+"""Pixels: MNIST's centres of mass are 0.52 or less from there."""
+SHORT = 1
+"""Pixels by which the ink of 13 of these images fails to reach MNIST_INK."""
 
 WORKING_SIDE = 256
 """Pixels: larger pictures are reduced before they are analysed."""
@@ -41,24 +48,25 @@ FLOOR, SHADOW_FLOOR = 0.08, 0.4
 FAINTEST_EDGE = 0.15
 """Least darkness of an edge of ink; an edge is at half the darkness LOOK_AHEAD further in."""
 LOOK_AHEAD = 0.4
-"""Pixels of the result: within the outermost one."""
+"""Pixels of the result, of any size: within the outermost one."""
 THINNEST, THICKEST = 1.3, 4.0
-"""Pixels of the result: 98 % of MNIST's digits have strokes of a thickness between these."""
+"""Twentieths of the shorter side of the ink's room, which are MNIST's pixels: 98 % of its digits
+have strokes of a thickness between these. A pen is as broad as the figure asks, at any size."""
 THICKENED, THINNED = 2.0, 3.0
-"""Pixels of the result: the thickness that thinner and thicker strokes are given."""
+"""Of these: the thickness that thinner and thicker strokes are given."""
 MARGIN = 0.25
 """Background kept around the ink in the close-up, as a fraction of the ink's longer side."""
 SHARPENING = 0.5
 """Share of the difference from the four neighbours that is added, to undo the blur of a lens, of
 enlarging or of averaging."""
 FULL_INK = 0.9
-"""Quantile of the 20 x 20 pixels that becomes 255, which all of MNIST's digits reach."""
+"""Quantile of the ink's pixels that becomes 255, which all of MNIST's digits reach."""
 ENOUGH_TO_AVERAGE = 3.0
 """Pixels per pixel of the result from which plain averaging is best."""
 
 
-def as_mnist(picture: Image.Image) -> Digit:
-    """Convert a grey or RGB picture of any size to MNIST's format; a blank one gives zeros.
+def as_ink(picture: Image.Image, shape: Shape) -> Array:
+    """Prepare a grey or RGB picture of any size; a blank one gives zeros.
 
     The ink is located roughly in the whole picture, then precisely in a close-up. A sheet of paper
     on a darker or lighter ground is looked at by itself.
@@ -67,19 +75,59 @@ def as_mnist(picture: Image.Image) -> Digit:
     whole = working(grey)
     if ink_is_light(whole):
         grey, whole = ImageOps.invert(grey), 255 - whole
-    rough = digit_alone(darkness(whole))
+    rough = figure_alone(darkness(whole))
     if not rough.any():
-        return np.zeros((SIDE, SIDE), np.uint8)
+        return np.zeros(shape, np.uint8)
     paper = sheet(rough)
     if paper is not None:
         inside = in_picture(paper, rough.shape, grey.size)
-        if longer_side(inside) >= SIDE and (digit := as_mnist(picture.crop(inside))).any():
-            return digit
-    close_up = grey.crop(in_picture(with_margin(ink_box(rough)), rough.shape, grey.size))
-    fine = with_usual_strokes(digit_alone(darkness(working(close_up))))
-    if not fine.any():
-        return np.zeros((SIDE, SIDE), np.uint8)
-    return centred(size_normalised(fine, ink_box(fine)))
+        if longer_side(inside) >= max(shape) and (ink := as_ink(picture.crop(inside), shape)).any():
+            return ink
+    close_up = grey.crop(in_picture(with_margin(ink_box(rough, shape)), rough.shape, grey.size))
+    fine = with_usual_strokes(figure_alone(darkness(working(close_up))), shape)
+    return placed_ink(fine, shape)
+
+
+def placed_ink(dark: Grey, shape: Shape) -> Array:
+    """Size and centre the ink of D; without any, all are zeros."""
+    if not dark.any():
+        return np.zeros(shape, np.uint8)
+    return centred(size_normalised(dark, ink_box(dark, shape), shape), shape)
+
+
+def room(shape: Shape) -> Shape:
+    """Rows and columns that the ink is fitted into, 20 x 20 of 28 x 28."""
+    rows, columns = shape
+    return round(rows * MNIST_INK / MNIST_SIDE), round(columns * MNIST_INK / MNIST_SIDE)
+
+
+def already_prepared(picture: Image.Image, shape: Shape) -> Array | None:
+    """Return the pixels of a picture that is as MNIST's are, in size, colour and placing.
+
+    That is light on black, the ink as large as its room, its centre of mass in the middle, or as
+    near to it as the edges allow.
+    """
+    pixels = grey_levels(picture)
+    if pixels is None or pixels.shape != shape:
+        return None
+    if not pixels.any():
+        return pixels
+    missing, moves = [], []
+    for axis, (side, inside) in enumerate(zip(shape, room(shape), strict=True)):
+        profile = pixels.sum(axis=1 - axis, dtype=np.int64)
+        first, last = np.flatnonzero(profile)[[0, -1]]
+        missing.append(inside - (last + 1 - first))
+        to_middle = side // 2 - profile @ np.arange(side) / profile.sum()
+        moves.append(abs(np.clip(to_middle, -first, side - 1 - last)))
+    return pixels if 0 <= min(missing) <= SHORT and max(moves) <= FARTHEST else None
+
+
+def grey_levels(picture: Image.Image) -> Array | None:
+    """Return the levels of a grey or RGB picture, [height, width]; None if it has colours."""
+    levels = np.asarray(picture)
+    if levels.ndim == 2:
+        return levels
+    return None if (levels != levels[..., :1]).any() else np.ascontiguousarray(levels[..., 0])
 
 
 def working(picture: Image.Image) -> Grey:
@@ -132,7 +180,7 @@ def background(grey: Grey) -> Grey:
 
     Otherwise a morphological closing: it removes dark marks smaller than the window.
     """
-    border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
+    border = edge_levels(grey)
     level, contrast = np.median(border), np.median(border) - np.quantile(grey, 0.01)
     is_even = np.ptp(np.quantile(border, (0.2, 0.8))) < UNEVEN * contrast
     is_paper = level > np.quantile(grey, 0.75) - UNEVEN * np.ptp(grey)
@@ -150,6 +198,11 @@ def background(grey: Grey) -> Grey:
     return np.asarray(levels.resize((width, height), Resampling.BILINEAR))
 
 
+def edge_levels(grey: Grey) -> Grey:
+    """Return the levels along the border of G."""
+    return np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
+
+
 def highest_around(grid: Grey, window: int) -> Grey:
     """Return the maximum of the square window, of odd side, around every place of a grid."""
     for axis in (0, 1):
@@ -158,11 +211,13 @@ def highest_around(grid: Grey, window: int) -> Grey:
     return grid
 
 
-def ink_box(dark: Grey) -> Box:
+def ink_box(dark: Grey, shape: Shape) -> Box:
     """Locate the ink of D to fractions of a pixel; D must have some."""
     columns, rows = dark.max(axis=0), dark.max(axis=1)
-    ahead = (
-        LOOK_AHEAD / INK_SIDE * max(np.ptp(np.flatnonzero(line > 0.5)) for line in (columns, rows))
+    solid = 0.5 if dark.max() > 0.5 else float(dark.max()) / 2
+    ahead = max(
+        LOOK_AHEAD / side * float(np.ptp(np.flatnonzero(line > solid)))
+        for line, side in zip((rows, columns), room(shape), strict=True)
     )
     return (
         first_edge(columns, ahead),
@@ -172,16 +227,17 @@ def ink_box(dark: Grey) -> Box:
     )
 
 
-def longer_side(box: Box) -> float:
-    """Return the longer side of a box."""
-    return max(box[2] - box[0], box[3] - box[1])
+def scale_of(box: Box, shape: Shape) -> float:
+    """Return how many pixels of the picture make one of the result, the ink being in a box."""
+    rows, columns = room(shape)
+    return max((box[2] - box[0]) / columns, (box[3] - box[1]) / rows)
 
 
-def with_usual_strokes(dark: Grey) -> Grey:
+def with_usual_strokes(dark: Grey, shape: Shape) -> Grey:
     """Thicken hairlines and thin bars of D, strokes that no digit of MNIST has."""
     if not dark.any():
         return dark
-    pixel = longer_side(ink_box(dark)) / INK_SIDE
+    pixel = scale_of(ink_box(dark, shape), shape) * (min(room(shape)) / MNIST_INK)
     thickness = stroke_thickness(dark) / pixel
     if thickness < THINNEST:
         reach = round((THICKENED - thickness) * pixel / 2)
@@ -231,15 +287,20 @@ def in_picture(
     )
 
 
-def size_normalised(dark: Grey, box: Box) -> Digit:
-    """Fit the ink of D in `box` into 20 x 20 at full contrast, keeping its aspect ratio."""
-    scale = longer_side(box) / INK_SIDE
+def size_normalised(dark: Grey, box: Box, shape: Shape) -> Array:
+    """Fit the ink of D in `box` into its room at full contrast, keeping its aspect ratio."""
+    scale = scale_of(box, shape)
     width, height = ((box[i + 2] - box[i]) / scale for i in (0, 1))
     size = max(1, round(width)), max(1, round(height))
-    filtering = Resampling.BOX if scale > ENOUGH_TO_AVERAGE else Resampling.HAMMING
-    small = sharpened(np.asarray(Image.fromarray(dark).resize(size, filtering, box)))
+    small = sharpened(resized(dark, size, box, scale))
     full = max(np.quantile(small, FULL_INK), small.max() / 2)
     return np.round(255 * np.clip(small / full, 0, 1)).astype(np.uint8)  # type: ignore[no-any-return]
+
+
+def resized(values: Grey, size: tuple[int, int], box: Box, scale: float) -> Grey:
+    """Resize what is in a box to columns and rows, anti-aliased; `scale` pixels become one."""
+    filtering = Resampling.BOX if scale > ENOUGH_TO_AVERAGE else Resampling.HAMMING
+    return np.asarray(Image.fromarray(values).resize(size, filtering, box))
 
 
 def sharpened(dark: Grey) -> Grey:
@@ -249,16 +310,16 @@ def sharpened(dark: Grey) -> Grey:
     return np.maximum(0, dark + SHARPENING * (dark - mean))
 
 
-def centred(digit: Digit) -> Digit:
-    """Place a digit of at most 20 x 20 in 28 x 28, its centre of mass at the centre."""
-    image, mass = np.zeros((SIDE, SIDE), np.uint8), digit.sum()
+def centred(ink: Array, shape: Shape) -> Array:
+    """Place ink that fits into its room, its centre of mass in the middle."""
+    image, mass = np.zeros(shape, np.uint8), ink.sum()
     top, left = (
-        round(CENTRE - float(digit.sum(axis=1 - axis) @ np.arange(length) / mass))
-        for axis, length in enumerate(digit.shape)
+        round(side // 2 - float(ink.sum(axis=1 - axis) @ np.arange(length) / mass))
+        for axis, (side, length) in enumerate(zip(shape, ink.shape, strict=True))
     )
     top, left = (
-        min(max(start, 0), SIDE - length)
-        for start, length in zip((top, left), digit.shape, strict=True)
+        min(max(start, 0), side - length)
+        for start, side, length in zip((top, left), shape, ink.shape, strict=True)
     )
-    image[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
+    image[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
     return image

@@ -13,6 +13,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
+from hpoe_recognition.formats import MNIST
 from hpoe_recognition.images import ImageError, Limits, base64_png, read_image
 from hpoe_recognition.recogniser import Recogniser
 
@@ -80,14 +81,14 @@ class DigitModel(PythonModel):
 
     def validation_labels(self, texts: Sequence[str]) -> list[int]:
         """Return the labels recognised by the net that was fitted without validation images."""
-        images = np.stack([read_image(text, self.limits) for text in texts])
+        images = np.stack([read_image(text, self.limits, MNIST) for text in texts])
         system = self.recogniser.system
         return [int(label) for label in system.recognise(system.validation_net, images)]
 
     def _read(self, text: object) -> NDArray[np.uint8] | str:
-        """Decode an image to MNIST's format, or return a sentence that says why it is not one."""
+        """Prepare an image for the model, or return a sentence that says why it is not one."""
         try:
-            return read_image(text, self.limits)
+            return read_image(text, self.limits, MNIST)
         except ImageError as error:
             return str(error)
 

@@ -1,4 +1,7 @@
-"""The colour behind a picture's transparent part: that of a sheet of paper, or black or white."""
+"""Pictures of any mode in grey or RGB, their transparent part filled with the paper's colour."""
+
+import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +17,41 @@ SHEET_CONTRAST = 48
 """Grey levels between a sheet and the ink on it, while strokes on no sheet have one colour."""
 THIN_INK = (0.001, 0.999)
 """Quantiles of the grey levels: ink may cover a thousandth of a sheet."""
+LOW_RANGE = 16
+"""Grey levels: values up to this are counts of few levels, not of 256."""
+
+
+def opaque(image: Image.Image) -> Image.Image:
+    """Convert to grey or RGB of 256 levels, the transparent part filled with the paper's colour.
+
+    What has been converted is returned as it is.
+    """
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_levels(np.asarray(image)))
+    if not image.has_transparency_data:
+        if image.mode not in ("L", "RGB"):
+            image = image.convert("L" if image.mode == "1" else "RGB")
+    else:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, paper_colour(image))
+        image = Image.alpha_composite(paper, image).convert("RGB")
+    if max(high for _, high in np.reshape(image.getextrema(), (-1, 2))) > LOW_RANGE:
+        return image
+    return Image.fromarray(_levels(np.asarray(image)))
+
+
+def _levels(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Bring values to 256 levels by the range that they use, whatever range their file allows."""
+    values = np.nan_to_num(values).clip(min=0)
+    highest = float(values.max(initial=0))
+    if highest == 0:
+        divisor = 1.0
+    elif highest <= LOW_RANGE:
+        divisor = highest / 255
+    else:
+        divisor = 2.0 ** max(0, math.ceil(math.log2(highest + 1)) - 8)
+    levels: NDArray[np.uint8] = (values / divisor + 1e-9).astype(np.uint8)
+    return levels
 
 
 def paper_colour(image: Image.Image) -> tuple[int, int, int]:

@@ -19,16 +19,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
 from hpoe.data.mnist import Mnist
+from hpoe_recognition.formats import MNIST
 from hpoe_recognition.images import (
     KINDS,
     SUFFIXES,
     ImageError,
     Limits,
     decode,
-    mnist_digit,
     read_image,
 )
-from hpoe_recognition.preprocessing import Digit, as_mnist
+from hpoe_recognition.preprocessing import already_prepared, as_ink
 
 LIMITS = Limits()
 FORMATS = tuple(SUFFIXES)
@@ -55,7 +55,7 @@ def text_of(content: bytes) -> str:
 
 
 def read(picture: Image.Image, format: str = "PNG", **options: Any) -> Bytes:  # noqa: A002
-    return read_image(text_of(file_of(picture, format, **options)), LIMITS)
+    return read_image(text_of(file_of(picture, format, **options)), LIMITS, MNIST)
 
 
 def assert_alike(found: Bytes, expected: Bytes) -> None:
@@ -75,7 +75,7 @@ def typical_difference(found: Iterable[Bytes], expected: Iterable[Bytes]) -> flo
 @pytest.mark.slow
 def test_all_of_mnist_is_in_mnists_format(mnist: Mnist) -> None:
     images = np.concatenate([mnist.train_images, mnist.test_images])
-    found = [mnist_digit(Image.fromarray(image)) for image in images]
+    found = [already_prepared(Image.fromarray(image), MNIST.shape) for image in images]
     np.testing.assert_array_equal(np.stack([f for f in found if f is not None]), images)
 
 
@@ -91,11 +91,11 @@ def test_mnists_digits_come_back_byte_for_byte(mnist: Mnist, mode: str) -> None:
 def test_in_colour_or_dark_on_white_mnists_size_is_no_mnist_format(mnist: Mnist) -> None:
     image = Image.fromarray(mnist.train_images[0])
     for picture in (ImageOps.invert(image), ImageOps.colorize(image, "black", "yellow")):
-        assert mnist_digit(picture) is None
+        assert already_prepared(picture, MNIST.shape) is None
         assert_alike(read(picture), mnist.train_images[0])
 
 
-def scaled(image: Digit) -> Digit:
+def scaled(image: Bytes) -> Bytes:
     """A digit scaled to 26 rows."""
     rows = np.flatnonzero(image.any(axis=1))
     columns = np.flatnonzero(image.any(axis=0))
@@ -106,26 +106,26 @@ def scaled(image: Digit) -> Digit:
     return np.asarray(canvas)
 
 
-def in_the_corner(image: Digit) -> Digit:
+def in_the_corner(image: Bytes) -> Bytes:
     """A digit with its ink at the upper left edges."""
     rows, columns = (int(np.flatnonzero(image.any(axis=axis))[0]) for axis in (1, 0))
     return np.roll(image, (-rows, -columns), (0, 1))
 
 
-def moved(image: Digit) -> Digit:
+def moved(image: Bytes) -> Bytes:
     """A digit moved by 4 pixels, as far as its place allows."""
     return np.roll(image, (-4, 4), (0, 1))
 
 
 @pytest.mark.parametrize("placed", [scaled, in_the_corner, moved])
 def test_a_light_digit_of_mnists_size_that_is_placed_otherwise_is_normalised(
-    mnist: Mnist, placed: Callable[[Digit], Digit]
+    mnist: Mnist, placed: Callable[[Bytes], Bytes]
 ) -> None:
     """As the same pixels in the middle of a larger black picture are."""
     images = mnist.train_images[:300:3]
     pictures = [Image.fromarray(placed(image)) for image in images]
     found = [read(picture) for picture in pictures]
-    np.testing.assert_array_equal(found, [as_mnist(picture) for picture in pictures])
+    np.testing.assert_array_equal(found, [as_ink(picture, MNIST.shape) for picture in pictures])
     assert typical_difference(found, images) < 6
 
 
@@ -143,7 +143,7 @@ def test_the_range_of_the_values_decides_not_that_of_the_file(
     assert typical_difference(found, images) < (9 if highest == 1 else 3)
 
 
-def sheet(image: Digit, paper: str, ink: str) -> Image.Image:
+def sheet(image: Bytes, paper: str, ink: str) -> Image.Image:
     """A digit on a sheet of paper, in RGBA."""
     canvas = Image.new("L", (200, 240))
     canvas.paste(Image.fromarray(image).resize((140, 140)), (30, 50))
@@ -196,10 +196,10 @@ def test_a_phones_photo_is_read_in_bounded_memory(
     assert grown < (260 if format == "PNG" else 160) * 2**20
 
 
-def peak_of_reading(text: str) -> tuple[Digit, int]:
+def peak_of_reading(text: str) -> tuple[Bytes, int]:
     """Read an image; return it, and how many bytes more than before this process has had."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = read_image(text, LIMITS)
+    found = read_image(text, LIMITS, MNIST)
     return found, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
 
 
@@ -319,7 +319,7 @@ REFUSED: list[tuple[object, str]] = [
 @pytest.mark.parametrize(("value", "says"), REFUSED)
 def test_what_is_no_base64_is_refused_with_what_it_is(value: object, says: str) -> None:
     with pytest.raises(ImageError, match=f"^the image {says}: send base64 of a PNG, JPEG, WebP"):
-        read_image(value, LIMITS)
+        read_image(value, LIMITS, MNIST)
 
 
 OTHER_FILES = {
@@ -334,13 +334,13 @@ OTHER_FILES = {
 def test_other_files_are_refused_with_how_they_begin(name: str) -> None:
     start = "begins with '%PDF-1" if name == "PDF" else ""
     with pytest.raises(ImageError, match=rf"is not a {KINDS} file, it .*{start}"):
-        read_image(text_of(OTHER_FILES[name]), LIMITS)
+        read_image(text_of(OTHER_FILES[name]), LIMITS, MNIST)
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"heix", b"hevc", b"mif1", b"msf1"])
 def test_a_phones_heic_is_refused_with_how_to_convert_it(brand: bytes) -> None:
     with pytest.raises(ImageError, match=r"is a HEIC file, .* send it as JPEG"):
-        read_image(text_of(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic"), LIMITS)
+        read_image(text_of(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic"), LIMITS, MNIST)
 
 
 def noise() -> Image.Image:
@@ -353,7 +353,7 @@ def noise() -> Image.Image:
 def test_a_file_that_is_cut_short_is_refused(format: str, part: float) -> None:  # noqa: A002
     content = file_of(noise(), format)
     with pytest.raises(ImageError, match=r"^the image is damaged or cut short: send the whole"):
-        read_image(text_of(content[: int(part * len(content))]), LIMITS)
+        read_image(text_of(content[: int(part * len(content))]), LIMITS, MNIST)
 
 
 @pytest.mark.slow
@@ -365,14 +365,14 @@ def test_the_largest_image_may_be_in_colour_and_incompressible() -> None:
 
 def test_every_limit_counts() -> None:
     text = text_of(file_of(Image.new("L", (30, 20))))
-    read_image(text, Limits(20, 600, len(text)))
+    read_image(text, Limits(20, 600, len(text)), MNIST)
     for limits in (
         Limits(21, 600, len(text)),
         Limits(20, 599, len(text)),
         Limits(20, 600, len(text) - 1),
     ):
         with pytest.raises(ImageError):
-            read_image(text, limits)
+            read_image(text, limits, MNIST)
 
 
 def png(width: int, height: int, data: bytes) -> bytes:
@@ -391,7 +391,7 @@ def png(width: int, height: int, data: bytes) -> bytes:
 def test_a_decompression_bomb_is_refused_by_its_header(side: int) -> None:
     """There is nothing to decode in these files: who tried would find them cut short."""
     with pytest.raises(ImageError, match=r"send (at most 50,000,000|fewer pixels)"):
-        read_image(text_of(png(side, side, b"")), LIMITS)
+        read_image(text_of(png(side, side, b"")), LIMITS, MNIST)
 
 
 def real_files() -> list[bytes]:
@@ -438,7 +438,7 @@ def assert_answered_or_refused(text: object) -> None:
     """A digit, or one sentence; warnings are errors in all tests."""
     message = ""
     try:
-        assert read_image(text, LIMITS).shape == (28, 28)
+        assert read_image(text, LIMITS, MNIST).shape == (28, 28)
     except ImageError as error:
         message = str(error)
     assert re.fullmatch("(the image [^\n]*: send [^\n]*)?", message)

@@ -12,8 +12,9 @@ from benchmarks.preprocessing import difference
 from benchmarks.surroundings import SURROUNDINGS
 from hpoe.data.mnist import Mnist
 from hpoe_recognition.components import DARK, Components
-from hpoe_recognition.ink import digit_alone, grown, sheet
-from hpoe_recognition.preprocessing import as_mnist
+from hpoe_recognition.formats import MNIST
+from hpoe_recognition.ink import figure_alone, grown, sheet
+from hpoe_recognition.preprocessing import as_ink
 
 Grey = NDArray[np.float32]
 PICTURES = 20
@@ -55,7 +56,7 @@ def test_what_surrounds_a_digit_is_left_out(mnist: Mnist, kind: str) -> None:
     differences = []
     for at, digit in enumerate(mnist.train_images[:PICTURES]):
         picture = SURROUNDINGS[kind](digit, np.random.default_rng(at))
-        differences.append(difference(as_mnist(picture)[None], digit[None]))
+        differences.append(difference(as_ink(picture, MNIST.shape)[None], digit[None]))
     assert np.sum(np.array(differences) > MOST_DIFFERENCE) <= 1, np.round(differences)
 
 
@@ -77,7 +78,7 @@ DIGIT = (40, 30, 50, 70)
 )
 def test_a_part_near_a_digit_belongs_to_it(part: tuple[int, int, int, int]) -> None:
     dark = drawing(DIGIT, part)
-    assert np.array_equal(digit_alone(dark), dark)
+    assert np.array_equal(figure_alone(dark), dark)
 
 
 @pytest.mark.parametrize(
@@ -86,18 +87,18 @@ def test_a_part_near_a_digit_belongs_to_it(part: tuple[int, int, int, int]) -> N
     ids=["cut by the edge", "underlining", "a ruled line", "small and far away", "a speck"],
 )
 def test_what_is_not_of_the_digit_is_dropped(other: tuple[int, int, int, int]) -> None:
-    assert np.array_equal(digit_alone(drawing(DIGIT, other)), drawing(DIGIT))
+    assert np.array_equal(figure_alone(drawing(DIGIT, other)), drawing(DIGIT))
 
 
 def test_two_digits_stay_two() -> None:
     """So that the answer can be that this is no digit."""
     dark = drawing(DIGIT, (70, 30, 80, 65))
-    assert np.array_equal(digit_alone(dark), dark)
+    assert np.array_equal(figure_alone(dark), dark)
 
 
 def test_a_digit_that_fills_its_picture_is_kept() -> None:
     dark = np.ones((40, 12), np.float32)
-    assert np.array_equal(digit_alone(dark), dark)
+    assert np.array_equal(figure_alone(dark), dark)
 
 
 def test_a_sheet_is_what_fills_its_corners_and_is_written_on() -> None:

@@ -14,8 +14,9 @@ from PIL import Image, ImageOps
 from PIL.Image import Resampling
 
 from hpoe.data.mnist import Mnist
+from hpoe_recognition.formats import MNIST
 from hpoe_recognition.preprocessing import (
-    as_mnist,
+    as_ink,
     centred,
     ink_is_light,
     with_usual_strokes,
@@ -52,6 +53,10 @@ def cut(digit: Bytes) -> Bytes:
     return digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
+def ink_of(picture: Image.Image) -> Bytes:
+    return as_ink(picture, MNIST.shape)
+
+
 def tinted(picture: Image.Image, ink: str, paper: str) -> Image.Image:
     return ImageOps.colorize(picture, black=paper, white=ink)
 
@@ -77,14 +82,14 @@ def difference(found: Bytes, expected: Bytes) -> float:
 
 
 def mean_difference(pictures: list[Image.Image], expected: Bytes) -> float:
-    found = [as_mnist(picture) for picture in pictures]
+    found = [ink_of(picture) for picture in pictures]
     return float(np.mean([difference(*pair) for pair in zip(found, expected, strict=True)]))
 
 
 def test_mnists_digits_are_put_where_mnist_has_them(mnist: Mnist) -> None:
     """Cut out and centred again, every thirtieth training image is what it was."""
     for image in mnist.train_images[::30]:
-        np.testing.assert_array_equal(centred(cut(image)), image)
+        np.testing.assert_array_equal(centred(cut(image), MNIST.shape), image)
 
 
 @pytest.mark.parametrize(
@@ -107,12 +112,12 @@ def test_ink_of_any_colour_and_jpeg_change_little(digits: Bytes, ink: str, paper
 def test_polarity_place_and_orientation_on_the_canvas_change_nothing(digits: Bytes) -> None:
     for digit in digits[::3]:
         picture = drawn(digit, 5, (17, 3), (200, 250))
-        found = as_mnist(picture).astype(int)
+        found = ink_of(picture).astype(int)
         for at in ((0, 0), (60, 110)):
-            np.testing.assert_array_equal(as_mnist(drawn(digit, 5, at, (200, 250))), found)
-        turned = as_mnist(picture.transpose(Image.Transpose.TRANSPOSE)).T
+            np.testing.assert_array_equal(ink_of(drawn(digit, 5, at, (200, 250))), found)
+        turned = ink_of(picture.transpose(Image.Transpose.TRANSPOSE)).T
         assert np.abs(found - turned).max() <= 1
-        assert np.abs(found - as_mnist(ImageOps.invert(picture))).max() <= 1
+        assert np.abs(found - ink_of(ImageOps.invert(picture))).max() <= 1
 
 
 def test_a_small_digit_on_a_large_canvas_is_looked_at_closely(digits: Bytes) -> None:
@@ -161,13 +166,13 @@ def test_hairlines_and_bars_get_strokes_more_like_mnists(
         (left, bottom - pen, right, bottom),
     ):
         picture.paste(0, box)
-    upright = as_mnist(picture)[13] / 255  # a row through the middle meets one stroke alone
+    upright = ink_of(picture)[13] / 255  # a row through the middle meets one stroke alone
     assert least < float(upright.sum()) < most
 
 
 def test_strokes_of_mnists_thickness_are_left_as_they_are(digits: Bytes) -> None:
     dark = [np.asarray(drawn(digit), np.float32) / np.float32(255) for digit in digits]
-    assert sum(with_usual_strokes(one) is one for one in dark) >= 28
+    assert sum(with_usual_strokes(one, MNIST.shape) is one for one in dark) >= 28
 
 
 @given(paper=COLOUR, side=st.integers(8, 300), quality=st.integers(30, 95))
@@ -176,7 +181,7 @@ def test_blank_pictures_of_any_colour_are_black(
 ) -> None:
     picture = Image.new("RGB", (side, side + 5), paper)
     for blank in (picture, saved(picture, quality), picture.convert("L")):
-        assert not as_mnist(blank).any()
+        assert not ink_of(blank).any()
 
 
 @given(
@@ -194,7 +199,7 @@ def test_the_longer_side_fills_twenty_pixels_and_the_ratio_is_kept(
     left, top = at
     picture.paste(0, (left, top, left + width, top + height))
     picture.paste(255, (left + pen, top, left + width - pen, top + height - pen))
-    found = cut(as_mnist(picture))
+    found = cut(ink_of(picture))
     assert max(found.shape) == 20
     ratio = 20 * shorter / longer
     assert min(found.shape) in (math.floor(ratio), math.ceil(ratio))
@@ -222,6 +227,6 @@ def test_the_side_of_the_ink_is_found_however_tight_the_margin(mnist: Mnist, mar
 def test_any_picture_gives_a_digit_and_no_warning(levels: Bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = as_mnist(Image.fromarray(levels))
+        found = ink_of(Image.fromarray(levels))
     assert found.shape == (28, 28)
     assert found.dtype == np.uint8

@@ -11,6 +11,7 @@ from PIL.Image import Resampling
 from sklearn.svm import SVC
 
 from hpoe.data.mnist import Mnist
+from hpoe_recognition.formats import MNIST
 from hpoe_recognition.images import Limits, read_image
 
 FILTERS = tuple(
@@ -59,7 +60,7 @@ def test_tinted_jpegs_of_any_size_cost_at_most_half_a_point(mnist: Mnist) -> Non
     machine = SVC(C=5, gamma=0.02).fit(x.reshape(len(x), -1) / 255, y)
     images, labels = mnist.test_images[::5], mnist.test_labels[::5]
     pictures = [sent(image, np.random.default_rng(at)) for at, image in enumerate(images)]
-    read = np.stack([read_image(picture, Limits()) for picture in pictures])
+    read = np.stack([read_image(picture, Limits(), MNIST) for picture in pictures])
     raw, after = (
         float(np.mean(machine.predict(some.reshape(len(some), -1) / 255) != labels))
         for some in (images, read)
