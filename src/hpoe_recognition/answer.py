@@ -2,17 +2,23 @@
 
 from dataclasses import dataclass
 
+CONTRACT = 2
+"""The version of these fields. A package records it; the first versions recorded none."""
+
 
 @dataclass(frozen=True)
 class Answer:
     """The model's answer for one image."""
 
-    digit: int
+    label: str
+    """The recognised class, also where the image is of no known class."""
     probability: float
-    probabilities: list[float]
-    """One per class, in ascending order of the labels."""
+    """Of that class, given that the image is of a known class."""
+    probabilities: dict[str, float]
+    """Of every class, by label, in the order of the classes."""
     typicality: float
-    """Percentile, 0..100, of the image's goodness among held-out images of that digit."""
-    looks_like_digit: bool
-    digit_score: float
-    """How much the image looks like a digit; `looks_like_digit` compares it with a threshold."""
+    """Percentile, 0..100, of the image's goodness among held-out images of that class."""
+    is_known: bool
+    known_score: float
+    """How much the image looks like one of a known class; `is_known` compares it with a threshold.
+    """

@@ -13,16 +13,19 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
-from hpoe_recognition.formats import MNIST
+from hpoe_recognition.answer import CONTRACT
 from hpoe_recognition.images import ImageError, Limits, base64_png, read_image
 from hpoe_recognition.recogniser import Recogniser
 
+MOST_RECONSTRUCTIONS = 10
+"""Classes whose reconstructions an explanation has."""
 
-class DigitModel(PythonModel):
-    """Recognises digits in images that are base64 texts, or data: URLs, of image files.
+
+class RecognitionModel(PythonModel):
+    """Recognises the class of images that are base64 texts, or data: URLs, of image files.
 
     `predict` is for clients of MLflow; hpoe calls the other methods. They take and return plain
-    values, and hpoe must be able to call those of every version that was ever registered.
+    values, and hpoe must be able to call those of every version of the same contract.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -55,40 +58,61 @@ class DigitModel(PythonModel):
 
     def answers(self, texts: Sequence[object]) -> list[dict[str, Any]]:
         """Return one answer per text; for one that is not an image, `error` with one sentence."""
-        read = [self._read(text) for text in texts]
+        read = [self._read_or_why(text) for text in texts]
         images = [image for image in read if not isinstance(image, str)]
         found = iter(self.recogniser.answer(np.stack(images)) if images else [])
         return [{"error": each} if isinstance(each, str) else asdict(next(found)) for each in read]
 
     def explain(self, text: object) -> dict[str, Any]:
-        """Return the answer to one image, the models' input, and each class's reconstruction.
+        """Return the answer to one image, the models' input, and its most likely reconstructions.
 
         For a text that is not an image, `error` with one sentence.
         """
-        image = self._read(text)
+        image = self._read_or_why(text)
         if isinstance(image, str):
             return {"error": image}
         (answer,) = self.recogniser.answer(image[None])
+        system = self.recogniser.system
+        p = np.array([*answer.probabilities.values()])
+        likely = sorted(np.argsort(-p, kind="stable")[:MOST_RECONSTRUCTIONS].tolist())
+        pictures = system.reconstructions(image, likely)
         return {
             **asdict(answer),
-            "labels": list(self.recogniser.system.labels),
-            "threshold": float(self.recogniser.digit_score.threshold),
-            "seen": data_url(self.recogniser.system.network_input(image[None])[0]),
-            "reconstructions": [
-                data_url(each) for each in self.recogniser.system.reconstructions(image)
-            ],
+            "threshold": float(self.recogniser.known_score.threshold),
+            "seen": data_url(system.network_input(image[None])[0]),
+            "reconstructions": {
+                system.labels[position]: data_url(picture)
+                for position, picture in zip(likely, pictures, strict=True)
+            },
         }
 
-    def validation_labels(self, texts: Sequence[str]) -> list[int]:
-        """Return the labels recognised by the net that was fitted without validation images."""
-        images = np.stack([read_image(text, self.limits, MNIST) for text in texts])
+    def classes(self, _: None = None) -> dict[str, Any]:
+        """Return the classes in their order, each with an example, and the images' format."""
         system = self.recogniser.system
-        return [int(label) for label in system.recognise(system.validation_net, images)]
+        return {
+            "contract": CONTRACT,
+            "classes": [
+                {"label": label, "example": data_url(example)}
+                for label, example in zip(system.labels, self.recogniser.examples, strict=True)
+            ],
+            "image_size": [system.format.rows, system.format.columns],
+            "preparation": system.format.preparation,
+        }
 
-    def _read(self, text: object) -> NDArray[np.uint8] | str:
-        """Prepare an image for the model, or return a sentence that says why it is not one."""
+    def validation_labels(self, texts: Sequence[str]) -> list[str]:
+        """Return the labels recognised by the net that was fitted without validation images."""
+        system = self.recogniser.system
+        images = np.stack([self._read(text) for text in texts])
+        return system.recognise(system.validation_net, images)
+
+    def _read(self, text: object) -> NDArray[np.uint8]:
+        """Decode an image and bring it to the system's format; raises ImageError."""
+        return read_image(text, self.limits, self.recogniser.system.format)
+
+    def _read_or_why(self, text: object) -> NDArray[np.uint8] | str:
+        """Read an image, or return a sentence that says why it is not one."""
         try:
-            return read_image(text, self.limits, MNIST)
+            return self._read(text)
         except ImageError as error:
             return str(error)
 
@@ -98,4 +122,4 @@ def data_url(image: NDArray[np.uint8]) -> str:
     return f"data:image/png;base64,{base64_png(image)}"
 
 
-set_model(DigitModel())
+set_model(RecognitionModel())

@@ -1,10 +1,11 @@
-"""The packaged system: images in, digits out, with the density models' judgement of them.
+"""The packaged system: images in, labels out, with the density models' judgement of them.
 
-Needs numpy and safetensors alone. Shapes: S versions, N images, V pixels, D classes, M models.
+Needs numpy and safetensors alone. Shapes: S versions, N images, R rows, C columns, V pixels, D classes, M models.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 
-from hpoe_recognition.answer import Answer
+from hpoe_recognition.answer import CONTRACT, Answer
 from hpoe_recognition.arrays import from_arrays, to_arrays
+from hpoe_recognition.formats import Format
 from hpoe_recognition.known_score import Evidence, KnownScore, Scores
 from hpoe_recognition.logistic import LogisticNet
 from hpoe_recognition.networks import Network
@@ -32,7 +34,9 @@ class System:
     """What the pipeline evaluates: networks' averaged scores, soft shifts, a logistic net."""
 
     labels: tuple[str, ...]
-    """Of the classes, in natural order."""
+    """The classes that the system was trained on, in natural order."""
+    format: Format
+    """Of the images that it is given."""
     networks: dict[str, Network]
     offsets: tuple[Offset, ...]
     """The versions of an image among which each model chooses."""
@@ -71,16 +75,17 @@ class System:
             pictures[rows, 1:] = found.swapaxes(0, 1)
         return Evidence(pictures.reshape(len(images), -1, *images.shape[1:]), scores, log_p)
 
-    def recognise(self, net: LogisticNet, images: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return the digits that one of the nets recognises in images [N, rows, columns], [N]."""
+    def recognise(self, net: LogisticNet, images: NDArray[np.uint8]) -> list[str]:
+        """Return the labels that one of the nets recognises in images [N, rows, columns]."""
         positions = net.log_probabilities(self.scores(images)).argmax(axis=1)
-        digits: NDArray[np.int64] = np.array(self.labels)[positions]
-        return digits
+        return [self.labels[position] for position in positions]
 
-    def reconstructions(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Reconstruct an image [rows, columns] by each class's lowest layer, [D, rows, columns]."""
+    def reconstructions(
+        self, image: NDArray[np.uint8], positions: Iterable[int]
+    ) -> NDArray[np.uint8]:
+        """Reconstruct an image [R, C] by the lowest layers of the classes at P positions, [P, R, C]."""
         v = unit_interval(self.network_input(image[None]))
-        every = [self.network.reconstruct(v, at, (1,)) for at in range(len(self.labels))]
+        every = [self.network.reconstruct(v, position, (1,)) for position in positions]
         return np.rint(np.stack(every) * 255).astype(np.uint8).reshape(-1, *image.shape)
 
     def _scores(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -97,21 +102,31 @@ class System:
 
 @dataclass(frozen=True)
 class Recogniser:
-    """A system with typicality and a known score."""
+    """A system with typicality, a score of being of a known class, and examples."""
 
     system: System
     typical: NDArray[np.float64]
     """Goodness of held-out images of each class under its layer 1, ascending, nats, [D, K]."""
     known_score: KnownScore
+    examples: NDArray[np.uint8]
+    """A typical image of each class, to be shown beside its label, [D, R, C]."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a packaged recogniser."""
+        """Read a packaged recogniser.
+
+        Raises:
+            ValueError: its answers are of another contract.
+        """
         with safe_open(path, framework="np") as file:
             record = json.loads(file.metadata()["hpoe"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        contract = record.get("contract", 1)
+        if contract != CONTRACT:
+            raise ValueError(f"its answers are of contract {contract}, not {CONTRACT}")
         system = System(
             labels=tuple(record["labels"]),
+            format=Format(**record["image_format"]),
             networks={
                 name: Network.from_arrays(arrays, name, images)
                 for name, images in record["networks"].items()
@@ -120,18 +135,26 @@ class Recogniser:
             temperature=record["temperature"],
             **{name: from_arrays(LogisticNet, arrays, f"{name}/") for name in NETS},
         )
-        return cls(system, arrays["typical"], from_arrays(KnownScore, arrays, "known_score/"))
+        return cls(
+            system=system,
+            typical=arrays["typical"],
+            known_score=from_arrays(KnownScore, arrays, "known_score/"),
+            examples=arrays["examples"],
+        )
 
     def contents(self) -> tuple[Arrays, dict[str, object]]:
         """Return the arrays and the record that `load` reads."""
         system = self.system
-        arrays: Arrays = {"typical": self.typical, **to_arrays(self.known_score, "known_score/")}
+        arrays: Arrays = {"typical": self.typical, "examples": self.examples}
+        arrays |= to_arrays(self.known_score, "known_score/")
         for name in NETS:
             arrays |= to_arrays(getattr(system, name), f"{name}/")
         for name, network in system.networks.items():
             arrays |= network.to_arrays(name)
         record = {
+            "contract": CONTRACT,
             "labels": system.labels,
+            "image_format": asdict(system.format),
             "networks": {name: network.images for name, network in system.networks.items()},
             "offsets": system.offsets,
             "temperature": system.temperature,
@@ -139,23 +162,23 @@ class Recogniser:
         return arrays, record
 
     def answer(self, images: NDArray[np.uint8]) -> list[Answer]:
-        """Say which digits images [N, rows, columns] are, and whether they look like digits."""
+        """Say of which classes images [N, rows, columns] are, and whether of a known one at all."""
         evidence = self.system.evidence(images)
-        known_scores = np.where(images.any(axis=(1, 2)), self.known_score(evidence), NO_INK)
+        scores = np.where(images.any(axis=(1, 2)), self.known_score(evidence), NO_INK)
         return [
             Answer(
-                digit=self.system.labels[position],
+                label=self.system.labels[position],
                 probability=float(p[position]),
-                probabilities=p.tolist(),
+                probabilities=dict(zip(self.system.labels, p.tolist(), strict=True)),
                 typicality=float(percentile),
-                looks_like_digit=bool(score >= self.known_score.threshold),
+                is_known=bool(score >= self.known_score.threshold),
                 known_score=float(score),
             )
             for position, p, percentile, score in zip(
                 evidence.positions,
                 np.exp(evidence.log_probabilities),
                 self._typicality(evidence),
-                known_scores,
+                scores,
                 strict=True,
             )
         ]

@@ -1,5 +1,6 @@
 """A registry with a stand-in for the model, and servers of it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,12 +14,13 @@ from tests.serving.running import Server
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 REGISTER = """
+import json
 import sys
 import mlflow
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
-uri, python_model = sys.argv[1:]
+uri, python_model, metadata = sys.argv[1:]
 mlflow.set_tracking_uri(uri)
 with mlflow.start_run():
     logged = mlflow.pyfunc.log_model(
@@ -27,6 +29,7 @@ with mlflow.start_run():
         signature=ModelSignature(Schema([ColSpec("string", "image")])),
         pip_requirements=["mlflow"],
         model_config={"max_pixels": 1},
+        metadata=json.loads(metadata),
         registered_model_name="hpoe-digits",
     )
 mlflow.MlflowClient().set_registered_model_alias(
@@ -44,11 +47,15 @@ settings.register_profile("serving", deadline=None, derandomize=True, database=N
 settings.load_profile("serving")
 
 
-def register(folder: Path, python_model: Path = STAND_IN) -> str:
-    """Make a model the champion of the tracking store in a folder; the store's address."""
+def register(folder: Path, python_model: Path = STAND_IN, contract: int | None = 2) -> str:
+    """Make a model the champion of the tracking store in a folder; the store's address.
+
+    Without a contract it is as the first versions were, which recorded none.
+    """
+    metadata = "null" if contract is None else json.dumps({"contract": contract})
     uri = f"sqlite:///{folder}/mlflow.db"
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command = [sys.executable, "-c", REGISTER, uri, str(python_model)]
+    command = [sys.executable, "-c", REGISTER, uri, str(python_model), metadata]
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
     return uri
 

@@ -21,6 +21,11 @@ LENGTH = 14
 DEADLY = 2**16 - 1
 """So many milliseconds end the process."""
 MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
+LABELS = (
+    *("0", "2", "10", "heart", "<script>alert(1)</script>", "\u05e9\u05dc\u05d5\u05dd", "\U0001f642"),
+    *('a "b", \\c\nd', "\u00e9" * 32, "__proto__"),
+)
+"""Text of any kind, the last but one of 64 bytes in UTF-8."""
 
 
 class StandIn(PythonModel):
@@ -48,6 +53,10 @@ class StandIn(PythonModel):
         """What the page shows."""
         return {**answer(text), "max_pixels": self.max_pixels}
 
+    def classes(self, _: None) -> dict[str, Any]:
+        """What the server lists."""
+        return classes()
+
 
 def answer(text: str) -> dict[str, Any]:
     """The answer to a text, or an error if it is not base64 of what begins as an image does."""
@@ -63,14 +72,24 @@ def answer(text: str) -> dict[str, Any]:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(milliseconds / 1000)
     checksum = zlib.crc32(text.encode())
-    digit = checksum % 10
+    label = LABELS[checksum % len(LABELS)]
     return {
-        "digit": digit,
+        "label": label,
         "probability": 0.91,
-        "probabilities": [0.91 if d == digit else 0.01 for d in range(10)],
+        "probabilities": {each: 0.91 if each == label else 0.01 for each in LABELS},
         "typicality": float(checksum % 101),
-        "looks_like_digit": checksum % 4 != 0,
-        "digit_score": checksum % 1000 / 100 - 5,
+        "is_known": checksum % 4 != 0,
+        "known_score": checksum % 1000 / 100 - 5,
+    }
+
+
+def classes() -> dict[str, Any]:
+    """The labels, each with the URL of a picture that shows nothing."""
+    return {
+        "contract": 2,
+        "classes": [{"label": label, "example": "data:image/png;base64,"} for label in LABELS],
+        "image_size": [28, 28],
+        "preparation": "ink",
     }
 
 

@@ -19,7 +19,7 @@ from mlflow.pyfunc import PyFuncModel, scoring_server
 from tests.processes import free_port
 from tests.serving.conftest import broken, register
 from tests.serving.running import JSON, Server, exchange, image
-from tests.serving.stand_in import answer
+from tests.serving.stand_in import LABELS, answer, classes
 
 pytestmark = pytest.mark.slow
 PIXELS = 12345
@@ -100,7 +100,13 @@ def test_an_image_is_explained_by_the_model_and_within_the_servers_limit(server:
     assert (reply.status, reply.json()) == (200, {**answer(image(3)), "max_pixels": PIXELS})
 
 
-@pytest.mark.parametrize("path", ["/", "/ping", "/metrics", "/nothing", "/invocations"])
+def test_classes_are_listed(server: Server) -> None:
+    reply = server.get("/classes")
+    assert (reply.status, reply.json()) == (200, classes())
+    assert reply.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("path", ["/", "/ping", "/metrics", "/classes", "/nothing", "/invocations"])
 def test_every_response_keeps_browsers_to_the_pages_own(server: Server, path: str) -> None:
     headers = server.get(path).headers
     policy = headers["content-security-policy"].split("; ")
@@ -145,14 +151,14 @@ def test_what_was_asked_and_answered_is_counted_at_once(server: Server) -> None:
         "tables": ("hpoe_records_per_request_count", {"version": "1"}),
         "records": ("hpoe_records_per_request_sum", {"version": "1"}),
         "pairs": ("hpoe_records_per_request_bucket", {"version": "1", "le": "2.0"}),
-        "not digits": ("hpoe_refused_total", {"version": "1"}),
-        "scores": ("hpoe_digit_score_count", {"version": "1"}),
-        "low scores": ("hpoe_digit_score_bucket", {"version": "1", "le": "0.0"}),
+        "unknown": ("hpoe_refused_total", {"version": "1"}),
+        "scores": ("hpoe_known_score_count", {"version": "1"}),
+        "low scores": ("hpoe_known_score_bucket", {"version": "1", "le": "0.0"}),
         "typicalities": ("hpoe_typicality_sum", {"version": "1"}),
         "untypical": ("hpoe_typicality_bucket", {"version": "1", "le": "10.0"}),
         **{
-            f"digit {digit}": ("hpoe_digits_total", {"version": "1", "digit": str(digit)})
-            for digit in range(10)
+            f"label {label}": ("hpoe_answers_total", {"version": "1", "label": label})
+            for label in LABELS
         },
     }
 
@@ -166,7 +172,7 @@ def test_what_was_asked_and_answered_is_counted_at_once(server: Server) -> None:
     server.post({"inputs": [image(1), "no image"]})
     server.get("/nothing")
     after = counts()
-    digits = Counter(row["digit"] for row in expected)
+    labels = Counter(row["label"] for row in expected)
     assert {key: after[key] - before[key] for key in names} == pytest.approx(
         {
             "answered": 3,
@@ -176,12 +182,12 @@ def test_what_was_asked_and_answered_is_counted_at_once(server: Server) -> None:
             "tables": 3,
             "records": 34,
             "pairs": 1,
-            "not digits": sum(not row["looks_like_digit"] for row in expected),
+            "unknown": sum(not row["is_known"] for row in expected),
             "scores": 34,
-            "low scores": sum(row["digit_score"] <= 0 for row in expected),
+            "low scores": sum(row["known_score"] <= 0 for row in expected),
             "typicalities": sum(row["typicality"] for row in expected),
             "untypical": sum(row["typicality"] <= 10 for row in expected),
-            **{f"digit {digit}": digits[digit] for digit in range(10)},
+            **{f"label {label}": labels[label] for label in LABELS},
         }
     )
 
@@ -215,10 +221,13 @@ def test_a_request_is_one_line_of_json_without_its_content(server: Server) -> No
 # What keeps it from starting.
 
 
-def refusal(folder: Path, **environment: str) -> str:
-    """What `hpoe serve` prints when it refuses to start."""
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("hpoe")), "serve"],
+def write_one_image(path: Path) -> None:
+    pd.DataFrame({"image": [image(1)]}).to_parquet(path)
+
+
+def hpoe(folder: Path, *command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("hpoe")), *command],
         cwd=folder,
         env={
             "PATH": "",
@@ -231,6 +240,11 @@ def refusal(folder: Path, **environment: str) -> str:
         text=True,
         timeout=300,
     )
+
+
+def refusal(folder: Path, **environment: str) -> str:
+    """What `hpoe serve` prints when it refuses to start."""
+    done = hpoe(folder, "serve", **environment)
     assert done.returncode == 1, done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1, done.stderr
@@ -282,6 +296,28 @@ def test_a_registry_that_does_not_answer_or_refuses_is_told(tmp_path: Path) -> N
             server.shutdown()
     assert "cannot be fetched from http" in told
     assert "or does not let this login see it" in told
+
+
+@pytest.mark.parametrize(
+    ("contract", "remedy"),
+    [
+        (None, "contract 1, and this hpoe serves contract 2; run `dvc repro`, or `hpoe sync`"),
+        (3, "contract 3, and this hpoe serves contract 2; update hpoe"),
+    ],
+)
+def test_a_model_of_another_contract_is_refused_and_the_way_out_told(
+    tmp_path: Path, contract: int | None, remedy: str
+) -> None:
+    uri = register(tmp_path, contract=contract)
+    told = refusal(tmp_path, MLFLOW_TRACKING_URI=uri)
+    assert "version 1 was registered by another version of hpoe" in told
+    assert remedy in told
+    (tmp_path / "one.png").write_bytes(b"")
+    for command in (["predict", "one.png"], ["score", "in.parquet", "out.parquet"]):
+        write_one_image(tmp_path / "in.parquet")
+        done = hpoe(tmp_path, *command, MLFLOW_TRACKING_URI=uri)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert remedy in done.stderr
 
 
 def test_a_model_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:

@@ -7,20 +7,26 @@ import shutil
 import subprocess
 import sys
 import venv
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import requests
 from mlflow import MlflowClient
+from mlflow.models import Model
+from mlflow.types.schema import DataType, Map
 
-from hpoe.registration.registry import Registry
+from hpoe.registration.registry import WEIGHTS, Registry, read_validation
+from hpoe.tensors import load_tensors, save_tensors
+from hpoe_recognition.answer import Answer
 from hpoe_recognition.images import base64_png
 from tests.processes import Service, free_port, wait_until
 from tests.serving.running import Server
-from tests.unit.recognition.systems import images
+from tests.unit.recognition.systems import LABELS, images
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -30,10 +36,10 @@ MARK = """
 
 _answer = Recogniser.answer
 Recogniser.answer = lambda self, images: [
-    Answer(**{**vars(each), "digit": MARK}) for each in _answer(self, images)
+    Answer(**{**vars(each), "label": MARK}) for each in _answer(self, images)
 ]
 """
-"""Appended to the recognition code: each answer has a digit that tells which code gave it."""
+"""Appended to the recognition code: each answer has a label that tells which code gave it."""
 REGISTER = """
 import sys
 from hpoe.registration.registry import Registry
@@ -79,14 +85,14 @@ def python(*arguments: str, sources: Path = ROOT / "src") -> "subprocess.Complet
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A store with versions 1 and 2, registered with code that marks its answers 11 and 22."""
+    """A store with versions 1 and 2, registered with code that marks its answers."""
     folder = tmp_path_factory.mktemp("store")
     uri = f"sqlite:///{folder}/mlflow.db"
-    for mark in ("11", "22"):
+    for mark in ("code 1", "code 2"):
         sources = folder / mark
         shutil.copytree(ROOT / "src", sources)
         with (sources / "hpoe_recognition" / "recogniser.py").open("a") as code:
-            code.write(MARK.replace("MARK", mark))
+            code.write(MARK.replace("MARK", repr(mark)))
         done = python("-c", REGISTER, uri, sources=sources)
         assert done.returncode == 0, done.stderr[-3000:]
     return uri
@@ -111,11 +117,11 @@ def hpoe(uri: str, *arguments: str) -> str:
 def test_predict_and_score_ask_the_packaged_code(store: str, version: int, tmp_path: Path) -> None:
     (tmp_path / "digit.png").write_bytes(base64.b64decode(IMAGE))
     answer = json.loads(hpoe(store, "predict", "--json", str(tmp_path / "digit.png")))
-    assert answer["digit"] == 11 * version
+    assert answer["label"] == f"code {version}"
     source, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
     pq.write_table(pa.table({"image": [IMAGE] * 3}), source)
     hpoe(store, "score", str(source), str(target))
-    assert pq.read_table(target)["digit"].to_pylist() == [11 * version] * 3
+    assert pq.read_table(target)["label"].to_pylist() == [f"code {version}"] * 3
 
 
 @pytest.mark.parametrize("version", [2], indirect=True)
@@ -124,19 +130,19 @@ def test_serve_asks_the_packaged_code_also_after_a_rollback(
 ) -> None:
     server = Server(tmp_path, store)
 
-    def digit() -> int:
+    def label() -> str:
         (answer,) = server.post({"inputs": [IMAGE]}).json()["predictions"]
-        assert server.post({"image": IMAGE}, "/explain").json()["digit"] == answer["digit"]
-        return int(answer["digit"])
+        assert server.post({"image": IMAGE}, "/explain").json()["label"] == answer["label"]
+        return str(answer["label"])
 
     try:
         server.start("--follow", "--workers", "1")
-        assert digit() == 11 * version
+        assert label() == f"code {version}"
         client = MlflowClient(store, store)
         client.set_registered_model_tag("hpoe-digits", "champions", "[1, 2]")
         assert "version 1 is the champion again" in hpoe(store, "rollback")
         wait_until(lambda: "version 1 is served" in server.log())
-        assert digit() == 11
+        assert label() == "code 1"
     finally:
         server.kill()
 
@@ -145,6 +151,36 @@ def test_the_check_after_registration_asks_the_packaged_code(store: str) -> None
     """The installed code would have answered rightly."""
     done = python("-c", CHECK, store, "1")
     assert "the package of version 1 classifies 20 validation images" in done.stderr
+
+
+def test_a_package_says_what_it_takes_and_answers(store: str, tmp_path: Path) -> None:
+    """So do MLflow's UI, and Spark, which makes columns of it."""
+    described = Model.load(str(Registry(store).fetch(1, tmp_path)))
+    assert described.metadata == {"contract": 2}
+    assert described.signature is not None
+    assert described.signature.inputs.input_dict()["image"].type == DataType.string
+    outputs = {each.name: each.type for each in described.signature.outputs}
+    assert list(outputs) == [field.name for field in fields(Answer)]
+    assert outputs == {
+        "label": DataType.string,
+        "probability": DataType.double,
+        "probabilities": Map(DataType.double),
+        "typicality": DataType.double,
+        "is_known": DataType.boolean,
+        "known_score": DataType.double,
+    }
+
+
+def test_predictions_on_validation_images_come_back_as_text(store: str, tmp_path: Path) -> None:
+    """Also those of the first versions, which were MNIST's digits as numbers."""
+    registry = Registry(store)
+    (row,) = registry.validation(1).to_dict("records")
+    assert row == {"index": 0, "label": LABELS[0], "prediction": LABELS[1]}
+    arrays, record = load_tensors(registry.fetch(1, tmp_path) / "artifacts" / WEIGHTS, "")
+    arrays |= {"validation/label": np.array([7]), "validation/prediction": np.array([9])}
+    save_tensors(tmp_path / WEIGHTS, arrays, {"labels": [*range(10)]})
+    (row,) = read_validation(tmp_path / WEIGHTS).to_dict("records")
+    assert row == {"index": 0, "label": "7", "prediction": "9"}
 
 
 def test_mlflows_own_server_asks_the_packaged_code(store: str, tmp_path: Path) -> None:
@@ -160,7 +196,11 @@ def test_mlflows_own_server_asks_the_packaged_code(store: str, tmp_path: Path) -
     try:
         server.start()
         reply = requests.post(f"{address}/invocations", json={"inputs": [IMAGE]}, timeout=60)
-        assert reply.json()["predictions"][0]["digit"] == 11
+        (answer,) = reply.json()["predictions"]
+        assert list(answer) == [field.name for field in fields(Answer)]
+        assert answer["label"] == "code 1"
+        assert list(answer["probabilities"]) == list(LABELS)
+        assert sum(answer["probabilities"].values()) == pytest.approx(1)
     finally:
         server.kill()
 
@@ -177,4 +217,4 @@ def test_a_package_answers_where_only_its_requirements_are_installed(
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     answers: list[dict[str, Any]] = json.loads(done.stdout)
-    assert answers[0]["digit"] == 11
+    assert answers[0]["label"] == "code 1"

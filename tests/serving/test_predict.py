@@ -46,7 +46,7 @@ def test_each_file_of_a_folder_gets_an_answer_or_an_error(pictures: Path, regist
     assert done.returncode == 1
     lines = {line["file"]: line for line in map(json.loads, done.stdout.splitlines())}
     assert len(lines) == 7
-    assert {name for name in lines if "digit" in lines[name]} == {"[b].png", "caf\ufffd.png"}
+    assert {name for name in lines if "label" in lines[name]} == {"[b].png", "caf\ufffd.png"}
     errors = done.stderr.splitlines()
     assert len(errors) == 5
     assert all(line.startswith("error: ") for line in errors)

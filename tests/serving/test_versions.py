@@ -53,9 +53,9 @@ def promote(uri: str, version: int) -> None:
 
 def answered_by(server: Server, version: int) -> bool:
     """Whether a version answered a request that was sent now."""
-    before = server.metric("hpoe_digits_total", version=str(version))
+    before = server.metric("hpoe_answers_total", version=str(version))
     assert server.post({"inputs": [image(1)]}).status == 200
-    return server.metric("hpoe_digits_total", version=str(version)) > before
+    return server.metric("hpoe_answers_total", version=str(version)) > before
 
 
 def test_it_waits_for_the_first_champion_and_says_so(tmp_path: Path, server: Server) -> None:

@@ -24,7 +24,7 @@ SEVEN = base64.b64encode((ROOT / "docs/images/seven.png").read_bytes()).decode()
 COUNT = """
 import sys, urllib.request
 text = urllib.request.urlopen("http://127.0.0.1:5001/metrics").read().decode()
-lines = [line for line in text.splitlines() if line.startswith("hpoe_digits_total{")]
+lines = [line for line in text.splitlines() if line.startswith("hpoe_answers_total{")]
 of_version = [line for line in lines if f'version="{sys.argv[1]}"' in line]
 print(int(sum(float(line.split()[-1]) for line in of_version)))
 """

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -37,8 +38,18 @@ class Candidate:
 
     @classmethod
     def load(cls, recogniser: Path, predictions: Path, split: Path) -> Self:
-        """Read a candidate from the files of the stages that made it."""
-        system, table = Recogniser.load(recogniser), pd.read_parquet(predictions)
+        """Read a candidate from the files of the stages that made it.
+
+        Raises:
+            RegistryError: the system's answers are of another contract.
+        """
+        try:
+            system = Recogniser.load(recogniser)
+        except ValueError as error:
+            raise RegistryError(
+                f"{recogniser} was made by another version of hpoe ({error}): run `dvc repro`"
+            ) from None
+        table = pd.read_parquet(predictions)
         images = np.concatenate(
             [load_class(split, label).validation for label in system.system.labels]
         )
@@ -93,13 +104,14 @@ class Candidate:
         """Let the package recognise the validation images, with its own code."""
         texts = [base64_png(image) for image in self.images]
         parts = [texts[at : at + IMAGES_PER_CALL] for at in range(0, len(texts), IMAGES_PER_CALL)]
-        recognised = np.concatenate(package.ask("validation_labels", parts))
+        recognised = [*chain(*package.ask("validation_labels", parts))]
         few = slice(None, None, max(1, len(texts) // IMAGES_TO_ANSWER))
         answers = package.submit("answers", texts[few]).result()
         system = self.recogniser.system
         expected = system.recognise(system.net, self.images[few])
-        differing = int((recognised != self.validation["prediction"].to_numpy()).sum())
-        differing += sum(a.get("label") != e for a, e in zip(answers, expected, strict=True))
+        evaluated = self.validation["prediction"]
+        differing = sum(a != b for a, b in zip(recognised, evaluated, strict=True))
+        differing += sum(a.get("label") != b for a, b in zip(answers, expected, strict=True))
         if differing:
             raise RegistryError(
                 f"the package of version {package.version} classifies {differing} validation "

@@ -2,8 +2,8 @@
 
 A package brings the recognition code that it was registered with. It is loaded in fresh
 interpreters (`hpoe.registration.worker`), where the installed copy does not shadow that code. Only
-these methods of the package are called there: `answers`, `explain` and `validation_labels` of
-`hpoe_recognition.pyfunc`.
+these methods of the package are called there: `answers`, `explain`, `classes` and
+`validation_labels` of `hpoe_recognition.pyfunc`.
 """
 
 import json
@@ -21,6 +21,7 @@ from typing import Any
 
 from hpoe.errors import PackageError, WorkerError
 from hpoe.registration.registry import NAME, Registry
+from hpoe_recognition.answer import CONTRACT
 
 WORKER = (sys.executable, "-P", "-m", "hpoe.registration.worker")
 """-P keeps modules in the current folder from shadowing installed ones."""
@@ -46,7 +47,8 @@ class Package:
 
         Raises:
             RegistryError: the version cannot be copied.
-            PackageError: it cannot be loaded, or does not answer its own example.
+            PackageError: its answers are of another contract, it cannot be loaded, or does not
+                answer its own example.
         """
         self.version, self.workers = version, workers
         self._config = {} if max_pixels is None else {"max_pixels": max_pixels}
@@ -55,6 +57,7 @@ class Package:
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         try:
             self._folder = registry.fetch(version, Path(self._copy.name))
+            _check_contract(self._folder, version)
             starting = [self._threads.submit(self._add_worker) for _ in range(workers)]
             for each in starting:
                 each.result()
@@ -120,6 +123,26 @@ class Package:
                 "restores the previous champion"
             )
         return worker
+
+
+def _check_contract(folder: Path, version: int) -> None:
+    """Refuse a package whose answers have other fields than those that hpoe reads."""
+    from mlflow.models import Model
+
+    try:
+        contract = int((Model.load(str(folder)).metadata or {}).get("contract", 1))
+    except Exception:  # of many kinds, in a damaged package: loading it will say what is wrong
+        return
+    if contract != CONTRACT:
+        remedy = (
+            "run `dvc repro`, or `hpoe sync` where that has been done, to register it again"
+            if contract < CONTRACT
+            else "update hpoe"
+        )
+        raise PackageError(
+            f"{NAME} version {version} was registered by another version of hpoe: its answers are "
+            f"of contract {contract}, and this hpoe serves contract {CONTRACT}; {remedy}"
+        )
 
 
 class _Worker:

@@ -18,7 +18,7 @@ from hpoe.tensors import load_tensors, save_tensors
 from hpoe.tracking.mlflow_errors import first_line, translate_errors
 from hpoe.tracking.sqlite import database_file
 from hpoe.tracking.store import connect, tracking_uri
-from hpoe_recognition.answer import Answer
+from hpoe_recognition.answer import CONTRACT, Answer
 from hpoe_recognition.images import Limits
 from hpoe_recognition.recogniser import Recogniser
 
@@ -31,9 +31,10 @@ EXECUTION = "execution"
 WEIGHTS = "weights.safetensors"
 REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "pillow", "safetensors")
 """Of a package, in the installed versions; it needs only the skinny part of mlflow."""
+LABEL_COLUMNS = ("label", "prediction")
 VALIDATION = "validation/"
-"""How the names of the arrays begin that hold the predictions on the validation images."""
-"""Prefix of the arrays that hold a version's predictions on the validation images."""
+"""Prefix of the arrays that hold a version's predictions on the validation images; those of labels
+hold their positions among the classes."""
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -109,6 +110,7 @@ class Registry:
                 artifacts={"weights": str(weights)},
                 code_paths=[str(code)],
                 model_config={"max_pixels": Limits().most_pixels},
+                metadata={"contract": CONTRACT},
                 signature=_signature(),
                 input_example=pd.DataFrame({"image": [example]}),
                 pip_requirements=[
@@ -169,12 +171,7 @@ class Registry:
         """
         with tempfile.TemporaryDirectory() as scratch:
             path = self._download(version, f"/artifacts/{WEIGHTS}", Path(scratch))
-            arrays, record = load_tensors(path, "register that version again")
-        if VALIDATION + "image" not in arrays:
-            return None
-        labels = np.array(record["labels"])
-        columns = {name: labels[arrays[VALIDATION + name]] for name in ("label", "prediction")}
-        return pd.DataFrame({"image": arrays[VALIDATION + "image"], **columns})
+            return read_validation(path)
 
     @_translated
     def champion(self) -> int | None:
@@ -299,22 +296,35 @@ def _no_champion(uri: str) -> RegistryError:
 def _save(path: Path, recogniser: Recogniser, validation: pd.DataFrame) -> None:
     arrays, record = recogniser.contents()
     arrays[VALIDATION + "image"] = validation["image"].to_numpy(np.int64)
-    for name in ("label", "prediction"):
-        codes = pd.Categorical(validation[name], recogniser.system.labels).codes
-        arrays[VALIDATION + name] = codes.astype(np.int64)
+    positions = {label: at for at, label in enumerate(recogniser.system.labels)}
+    for name in LABEL_COLUMNS:
+        arrays[VALIDATION + name] = validation[name].map(positions).to_numpy(np.int64)
     save_tensors(path, arrays, record)
+
+
+def read_validation(weights: Path) -> pd.DataFrame | None:
+    """Read predictions on validation images from a version's weights: image, label, prediction.
+
+    None for the first versions, which did not record the images' digests.
+    """
+    arrays, record = load_tensors(weights, "register that version again")
+    if VALIDATION + "image" not in arrays:
+        return None
+    labels = np.array(record["labels"])
+    columns = {name: labels[arrays[VALIDATION + name]] for name in LABEL_COLUMNS}
+    return pd.DataFrame({"image": arrays[VALIDATION + "image"], **columns})
 
 
 def _signature() -> Any:  # noqa: ANN401 - MLflow's entity
     """Return the columns of a request and of an answer."""
     from mlflow.models import ModelSignature
-    from mlflow.types.schema import Array, ColSpec, DataType, Schema
+    from mlflow.types.schema import ColSpec, DataType, Map, Schema
 
-    types: dict[object, DataType | Array] = {
-        int: DataType.long,
+    types: dict[object, DataType | Map] = {
+        str: DataType.string,
         float: DataType.double,
         bool: DataType.boolean,
-        list[float]: Array(DataType.double),
+        dict[str, float]: Map(DataType.double),
     }
     answer = Schema([ColSpec(types[kind], name) for name, kind in get_type_hints(Answer).items()])
     return ModelSignature(Schema([ColSpec(DataType.string, "image")]), answer)

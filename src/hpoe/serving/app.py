@@ -1,7 +1,7 @@
 """The ASGI application of `hpoe serve`.
 
-/invocations, /ping, /health and /version keep the contract of MLflow's scoring server; the page at
-/, /explain behind it, and /metrics are hpoe's own.
+/invocations, /ping, /health and /version keep the contract of MLflow's scoring server; /classes,
+the page at /, /explain behind it, and /metrics are hpoe's own.
 """
 
 import asyncio
@@ -49,6 +49,7 @@ def make_app(versions: Versions, settings: Settings) -> ASGIApp:
         routes=[
             Route("/invocations", handlers.invocations, methods=["POST"]),
             Route("/explain", handlers.explain, methods=["POST"]),
+            Route("/classes", handlers.classes, methods=["GET"]),
             Route("/ping", handlers.ping, methods=["GET"]),
             Route("/health", handlers.ping, methods=["GET"]),
             Route("/version", handlers.mlflow_version, methods=["GET"]),
@@ -99,6 +100,11 @@ class _Handlers:
         if "error" in explanation:
             raise RequestError(400, explanation["error"])
         return JSONResponse(explanation)
+
+    async def classes(self, _: Request) -> Response:
+        """The classes that the version knows, each with an example, and the images' format."""
+        _, (classes,) = await self._ask("classes", [None])
+        return JSONResponse(classes)
 
     async def ping(self, _: Request) -> Response:
         """Whether requests are answered."""

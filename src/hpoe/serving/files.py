@@ -64,19 +64,20 @@ def answer_table(found: Answers) -> Table:
     """One row per image."""
     table = Table()
     table.add_column("image")
-    for heading in ("digit", "probability", "typicality", "digit score"):
+    table.add_column("label")
+    for heading in ("probability", "typicality", "known score"):
         table.add_column(heading, justify="right")
-    table.add_column("looks like a digit")
+    table.add_column("known")
     for file, answer in found.items():
         if "error" in answer:
             continue
         table.add_row(
             _shown(file),
-            str(answer["digit"]),
+            answer["label"],
             f"{answer['probability']:.1%}",
             f"{answer['typicality']:.0f}",
-            f"{answer['digit_score']:.2f}",
-            "yes" if answer["looks_like_digit"] else "no",
+            f"{answer['known_score']:.2f}",
+            "yes" if answer["is_known"] else "no",
         )
     return table
 

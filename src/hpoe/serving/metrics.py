@@ -2,6 +2,7 @@
 
 from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from prometheus_client import (
@@ -17,6 +18,9 @@ RECORDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 PERCENTILES = (0.1, 0.5, 1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 100)
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 SCORES = (*(-step for step in reversed(STEPS)), 0, *STEPS)
+MOST_LABELS = 200
+"""Classes of a version that are counted each on its own, the first ones; the others share OTHER."""
+OTHER = "other"
 
 
 class Metrics:
@@ -31,12 +35,12 @@ class Metrics:
             ["path", "status"],
             registry=registry,
         )
-        self._digits = Counter(
-            "hpoe_digits", "Records answered, by digit", ["version", "digit"], registry=registry
+        self._answers = Counter(
+            "hpoe_answers", "Records answered, by label", ["version", "label"], registry=registry
         )
         self._refused = Counter(
             "hpoe_refused",
-            "Records that do not look like a digit: divided by hpoe_digits_total, their share",
+            "Records of no known class: divided by hpoe_answers_total, their share",
             ["version"],
             registry=registry,
         )
@@ -51,14 +55,14 @@ class Metrics:
             "hpoe_records_per_request", "Records of answered requests", "version", RECORDS
         )
         self._scores = histogram(
-            "hpoe_digit_score",
-            "How much a record looks like a digit; a shift is a sign of drift",
+            "hpoe_known_score",
+            "How much a record looks like one of a known class; a shift is a sign of drift",
             "version",
             SCORES,
         )
         self._typicalities = histogram(
             "hpoe_typicality",
-            "Percentile among held-out images of the digit; without drift about uniform",
+            "Percentile among held-out images of the class; without drift about uniform",
             "version",
             PERCENTILES,
         )
@@ -71,13 +75,15 @@ class Metrics:
     def count_answers(self, version: int, answers: Sequence[Mapping[str, Any]]) -> None:
         """Count what a version answered to a request's records."""
         self._records.labels(version).observe(len(answers))
-        for digit, count in Tally(answer["digit"] for answer in answers).items():
-            self._digits.labels(version, digit).inc(count)
-        refused = sum(not answer["looks_like_digit"] for answer in answers)
+        counted = set(islice(answers[0]["probabilities"], MOST_LABELS))
+        labels = (answer["label"] for answer in answers)
+        for label, count in Tally(each if each in counted else OTHER for each in labels).items():
+            self._answers.labels(version, label).inc(count)
+        refused = sum(not answer["is_known"] for answer in answers)
         self._refused.labels(version).inc(refused)
         scores, typicalities = self._scores.labels(version), self._typicalities.labels(version)
         for answer in answers:
-            scores.observe(answer["digit_score"])
+            scores.observe(answer["known_score"])
             typicalities.observe(answer["typicality"])
 
     def exposition(self) -> bytes:

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hpoe.serving.metrics import Metrics
 
 logger = logging.getLogger(__name__)
-PATHS = ("/", "/invocations", "/explain", "/ping", "/health", "/version", "/metrics")
+PATHS = ("/", "/invocations", "/explain", "/classes", "/ping", "/health", "/version", "/metrics")
 """Paths with metrics of their own; all others share one label, so that labels are bounded."""
 PATH_LENGTH = 200
 HEADERS = {

@@ -22,10 +22,10 @@ from hpoe_recognition.answer import Answer
 
 IMAGE, ERROR = "image", "error"
 COLUMN_TYPES = {
-    int: pa.int64(),
+    str: pa.string(),
     float: pa.float64(),
     bool: pa.bool_(),
-    list[float]: pa.list_(pa.float64()),
+    dict[str, float]: pa.map_(pa.string(), pa.float64()),
 }
 ANSWER = pa.schema(
     [
@@ -33,7 +33,11 @@ ANSWER = pa.schema(
         (ERROR, pa.string()),
     ]
 )
-"""Columns added to the output: the model's answer, or the reason why there is none."""
+"""Columns added to the output: the model's answer, or the reason why there is none.
+
+The probabilities are a map, as in MLflow's signature and from Spark: a struct would have one column
+of the file per class, and files of different models could not be read as one table.
+"""
 ROWS_PER_TASK = 100
 """Images that the model computes in one pass."""
 BYTES_PER_TASK = 2**21
@@ -42,6 +46,8 @@ TASKS_PER_WORKER = 64
 """Tasks per worker in a window: enough that workers seldom wait for its last task."""
 BYTES_PER_WINDOW = 2**24
 """Limit on a window in which each worker has a task: it bounds memory for any number of workers."""
+BYTES_PER_PROBABILITY = 128
+"""Of an answer, while it is a Python object: a number, its place in a dictionary, and a copy."""
 READ_AHEAD = 2**20
 """Bytes of a column."""
 
@@ -85,7 +91,8 @@ def score_file(
             replacing(target) as path,
             pq.ParquetWriter(path, schema) as writer,
         ):
-            for rows in _windows(file, source, workers):
+            n_classes = len(champion.submit("classes", None).result()["classes"])
+            for rows in _windows(file, source, workers, n_classes):
                 answers = _answers(champion, rows)
                 _count(score, answers)
                 columns = [*rows.drop_columns([IMAGE]).columns, *answers.columns]
@@ -132,9 +139,11 @@ def _target_schema(schema: pa.Schema, source: Path) -> pa.Schema:
     return pa.schema([*others, *ANSWER], metadata=schema.metadata)
 
 
-def _windows(file: pq.ParquetFile, source: Path, workers: int) -> Iterator[pa.Table]:
+def _windows(
+    file: pq.ParquetFile, source: Path, workers: int, n_classes: int
+) -> Iterator[pa.Table]:
     """The rows of a file, one window at a time."""
-    rows_per_task, tasks = _sizes(file.metadata, workers)
+    rows_per_task, tasks = _sizes(file.metadata, workers, n_classes)
     batches: list[pa.RecordBatch] = []
     done = 0
     try:
@@ -152,10 +161,10 @@ def _windows(file: pq.ParquetFile, source: Path, workers: int) -> Iterator[pa.Ta
         yield pa.Table.from_batches(batches)
 
 
-def _sizes(metadata: pq.FileMetaData, workers: int) -> tuple[int, int]:
-    """Rows per task, and tasks per window."""
+def _sizes(metadata: pq.FileMetaData, workers: int, n_classes: int) -> tuple[int, int]:
+    """Rows per task, and tasks per window, by the size of rows and of answers."""
     total = sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
-    bytes_per_row = max(1.0, total / max(1, metadata.num_rows))
+    bytes_per_row = total / max(1, metadata.num_rows) + n_classes * BYTES_PER_PROBABILITY
     rows = max(1, min(ROWS_PER_TASK, int(BYTES_PER_TASK / bytes_per_row)))
     tasks = max(
         workers, min(TASKS_PER_WORKER * workers, int(BYTES_PER_WINDOW / bytes_per_row / rows))

@@ -1,4 +1,4 @@
-"""Small random systems that recognise 28 x 28 images of three digits."""
+"""Small random systems that recognise 28 x 28 images of three classes."""
 
 import itertools
 from dataclasses import replace
@@ -12,13 +12,14 @@ from hpoe.params import Refusal
 from hpoe.registration.refusal import fit_digit_score, fit_edges
 from hpoe.registration.registry import Registry
 from hpoe_recognition.edge_density import EdgeDensities
+from hpoe_recognition.formats import MNIST
 from hpoe_recognition.images import base64_png
 from hpoe_recognition.logistic import LogisticNet
 from hpoe_recognition.networks import stacked
 from hpoe_recognition.normalization import SHIFTS, Preparation
 from hpoe_recognition.recogniser import Recogniser, System
 
-LABELS = (2, 5, 7)
+LABELS = ("2", "10", "<b>שלום</b> 🙂")
 SIDE = 28
 UNITS = (SIDE * SIDE, 9, 6, 4)
 REFUSAL = Refusal(
@@ -51,9 +52,9 @@ def system(seed: int = 0, how: Preparation = "as_given") -> System:
     ]
     weights = rng.standard_normal((2, 3 * len(LABELS), len(LABELS)))
     nets = [LogisticNet(each, np.zeros(len(LABELS))) for each in weights]
-    of = System(LABELS, {"tiny": stacked(parts, how)}, SHIFTS, 2.0, nets[0], nets[1])
+    of = System(LABELS, MNIST, {"tiny": stacked(parts, how)}, SHIFTS, 2.0, nets[0], nets[1])
     usual = of.scores(images(50)).mean(axis=0)
-    nets = [LogisticNet(each, -usual @ each) for each in weights]  # so that it finds all digits
+    nets = [LogisticNet(each, -usual @ each) for each in weights]  # so that it finds all classes
     return replace(of, net=nets[0], validation_net=nets[1])
 
 
@@ -78,7 +79,7 @@ def placed_images(count: int) -> NDArray[np.uint8]:
 @cache
 def edges() -> EdgeDensities:
     """Fitted on random figures, others for each class."""
-    return fit_edges([images(60, 20 + label) for label in LABELS])
+    return fit_edges([images(60, 20 + position) for position in range(len(LABELS))])
 
 
 @cache
@@ -88,7 +89,7 @@ def recogniser(seed: int = 0, how: Preparation = "as_given") -> Recogniser:
     digits, others = of.evidence(images(90, 1)), of.evidence(images(60, 2) // 2)
     score = fit_digit_score(REFUSAL, edges(), digits, others, of.evidence(images(50, 3)), seed)
     typical = np.sort(digits.goodness[:, :: len(UNITS) - 1].T, axis=1)
-    return Recogniser(of, typical, score)
+    return Recogniser(of, typical, score, images(len(LABELS), 4))
 
 
 def registered(registry: Registry) -> int:
@@ -102,5 +103,5 @@ def registered(registry: Registry) -> int:
     assert experiment is not None
     with mlflow.start_run(experiment_id=experiment.experiment_id) as run:
         pass
-    nothing = pd.DataFrame({name: [0] for name in ("index", "label", "prediction")})
+    nothing = pd.DataFrame({"index": [0], "label": LABELS[:1], "prediction": LABELS[1:2]})
     return registry.add(run.info.run_id, recogniser(), nothing, base64_png(images(1)[0]), {})

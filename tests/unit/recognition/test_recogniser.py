@@ -8,6 +8,7 @@ import pytest
 from scipy.special import logsumexp, softmax
 
 from hpoe.tensors import save_tensors
+from hpoe_recognition.formats import MNIST
 from hpoe_recognition.normalization import (
     SHIFTS,
     deskew,
@@ -40,9 +41,10 @@ def test_networks_of_deskewed_images_are_asked_about_deskewed_ones() -> None:
     expected = (network.goodness(v) + network.goodness(w)) / 2
     np.testing.assert_allclose(both.scores(made), expected, atol=1e-4)
     np.testing.assert_array_equal(of.evidence(made).pictures, plain.evidence(upright).pictures)
-    reconstructions = of.reconstructions(made[0])
-    assert reconstructions.shape == (len(LABELS), SIDE, SIDE)
-    np.testing.assert_array_equal(reconstructions, plain.reconstructions(upright[0]))
+    reconstructions = of.reconstructions(made[0], [2, 0])
+    assert reconstructions.shape == (2, SIDE, SIDE)
+    np.testing.assert_array_equal(reconstructions, plain.reconstructions(upright[0], [2, 0]))
+    np.testing.assert_array_equal(reconstructions[1:], of.reconstructions(made[0], [0]))
 
 
 def test_answers_say_what_the_parts_say() -> None:
@@ -52,42 +54,51 @@ def test_answers_say_what_the_parts_say() -> None:
     p = softmax(scores @ of.system.net.weights + of.system.net.biases, axis=1)
     said = of.digit_score(of.system.evidence(made))
     for number, answer in enumerate(answers):
-        position = LABELS.index(answer.digit)
+        position = LABELS.index(answer.label)
         assert position == p[number].argmax()
-        np.testing.assert_allclose(answer.probabilities, p[number])
-        assert answer.probability == answer.probabilities[position]
+        assert list(answer.probabilities) == list(LABELS)
+        np.testing.assert_allclose([*answer.probabilities.values()], p[number])
+        assert answer.probability == answer.probabilities[answer.label]
         held_out = of.typical[position]
         below = float(np.mean(held_out <= scores[number, 3 * position]))
         assert answer.typicality == pytest.approx(100 * below)
-        assert answer.digit_score == pytest.approx(said[number])
-        assert answer.looks_like_digit == (said[number] >= of.digit_score.threshold)
+        assert answer.known_score == pytest.approx(said[number])
+        assert answer.is_known == (said[number] >= of.digit_score.threshold)
 
 
 def test_recognise_uses_the_net_that_is_asked_for() -> None:
     of, made = system(), images(50)
-    digits = [of.recognise(net, made) for net in (of.net, of.validation_net)]
+    labels = [of.recognise(net, made) for net in (of.net, of.validation_net)]
     scores = of.scores(made)
-    for net, found in zip((of.net, of.validation_net), digits, strict=True):
+    for net, found in zip((of.net, of.validation_net), labels, strict=True):
         expected = (scores @ net.weights + net.biases).argmax(axis=1)
-        np.testing.assert_array_equal(found, np.array(LABELS)[expected])
-    assert (digits[0] != digits[1]).any()
+        assert found == [LABELS[position] for position in expected]
+    assert labels[0] != labels[1]
 
 
-def test_a_blank_image_is_answered_and_does_not_look_like_a_digit() -> None:
+def test_a_blank_image_is_answered_and_is_of_no_known_class() -> None:
     (answer,) = recogniser().answer(np.zeros((1, SIDE, SIDE), np.uint8))
-    assert not answer.looks_like_digit
-    assert answer.digit_score == NO_INK
-    assert answer.digit in LABELS
-    assert np.isfinite(answer.probabilities).all()
+    assert not answer.is_known
+    assert answer.known_score == NO_INK
+    assert answer.label in LABELS
+    assert np.isfinite([*answer.probabilities.values()]).all()
 
 
 def test_a_recogniser_comes_back_from_its_file(tmp_path: Path) -> None:
     of, made = recogniser(how="deskewed"), images(20)
     save_tensors(tmp_path / "weights.safetensors", *of.contents())
     back = Recogniser.load(tmp_path / "weights.safetensors")
-    assert back.system.labels == LABELS
+    assert (back.system.labels, back.system.format) == (LABELS, MNIST)
+    np.testing.assert_array_equal(back.examples, of.examples)
     assert back.answer(made) == of.answer(made)
-    np.testing.assert_array_equal(
-        back.system.recognise(back.system.validation_net, made),
-        of.system.recognise(of.system.validation_net, made),
+    assert back.system.recognise(back.system.validation_net, made) == of.system.recognise(
+        of.system.validation_net, made
     )
+
+
+def test_a_file_of_the_first_contract_is_refused(tmp_path: Path) -> None:
+    arrays, record = recogniser().contents()
+    assert record.pop("contract") == 2
+    save_tensors(tmp_path / "weights.safetensors", arrays, record)
+    with pytest.raises(ValueError, match="answers are of contract 1, not 2"):
+        Recogniser.load(tmp_path / "weights.safetensors")

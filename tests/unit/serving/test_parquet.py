@@ -20,7 +20,7 @@ from hpoe.serving.parquet import ANSWER, Score, score_file
 from hpoe.tracking.store import Tracker
 from hpoe_recognition.images import KINDS
 from hpoe_recognition.pyfunc import data_url
-from tests.unit.recognition.systems import images, registered
+from tests.unit.recognition.systems import LABELS, images, registered
 
 pytestmark = [
     pytest.mark.slow,
@@ -79,9 +79,12 @@ def test_answers_are_the_models_in_the_order_of_the_rows(
     assert found.schema.names == ["key", *ANSWER.names]
     assert found["key"].to_pylist() == list(range(60))
     assert found["error"].null_count == 60
+    probabilities = found.to_pandas(maps_as_pydicts="strict")["probabilities"]
+    assert all(isinstance(each, dict) for each in probabilities)
     answers = champion.submit("answers", given).result()
-    assert len({answer["digit"] for answer in answers}) > 1
-    for row, answer in zip(found.to_pylist(), answers, strict=True):
+    assert len({answer["label"] for answer in answers}) > 1
+    for row, answer in zip(found.to_pylist(maps_as_pydicts="strict"), answers, strict=True):
+        assert list(row["probabilities"]) == list(LABELS)
         for name in set(ANSWER.names) - {"error"}:
             assert row[name] == pytest.approx(answer[name], abs=1e-4), name
 
@@ -103,7 +106,7 @@ def test_a_row_without_an_image_costs_its_own_answer_only(
     for at, row in enumerate(found):
         assert all((row[name] is None) == (at in bad) for name in ANSWER.names if name != "error")
     (alone,) = champion.submit("answers", [given[7]]).result()
-    assert found[7]["digit"] == alone["digit"]
+    assert found[7]["label"] == alone["label"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,7 @@ def test_other_kinds_of_strings_and_none_at_all_are_taken(
     [
         ({"picture": ["x"], "key": [1]}, "has no column `image`.*: it has picture, key"),
         ({"image": [b"x"]}, "column `image` is of type binary: it must hold strings"),
-        ({"image": ["x"], "digit": [1]}, "has a column `digit`, as the answers have: rename it"),
+        ({"image": ["x"], "label": [1]}, "has a column `label`, as the answers have: rename it"),
         ({"image": ["x!", None]}, "none of its images can be read; row 0: .*not base64"),
         (None, "is not there: name a Parquet file"),
         (b"id,image", "is not a Parquet file"),
@@ -198,6 +201,18 @@ def test_no_more_than_some_windows_are_held(tmp_path: Path) -> None:
     source = write(tmp_path / "in.parquet", columns, use_dictionary=False)
     before = pa.total_allocated_bytes()
     with parquet._opened(source) as file:
-        held = [pa.total_allocated_bytes() for _ in parquet._windows(file, source, 2)]
+        held = [pa.total_allocated_bytes() for _ in parquet._windows(file, source, 2, n_classes=10)]
     assert len(held) > 10
     assert max(held) - before < 6 * parquet.BYTES_PER_WINDOW
+
+
+@pytest.mark.parametrize("n_classes", [2, 10, 1000, 100_000])
+def test_no_more_answers_are_held_than_a_window_has_room_for(
+    tmp_path: Path, n_classes: int
+) -> None:
+    source = write(tmp_path / "in.parquet", {"image": ["x" * 1000] * 20_000})
+    with parquet._opened(source) as file:
+        rows, tasks = parquet._sizes(file.metadata, 2, n_classes)
+    assert tasks >= 2
+    most = parquet.BYTES_PER_WINDOW / (n_classes * parquet.BYTES_PER_PROBABILITY)
+    assert rows * tasks <= max(most, 2)
