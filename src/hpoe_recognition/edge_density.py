@@ -39,14 +39,23 @@ class EdgeDensities:
     reach: Floats
     """Squared Mahalanobis distance within which nearly all images of the class lie, [D]."""
 
-    def __call__(self, images: Floats) -> Floats:
-        """Return log(reach / squared distance) for each class, [N, D].
+    def __call__(self, images: Floats, positions: NDArray[np.int64]) -> Floats:
+        """Return log(reach / squared distance) for one class per image, [N].
 
         Images [N, R, C] are in [0, 1]; larger is more usual, and nearly all images are above 0 for
         their own class.
         """
+        edges, usual = edge_orientations(images), np.empty(len(images), np.float32)
+        for position in np.unique(positions):
+            rows = np.flatnonzero(positions == position)
+            usual[rows] = self._usual(edges[rows], position)
+        return usual
+
+    def best(self, images: Floats) -> Floats:
+        """Return the same for the class whose edges suit best, [N]."""
         edges = edge_orientations(images)
-        return np.stack([self._usual(edges, at) for at in range(len(self.means))], axis=1)
+        best: Floats = np.max([self._usual(edges, at) for at in range(len(self.means))], axis=0)
+        return best
 
     def _usual(self, edges: Floats, position: int) -> Floats:
         of_class = (self.means, self.directions, self.variances, self.other_variances)

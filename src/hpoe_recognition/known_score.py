@@ -2,10 +2,9 @@
 
 Goodness alone cannot tell: density models give simple images, above all a blank one, a high
 likelihood. What does tell is the pattern: the goodness under the recognised class's models and the
-margin to the others', relative to what is usual for that class, and where the class's own model
-fails to reconstruct the image. The net sees the image and its reconstructions through two
-convolutional layers. Beside the net stands a density of edges, fitted on known images alone; an
-image must satisfy both.
+margin to the others', relative to what is usual for that class, the doubt between classes, and how
+well the class's own model reconstructs the image. Beside the net stands a density of edges, fitted
+on known images alone; an image must satisfy both.
 
 No feature depends on the number of classes, so that one net judges a system with a class withheld
 as it judges the whole: images of a withheld class are examples of unknown ones.
@@ -16,19 +15,19 @@ Shapes: N images of R rows and C columns, D classes, L layers, F features.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from hpoe_recognition.edge_density import EdgeDensities
 
 Floats = NDArray[np.float32]
 Scores = NDArray[np.float64]
-STRIDE = 2
-"""Pixels between the windows of a convolution."""
+Positions = NDArray[np.int64]
 CLIP = 6.0
 """Standard deviations from the class's mean at which features are clipped."""
 LEAST_LOG = -40.0
 """Nats: log probabilities and their differences are not told apart below."""
+INK, ERROR = 5.0, 0.5
+"""Pixels added to the ink and to a squared error, so that their logarithms stay finite."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,20 @@ class Evidence:
     """Of the classes, [N, D]; minus infinity for a class that is withheld."""
 
     @property
-    def positions(self) -> NDArray[np.int64]:
+    def positions(self) -> Positions:
         """Positions of the recognised classes among the labels, [N]."""
-        positions: NDArray[np.int64] = self.log_probabilities.argmax(axis=1)
+        positions: Positions = self.log_probabilities.argmax(axis=1)
         return positions
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the known score rests on, and the classes that images were recognised as."""
+
+    values: Scores
+    """[N, F]; the last one says how usual the edges are."""
+    positions: Positions
+    """Of the recognised classes, [N]."""
 
 
 @dataclass(frozen=True)
@@ -59,34 +68,25 @@ class Usual:
     scale: Scores
     """Standard deviation of every feature, [D, F]."""
 
-    def __call__(self, features: Scores, positions: NDArray[np.int64]) -> Floats:
-        """Standardise features [N, F] of images recognised as classes [N]."""
-        unusual = (features - self.mean[positions]) / self.scale[positions]
+    def __call__(self, features: Features) -> Floats:
+        """Standardise features for the recognised classes, [N, F]."""
+        at = features.positions
+        unusual = (features.values - self.mean[at]) / self.scale[at]
         return np.clip(unusual, -CLIP, CLIP).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class KnownNet:
-    """Two convolutions of the pictures, then a layer on these and the features, all rectified.
+    """One layer of rectified units on the standardised features."""
 
-    Each convolution has K kernels of Q x Q pixels: [K, channels, Q, Q]; Q is odd.
-    """
-
-    first_kernels: Floats
-    first_biases: Floats
-    second_kernels: Floats
-    second_biases: Floats
     hidden_weights: Floats
-    """[F + outputs of the second convolution, hidden units]."""
+    """[F, hidden units]."""
     hidden_biases: Floats
     weights: Floats
     bias: Floats
 
-    def __call__(self, features: Floats, pictures: Floats) -> Floats:
-        """Return the log odds of being known: [N, F] and [N, 3, R, C] to [N]."""
-        first = convolved(pictures, self.first_kernels, self.first_biases)
-        second = convolved(first, self.second_kernels, self.second_biases)
-        inputs = np.concatenate([features, second.reshape(len(second), -1)], axis=1)
+    def __call__(self, inputs: Floats) -> Floats:
+        """Return the log odds of being known, [N, F] to [N]."""
         hidden = np.maximum(inputs @ self.hidden_weights + self.hidden_biases, 0)
         score: Floats = hidden @ self.weights + self.bias
         return score
@@ -116,78 +116,52 @@ class KnownScore:
     net: KnownNet
     edges: EdgeDensities
     scale: Scale
-    threshold: NDArray[np.float32]
-    """The score below which an image is none of the known classes, []."""
+    threshold: Floats
+    """The score below which an image is of none of the known classes, []."""
 
     def __call__(self, evidence: Evidence) -> Floats:
         """Return how much images look known, [N]: 0 for a usual image, less for others."""
-        scores = raw_scores(self.usual, self.net, self.edges, evidence)
+        scores = raw_scores(self.usual, self.net, features(evidence, self.edges))
         score: Floats = self.scale(scores).min(axis=1)
         return score
 
 
-def raw_scores(usual: Usual, net: KnownNet, edges: EdgeDensities, evidence: Evidence) -> Floats:
+def raw_scores(usual: Usual, net: KnownNet, features: Features) -> Floats:
     """Return the net's log odds of being known, and how usual the edges are, [N, 2]."""
-    raw = features(evidence, edges)
-    log_odds = net(usual(raw, evidence.positions), evidence.pictures)
-    return np.stack([log_odds, raw[:, -1].astype(np.float32)], axis=1)
+    return np.stack([net(usual(features)), features.values[:, -1].astype(np.float32)], axis=1)
 
 
-def features(evidence: Evidence, edges: EdgeDensities) -> Scores:
-    """Return goodness and margins, ink, doubt, reconstruction errors and edges, [N, F].
-
-    Edges are last: how usual they are for the recognised class, and for the best-fitting one.
-    """
-    images, chosen = evidence.pictures[:, 0], evidence.positions
-    ink = images.sum(axis=(1, 2), dtype=np.float64)
-    columns = [*_margins(evidence), np.log(ink + 5)[:, None], _doubt(evidence)]
+def features(evidence: Evidence, edges: EdgeDensities) -> Features:
+    """Return goodness and margins, ink, doubt, reconstruction errors, and edges."""
+    images, positions = evidence.pictures[:, 0], evidence.positions
+    ink = images.sum(axis=(1, 2), dtype=np.float64) + INK
+    columns = [*_margins(evidence), np.log(ink), *_doubt(evidence)]
     for channel in (1, 2):
         difference = images - evidence.pictures[:, channel]
-        error = (difference**2).sum(axis=(1, 2), dtype=np.float64) + 0.5
-        columns.append(np.log(np.stack([error, error / (ink + 5)], axis=1)))
-    fits = np.where(np.isfinite(evidence.log_probabilities), edges(images), -np.inf)
-    columns.append(np.stack([fits[np.arange(len(fits)), chosen], fits.max(axis=1)], axis=1))
-    return np.concatenate(columns, axis=1)
+        error = (difference**2).sum(axis=(1, 2), dtype=np.float64) + ERROR
+        columns += [np.log(error), np.log(error / ink)]
+    return Features(np.column_stack([*columns, edges(images, positions)]), positions)
 
 
 def _margins(evidence: Evidence) -> list[Scores]:
-    """Return the chosen class's goodness, and its margins, by layer, each [N, L].
+    """Return the recognised class's goodness, and its margins, by layer, each [N, L].
 
     Margins are to the best of the other classes, to their mean, and to the second choice.
     """
-    log_p, chosen, every = evidence.log_probabilities, evidence.positions, np.arange(len(evidence.goodness))
+    log_p, rows = evidence.log_probabilities, np.arange(len(evidence.goodness))
     goodness = evidence.goodness.reshape(*log_p.shape, -1)
-    own = goodness[every, chosen]
+    own = goodness[rows, evidence.positions]
     is_other = np.isfinite(log_p)
-    is_other[every, chosen] = False
-    others = np.where(is_other[:, :, None], goodness, -np.inf)
-    count = is_other.sum(axis=1)[:, None]
-    mean = np.where(is_other[:, :, None], goodness, 0).sum(axis=1) / np.maximum(count, 1)
-    second = goodness[every, np.where(is_other, log_p, -np.inf).argmax(axis=1)]
-    return [own, *(np.where(count, own - each, 0) for each in (others.max(axis=1), mean, second))]
+    is_other[rows, evidence.positions] = False
+    second = goodness[rows, np.where(is_other, log_p, -np.inf).argmax(axis=1)]
+    best = np.where(is_other[:, :, None], goodness, -np.inf).max(axis=1)
+    mean = np.where(is_other[:, :, None], goodness, 0).sum(axis=1) / is_other.sum(axis=1)[:, None]
+    return [own, own - best, own - mean, own - second]
 
 
-def _doubt(evidence: Evidence) -> Scores:
-    """Return by how much the second choice is less probable, and log(1 - p), nats, [N, 2]."""
-    others = evidence.log_probabilities.copy()
-    others[np.arange(len(others)), evidence.positions] = -np.inf
+def _doubt(evidence: Evidence) -> list[Scores]:
+    """Return by how much the second choice is less probable, and log(1 - p), nats, each [N]."""
+    log_p = np.sort(evidence.log_probabilities, axis=1)
     with np.errstate(divide="ignore"):
-        doubt = np.log(np.exp(others).sum(axis=1))
-    difference = others.max(axis=1) - evidence.log_probabilities.max(axis=1)
-    return np.maximum(LEAST_LOG, np.stack([difference, doubt], axis=1))
-
-
-def convolved(pictures: Floats, kernels: Floats, biases: Floats) -> Floats:
-    """Return rectified convolutions at every STRIDE-th pixel of zero-padded pictures.
-
-    [N, channels, R, C] and [K, channels, Q, Q] to [N, K, ceil(R / STRIDE), ceil(C / STRIDE)].
-    """
-    size = kernels.shape[-1]
-    margin = (size // 2, size // 2)
-    padded = np.pad(pictures, ((0, 0), (0, 0), margin, margin))
-    windows = sliding_window_view(padded, (size, size), axis=(2, 3))[:, :, ::STRIDE, ::STRIDE]
-    count, _, rows, columns = windows.shape[:4]
-    flat = windows.transpose(0, 2, 3, 1, 4, 5).reshape(count * rows * columns, -1)
-    responses = np.maximum(flat @ kernels.reshape(len(kernels), -1).T + biases, 0)
-    shaped: Floats = responses.reshape(count, rows, columns, -1).transpose(0, 3, 1, 2)
-    return shaped
+        doubt = np.log(np.exp(log_p[:, :-1]).sum(axis=1))
+    return [np.maximum(LEAST_LOG, each) for each in (log_p[:, -2] - log_p[:, -1], doubt)]

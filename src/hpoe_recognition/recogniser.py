@@ -16,7 +16,7 @@ from safetensors import safe_open
 from hpoe_recognition.answer import CONTRACT, Answer
 from hpoe_recognition.arrays import from_arrays, to_arrays
 from hpoe_recognition.formats import Format
-from hpoe_recognition.known_score import Evidence, KnownScore, Scores
+from hpoe_recognition.known_score import Evidence, KnownScore
 from hpoe_recognition.logistic import LogisticNet
 from hpoe_recognition.networks import Network
 from hpoe_recognition.normalization import Offset, Versions, prepare, soft_choice, unit_interval
@@ -62,8 +62,22 @@ class System:
 
     def evidence(self, images: NDArray[np.uint8]) -> Evidence:
         """Compute the evidence on images [N, rows, columns]."""
-        scores = self.scores(images)
+        return self.evidence_from(images, self.scores(images))
+
+    def evidence_from(
+        self,
+        images: NDArray[np.uint8],
+        scores: NDArray[np.float64],
+        withheld: NDArray[np.int64] | None = None,
+    ) -> Evidence:
+        """Compute the evidence on images [N, rows, columns] with scores [N, M].
+
+        With positions `withheld` [N], each image is judged as if that class were not known.
+        """
         log_p = self.net.log_probabilities(scores)
+        if withheld is not None:
+            log_p[np.arange(len(log_p)), withheld] = -np.inf
+            log_p -= np.logaddexp.reduce(log_p, axis=1, keepdims=True)
         recognised = log_p.argmax(axis=1)
         v = unit_interval(self.network_input(images))
         depths = (1, len(self.network.layers))

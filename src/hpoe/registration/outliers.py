@@ -5,9 +5,10 @@ A transform, such as a reflection, is applied only to classes that are not symme
 Neutral pictures (neutral.py) use nothing of the data but its size.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from hpoe.registration.neutral import NEUTRAL
@@ -21,15 +22,20 @@ INK = 0.4
 """Level from which a pixel is ink, where figures become silhouettes."""
 
 
-def outliers(source: Source, count: int) -> Iterator[Images]:
-    """Yield `count` images of each kind, placed as known images are, [count, R, C]."""
-    for name, transform in TRANSFORMS.items():
-        classes = source.asymmetric.get(name, np.empty(0, np.int64))
-        if len(classes):
-            made = (transform(source.of(classes), source.rng) for _ in range(count))
-            yield np.stack([source.placed(figure) for figure in made])
-    for kind in KINDS:
-        yield np.stack([source.placed(kind(source)) for _ in range(count)])
+def outliers(source: Source, kind: str, count: int) -> Images:
+    """Make some outliers of a kind, placed as known images are, [count, R, C]."""
+    return np.stack([source.placed(_figure(source, kind)) for _ in range(count)])
+
+
+def kinds(source: Source) -> list[str]:
+    """Return the names of the kinds that can be made from a source."""
+    return [*(name for name in TRANSFORMS if len(source.asymmetric.get(name, ()))), *KINDS]
+
+
+def _figure(source: Source, kind: str) -> Picture:
+    if kind in KINDS:
+        return KINDS[kind](source)
+    return TRANSFORMS[kind](source.of(source.asymmetric[kind]), source.rng)
 
 
 def mirrored(picture: Picture, _: np.random.Generator) -> Picture:
@@ -186,7 +192,7 @@ def shards(source: Source) -> Picture:
     """A thickened figure, cut by straight lines."""
     ink = _silhouette(source)
     ink = ndimage.binary_dilation(ink, iterations=int(source.rng.integers(1, 12)))
-    rows, columns = (at - length / 2 for at, length in zip(np.indices(ink.shape), ink.shape))
+    rows, columns = (at - length / 2 for at, length in zip(np.indices(ink.shape), ink.shape, strict=True))
     for _ in range(source.rng.integers(1, 4)):
         angle = source.rng.uniform(0, 2 * np.pi)
         ink &= rows * np.sin(angle) + columns * np.cos(angle) < source.rng.uniform(3, 18)
@@ -228,17 +234,20 @@ def shuffled(source: Source) -> Picture:
     size = int(source.rng.integers(1, 1 + max(1, source.side // 7)))
     rows, columns = (length // size for length in figure.shape)
     if rows * columns < 2:
-        return source.rng.permutation(figure.ravel()).reshape(figure.shape)
+        return figure
     squares = figure[: rows * size, : columns * size].reshape(rows, size, columns, size)
     squares = source.rng.permutation(squares.swapaxes(1, 2).reshape(-1, size, size))
     return squares.reshape(rows, columns, size, size).swapaxes(1, 2).reshape(rows * size, -1)
 
 
-KINDS: tuple[Kind, ...] = (
-    *(halves, overlaid, side_by_side, doubled, symmetric, shuffled_quarters, cut, fragment),
-    *(collage, warped, spliced, touching, heap, shards, outlined, filled, negative, mixed),
-    *(shuffled, *NEUTRAL),
-)
+KINDS: dict[str, Kind] = {
+    kind.__name__: kind
+    for kind in (
+        *(halves, overlaid, side_by_side, doubled, symmetric, shuffled_quarters, cut, fragment),
+        *(collage, warped, spliced, touching, heap, shards, outlined, filled, negative, mixed),
+        *(shuffled, *NEUTRAL),
+    )
+}
 
 
 def _column(picture: Picture) -> Picture:
@@ -263,12 +272,12 @@ def _square(picture: Picture) -> Picture:
     return picture[top : top + side, left : left + side]
 
 
-def _zoomed(picture: Picture, times: object) -> Picture:
+def _zoomed(picture: Picture, times: float | NDArray[np.float64]) -> Picture:
     zoomed: Picture = ndimage.zoom(picture, times, order=1)
     return zoomed if zoomed.size else picture
 
 
-def _silhouette(source: Source) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _silhouette(source: Source) -> NDArray[np.bool_]:
     """The ink of a picture, its shorter side enlarged to FINE pixels."""
     return _zoomed(source.any(), FINE / source.side) > INK
 

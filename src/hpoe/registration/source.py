@@ -3,22 +3,19 @@
 Shapes: N images of R rows and C columns, uint8.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy import ndimage
 
-from hpoe_recognition.preprocessing import SIDE, centred, ink_box, size_normalised
+from hpoe_recognition.formats import Format, placed
 
 Images = NDArray[np.uint8]
 Picture = NDArray[np.float32]
 """Levels in [0, 1] against a background near 0, of any size."""
-Place = Callable[[Picture, tuple[int, int]], Images]
-"""Turns a figure into an image of some rows and columns, as the pictures of the data were."""
 FAINTEST = 0.1
 """Level from which a pixel belongs to a figure rather than to its background."""
 
@@ -31,15 +28,15 @@ class Source:
     positions: NDArray[np.int64]
     """The class of each image, [N]."""
     rng: np.random.Generator
-    place: Place
+    format: Format
+    """Of the images; figures are brought to it as pictures are."""
     asymmetric: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     """By a transform's name, the classes whose images it turns into something unknown."""
 
     @property
     def size(self) -> tuple[int, int]:
         """Rows and columns of the images."""
-        rows, columns = self.images.shape[1:]
-        return rows, columns
+        return self.format.shape
 
     @property
     def side(self) -> int:
@@ -74,24 +71,8 @@ class Source:
 
     def placed(self, figure: Picture) -> Images:
         """Turn a figure into an image, [R, C]."""
-        image = self.place(figure, self.size)
+        image = placed(figure, self.format)
         return 255 - image if self.is_dark_on_light else image
-
-
-def as_ink(figure: Picture, _: tuple[int, int]) -> Images:
-    """Size and centre a figure's ink as MNIST's digits are, [28, 28]."""
-    if not figure.any():
-        return np.zeros((SIDE, SIDE), np.uint8)
-    dark = np.ascontiguousarray(figure / figure.max(), np.float32)
-    return centred(size_normalised(dark, ink_box(dark)))
-
-
-def resized(figure: Picture, size: tuple[int, int]) -> Images:
-    """Resize a figure to some rows and columns."""
-    if figure.shape != size:
-        picture = Image.fromarray(np.ascontiguousarray(figure, np.float32))
-        figure = np.asarray(picture.resize(size[::-1], Image.Resampling.BILINEAR))
-    return np.rint(255 * np.clip(figure, 0, 1)).astype(np.uint8)
 
 
 def redrawn(images: Images, source: Source) -> Images:
