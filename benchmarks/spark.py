@@ -16,9 +16,9 @@ import typer
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import struct
 
-from hpoe.registration.registry import CHAMPION, NAME
+from hpoe.registration.registry import CHAMPION
 from hpoe.settings import load_settings
-from hpoe.tracking.store import tracking_uri
+from hpoe.tracking.store import project_name, tracking_uri
 
 IMAGES_A_BATCH = 1000
 """Images that Spark passes to Python at once: few, to save memory."""
@@ -42,7 +42,9 @@ def main(
         .getOrCreate()
     )
     try:
-        model = mlflow.pyfunc.spark_udf(spark, f"models:/{NAME}@{CHAMPION}", env_manager="local")
+        model = mlflow.pyfunc.spark_udf(
+            spark, f"models:/{project_name()}@{CHAMPION}", env_manager="local"
+        )
         images = spark.read.parquet(str(source))
         answered = images.withColumn("answer", model(struct("image")))
         answered.select("*", "answer.*").drop("image", "answer").write.parquet(str(target))

@@ -30,7 +30,7 @@ def main() -> None:
         fit = load_fit(MODELS / "shift_classifier.safetensors")
         soft = json.loads((REPORTS / "shift_normalization.json").read_text())["soft"]
         recipes = {name: params.networks[name] for name in params.classifier.networks}
-        system = assemble(SPLIT, MODELS, recipes, fit, soft["temperature"])
+        system = assemble(SPLIT, MODELS, recipes, fit, soft["temperature"], params.data.format)
         recogniser = teach_refusal(system, SPLIT, params.registration.refusal, params.seed, workers)
         save_tensors(MODELS / "recogniser.safetensors", *recogniser.contents())
         predictions = pd.read_parquet(REPORTS / "shift_predictions.parquet")

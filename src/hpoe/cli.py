@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from hpoe import __version__
-from hpoe.errors import SettingsError
+from hpoe.errors import ProjectError, SettingsError
 from hpoe.params import load_params
 from hpoe.reporting import console, report_errors, say, say_error
 from hpoe.settings import load_settings
@@ -45,7 +45,21 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
 
 
 def _is_project(folder: Path) -> bool:
-    return all((folder / name).exists() for name in ("dvc.yaml", "params.yaml", "pipelines"))
+    """Whether a folder is the root of a project, or of hpoe's own repository."""
+    files = [(folder / name).is_file() for name in ("dvc.yaml", "params.yaml")]
+    return all(files) and any((folder / name).exists() for name in ("code.json", "pipelines"))
+
+
+def _need_paper() -> None:
+    """Check that this is hpoe's own repository, which has the paper's experiments.
+
+    Raises:
+        ProjectError: it is a user's project.
+    """
+    if not Path("paper/dvc.yaml").exists():
+        raise ProjectError(
+            f"{Path.cwd()} has no experiments of the paper: run this command in a clone of hpoe"
+        )
 
 
 def _from(folder: Path, argument: object) -> object:
@@ -69,6 +83,24 @@ def options(
     ] = False,
 ) -> None:
     """Hierarchical products of experts: what `dvc repro` does not do itself."""
+
+
+@app.command()
+@report_errors
+def init(
+    folder: Annotated[Path, typer.Argument(help="New folder of the project.")],
+    images: Annotated[
+        Path,
+        typer.Option("--images", help="Labelled images: a folder with one subfolder per class."),
+    ],
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Copy the images into the project; DVC tracks them.")
+    ] = False,
+) -> None:
+    """Make a project for images of your own, after a look at them."""
+    from hpoe.project.creation import create
+
+    create(folder, images, copy=copy, say=say)
 
 
 @command
@@ -101,7 +133,7 @@ def summary() -> None:
     console.print(stage_table(load_params()))
     console.print(error_table())
     say("Figures: reports/figures")
-    say(f"Runs: {load_settings().tracking_uri or f'`make ui`, then open {RUNS_PAGE}'}")
+    say(f"Runs: {load_settings().tracking_uri or f'`hpoe ui`, then open {RUNS_PAGE}'}")
 
 
 @command
@@ -149,6 +181,7 @@ def replicate(
     """Run the paper's experiments (hours); if interrupted, run it again to resume."""
     from hpoe.paper import replication
 
+    _need_paper()
     params = load_params()
     replication.replicate(names or [], load_settings(), params, Path.cwd(), say)
 
@@ -180,6 +213,7 @@ def report() -> None:
     from hpoe.paper.report import write_report
     from hpoe.paper.results import RESULTS, load_results
 
+    _need_paper()
     write_report(load_results(Path.cwd()), load_params(), Path.cwd())
     say(f"docs/replication.md written from the results in {RESULTS}")
 
@@ -190,7 +224,8 @@ def models() -> None:
     from hpoe.execution.summary import version_table
     from hpoe.registration.registry import Registry
 
-    console.print(version_table(Registry(load_settings().tracking_uri).versions()))
+    registry = Registry(load_settings().tracking_uri)
+    console.print(version_table(registry.name, registry.versions()))
 
 
 @command

@@ -12,6 +12,7 @@ HpoeError
 ├── TrackingError         the tracking store cannot be used
 │   └── UnreachableError  the tracking server does not answer
 ├── GitError              git fails or is not installed
+├── ProjectError          a project cannot be made in a folder, or lacks what a command needs
 ├── RegistryError         the registered model lacks what was asked of it
 │   └── PackageError      a version cannot be loaded, or fails
 ├── CheckoutError         a run's state cannot be restored, or work would be lost
@@ -71,6 +72,10 @@ class UnreachableError(TrackingError):
 
 class GitError(HpoeError):
     """Git fails or is not installed."""
+
+
+class ProjectError(HpoeError):
+    """A project cannot be made in a folder, or lacks what a command needs."""
 
 
 class RegistryError(HpoeError):

@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from ruamel.yaml import YAML
@@ -29,6 +30,11 @@ Method = Literal["logistic_regression", "gradient_ascent"]
 METHODS: tuple[Method, ...] = ("logistic_regression", "gradient_ascent")
 MOST_SHRINKING = 0.01
 """Of weights, per update: at momentum 0.9, what an update has taught is forgotten ten later."""
+NAME = "hpoe-digits"
+"""Of this repository, and of the model that is meant outside any project."""
+PROJECT_NAME = r"\w[\w.-]*"
+"""What MLflow's addresses and filters take as the name of a model."""
+LONGEST_NAME = 100
 NETWORK_NAME = "(?!classifier$)(?!.*_and_)[A-Za-z0-9][A-Za-z0-9_-]*"
 """A network is a folder beside models/classifier, and part of the names of stages and runs."""
 
@@ -274,6 +280,8 @@ class Registration(Block):
 class Params(Block):
     """params.yaml."""
 
+    name: str
+    """Of the registered model and of MLflow's experiment; unique among the projects on a server."""
     seed: int = Field(ge=0, lt=2**32)
     """Seed of every random number; runs with the same seed and params give the same bytes."""
     train: tuple[str, ...] = Field(min_length=1, strict=False)
@@ -291,6 +299,16 @@ class Params(Block):
         """Networks that classifiers are fitted on: each trained one, and the chosen average."""
         alone: list[tuple[str, ...]] = [(network,) for network in self.train]
         return list(dict.fromkeys([*alone, self.classifier.networks]))
+
+    @field_validator("name")
+    @classmethod
+    def _mlflow_takes_it(cls, name: str) -> str:
+        if not re.fullmatch(PROJECT_NAME, name) or len(name) > LONGEST_NAME:
+            raise ValueError(
+                f"choose at most {LONGEST_NAME} letters, digits, dots, - and _, the first a letter "
+                "or digit"
+            )
+        return name
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
@@ -344,6 +362,17 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     return _load(path, Params)
 
 
+def load_name(path: Path = Path("params.yaml")) -> str:
+    """Read only the name of the project in this folder; `NAME` where there is no project.
+
+    Raises:
+        ParamsError: params.yaml is not YAML.
+    """
+    content = _read(path) if path.exists() else None
+    name = content.get("name", NAME) if isinstance(content, dict) else NAME
+    return str(name)
+
+
 def load_section_six(path: Path = Path("paper/params.yaml")) -> SectionSix:
     """Read and validate paper/params.yaml; see `_load` for errors."""
     return _load(path, SectionSix)
@@ -360,11 +389,7 @@ def _load(path: Path, model: type[Model]) -> Model:
             has the wrong type or is out of range; the message names all such keys.
     """
     try:
-        return model.model_validate(YAML(typ="safe", pure=True).load(path.read_bytes()))
-    except FileNotFoundError:
-        raise ParamsError(f"{path} is missing: run hpoe from the root of its repository") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        return model.model_validate(_read(path))
     except ValidationError as error:
         details = error.errors()
         inner = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
@@ -372,6 +397,20 @@ def _load(path: Path, model: type[Model]) -> Model:
             _sentence(dict(detail)) for detail in details if detail["loc"] not in inner - {()}
         )
         raise ParamsError(f"{path}: {found}") from None
+
+
+def _read(path: Path) -> object:
+    """Read a YAML file.
+
+    Raises:
+        ParamsError: it is missing, or not YAML.
+    """
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_bytes())
+    except FileNotFoundError:
+        raise ParamsError(f"{path} is missing: run hpoe from the root of its project") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
 
 
 def flatten(tree: Any, prefix: str = "") -> dict[str, str]:  # noqa: ANN401
@@ -388,7 +427,7 @@ def _sentence(detail: dict[str, Any]) -> str:
     """Format one of pydantic's findings as key, given value, and what is allowed."""
     key = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        return f"{key} is not a known key (src/hpoe/params.py lists them)"
+        return f"{key} is not a known key (hpoe/params.py lists them)"
     if detail["type"] == "missing":
         return f"{key} is missing"
     message = str(detail["msg"]).removeprefix("Value error, ")

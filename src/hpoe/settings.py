@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     """Maximum number of records per request."""
     serve_max_pixels: int = Field(default=50_000_000, ge=1)
     """Maximum number of pixels of a decoded image."""
+    model: str | None = None
+    """Name of the registered model and of the experiment; by default `name` of params.yaml."""
     tracking_uri: str = Field(default="", validation_alias="MLFLOW_TRACKING_URI")
     """MLflow's own variable; if empty, the embedded store mlruns/mlflow.db is used."""
 

@@ -1,6 +1,7 @@
 """The packaged system: images in, labels out, with the density models' judgement of them.
 
-Needs numpy and safetensors alone. Shapes: S versions, N images, R rows, C columns, V pixels, D classes, M models.
+Needs numpy and safetensors alone. Shapes: S versions, N images of R rows and C columns or V pixels,
+D classes, M models.
 """
 
 import json
@@ -97,7 +98,7 @@ class System:
     def reconstructions(
         self, image: NDArray[np.uint8], positions: Iterable[int]
     ) -> NDArray[np.uint8]:
-        """Reconstruct an image [R, C] by the lowest layers of the classes at P positions, [P, R, C]."""
+        """Reconstruct an image [R, C] by the lowest layers of P classes, [P, R, C]."""
         v = unit_interval(self.network_input(image[None]))
         every = [self.network.reconstruct(v, position, (1,)) for position in positions]
         return np.rint(np.stack(every) * 255).astype(np.uint8).reshape(-1, *image.shape)

@@ -26,6 +26,7 @@ TINY: dict[str, Any] = {
     "initial_standard_deviation": 0.01,
 }
 SMALL: dict[str, Any] = {
+    "name": "hpoe-digits",
     "seed": 1,
     "train": ["default"],
     "split": {

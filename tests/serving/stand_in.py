@@ -22,7 +22,15 @@ DEADLY = 2**16 - 1
 """So many milliseconds end the process."""
 MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 LABELS = (
-    *("0", "2", "10", "heart", "<script>alert(1)</script>", "\u05e9\u05dc\u05d5\u05dd", "\U0001f642"),
+    *(
+        "0",
+        "2",
+        "10",
+        "heart",
+        "<script>alert(1)</script>",
+        "\u05e9\u05dc\u05d5\u05dd",
+        "\U0001f642",
+    ),
     *('a "b", \\c\nd', "\u00e9" * 32, "__proto__"),
 )
 """Text of any kind, the last but one of 64 bytes in UTF-8."""

@@ -267,7 +267,7 @@ def test_an_address_that_cannot_be_used_is_told(project: Path, server: Server) -
 
 
 def test_without_a_champion_the_way_to_one_is_told(project: Path, registry: str) -> None:
-    told = "has no model hpoe-digits with the alias champion: `make repro`"
+    told = "has no model hpoe-digits with the alias champion: `dvc repro`"
     assert told in refusal(project)
     assert not (project / "mlruns").exists()
     shutil.copy(registry.removeprefix("sqlite:///"), project / "mlflow.db")

@@ -11,7 +11,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -172,15 +171,16 @@ def test_a_package_says_what_it_takes_and_answers(store: str, tmp_path: Path) ->
 
 
 def test_predictions_on_validation_images_come_back_as_text(store: str, tmp_path: Path) -> None:
-    """Also those of the first versions, which were MNIST's digits as numbers."""
+    """But those of the first versions, which cannot be compared any more, do not."""
     registry = Registry(store)
-    (row,) = registry.validation(1).to_dict("records")
-    assert row == {"index": 0, "label": LABELS[0], "prediction": LABELS[1]}
-    arrays, record = load_tensors(registry.fetch(1, tmp_path) / "artifacts" / WEIGHTS, "")
-    arrays |= {"validation/label": np.array([7]), "validation/prediction": np.array([9])}
+    validation = registry.validation(1)
+    assert validation is not None
+    (row,) = validation.to_dict("records")
+    assert row == {"image": 0, "label": LABELS[0], "prediction": LABELS[1]}
+    arrays, _ = load_tensors(registry.fetch(1, tmp_path) / "artifacts" / WEIGHTS, "")
+    del arrays["validation/image"]
     save_tensors(tmp_path / WEIGHTS, arrays, {"labels": [*range(10)]})
-    (row,) = read_validation(tmp_path / WEIGHTS).to_dict("records")
-    assert row == {"index": 0, "label": "7", "prediction": "9"}
+    assert read_validation(tmp_path / WEIGHTS) is None
 
 
 def test_mlflows_own_server_asks_the_packaged_code(store: str, tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ def visit_with(browser: Browser, server: StandIn) -> Iterator[Callable[..., Visi
 
     def open_page(**options: Any) -> Visit:
         visits.append(browsers.open_visit(browser, ADDRESS, server.serve, **options))
+        if not server.listed and not server.offline:
+            visits[-1].page.locator("body[data-preparation]").wait_for()  # it knows the classes
         return visits[-1]
 
     yield open_page

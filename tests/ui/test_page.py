@@ -9,39 +9,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from tests.ui.browser import DOT, FOUR, SEVEN, Visit
-from tests.ui.stand_in import Reply, StandIn, opened
+from tests.ui.looking import TOO_WIDE, UNKNOWN, WINDOWS, assert_is_the_seven, ink, status
+from tests.ui.stand_in import DIGITS, Reply, StandIn, opened
 
 EMPTY = "Draw a digit to see the answer here."
-UNLIKE = {"looks_like_digit": False, "digit_score": -1.26, "threshold": -0.4}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 360, "height": 780},
     "device_scale_factor": 2,
     "has_touch": True,
     "is_mobile": True,
 }
-
-
-def status(visit: Visit) -> Locator:
-    return visit.page.get_by_role("status")
-
-
-def ink(image: str) -> NDArray[np.bool_]:
-    """Where a drawing that was sent is black; elsewhere it is white."""
-    grey = np.asarray(opened(image).convert("L"))
-    assert np.median(grey) == 255
-    return grey < 128
-
-
-def assert_is_the_seven(black: NDArray[np.bool_]) -> None:
-    assert black[98, 168]  # on its bar
-    assert black[98, 118]
-    assert black[228, 159]  # on its stem
-    assert not black[168, 88]
-    assert 0.03 < black.mean() < 0.1
-    assert not black[:28].any()
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (60, 80), **options: Any) -> bytes:
@@ -58,7 +38,7 @@ def test_a_drawing_is_answered_by_itself(visit: Visit, server: StandIn) -> None:
     expect(status(visit)).to_have_text(EMPTY)
     visit.ask(SEVEN)
     expect(status(visit)).to_have_text("Digit 7, 99.2 % sure. More typical than 43 % of real 7s.")
-    expect(visit.page.locator("#digit")).to_have_text("7")
+    expect(visit.page.locator("#label")).to_have_text("7")
     rows = visit.page.get_by_role("table", name="Probability of each digit").get_by_role("row")
     expect(rows.filter(has=visit.page.locator("td"))).to_have_text(
         [f"{d}99.2 %" if d == 7 else f"{d}0.1 %" for d in range(10)]
@@ -69,9 +49,9 @@ def test_a_drawing_is_answered_by_itself(visit: Visit, server: StandIn) -> None:
     assert widths == pytest.approx([0.9921 if d == 7 else 0.0079 / 9 for d in range(10)])
     captions = visit.page.get_by_role("listitem")
     expect(captions).to_have_text([f"{d}, the answer" if d == 7 else str(d) for d in range(10)])
-    images = visit.page.locator("img")
-    expect(images).to_have_count(11)
-    assert images.evaluate_all("all => all.map(i => i.complete && i.naturalWidth)") == [28] * 11
+    images = visit.page.locator("img:visible")
+    expect(images).to_have_count(21)  # ten examples, the input and ten reconstructions
+    assert images.evaluate_all("all => all.map(i => i.complete && i.naturalWidth)") == [28] * 21
     [sent] = server.asked
     assert_is_the_seven(ink(sent))
 
@@ -171,7 +151,7 @@ def test_a_picture_that_the_server_does_not_accept_is_encoded_again_smaller_and_
         with visit.page.expect_response("**/explain"):
             choose(visit, tmp_path / name)
         sent = opened(server.asked[-1])
-        assert (sent.format, sent.size) == ("JPEG", size)
+        assert (sent.format, sent.size) == ("JPEG" if name == "photo.jpg" else "PNG", size)
 
 
 def test_what_is_no_picture_is_refused_in_a_sentence(
@@ -235,18 +215,18 @@ def test_no_certainty_is_rounded_to_all_or_nothing_and_what_is_no_digit_is_said_
     sure = "Digit 7, more than 99.9 % sure. More typical than over 99 % of real 7s."
     unsure = "Digit 7, 50.0 % sure. More typical than less than 1 % of real 7s."
     unlike = "This does not look like a digit. The nearest is 3. Score −1.26, threshold −0.40."
-    for digit, probability, changes, words, others in (
-        (7, 0.5, {"typicality": 0.2}, unsure, "5.6 %"),
-        (7, 0.99999, {"typicality": 99.8}, sure, "< 0.1 %"),
-        (3, 0.5, UNLIKE, unlike, "5.6 %"),
+    for label, probability, changes, words, others in (
+        ("7", 0.5, {"typicality": 0.2}, unsure, "5.6 %"),
+        ("7", 0.99999, {"typicality": 99.8}, sure, "< 0.1 %"),
+        ("3", 0.5, UNKNOWN, unlike, "5.6 %"),
     ):
-        shares = [probability if d == digit else (1 - probability) / 9 for d in range(10)]
+        shares = {d: probability if d == label else (1 - probability) / 9 for d in DIGITS}
         figures = {"probability": probability, "probabilities": shares}
-        server.will(Reply(digit, {**figures, **changes}))
+        server.will(Reply(label, {**figures, **changes}))
         visit.ask(DOT)
         expect(status(visit)).to_have_text(words)
         expect(visit.page.locator(".value").first).to_have_text(others)
-    expect(visit.page.get_by_role("main")).to_have_attribute("data-kind", "unlike")
+    expect(visit.page.get_by_role("main")).to_have_attribute("data-kind", "unknown")
 
 
 def test_refusals_are_shown_in_the_servers_sentences(visit: Visit, server: StandIn) -> None:
@@ -261,7 +241,7 @@ def test_refusals_are_shown_in_the_servers_sentences(visit: Visit, server: Stand
         visit.ask(DOT)
         expect(status(visit)).to_have_text(sentence)
         expect(visit.page.locator(".value")).to_have_text(["–"] * 10)  # nothing of the last answer
-        expect(visit.page.locator("img:visible")).to_have_count(0)
+        expect(visit.page.locator("img:visible:not(.example)")).to_have_count(0)
         [complaint] = visit.complaints
         assert complaint.startswith("Failed to load resource")  # the browser's own note
         visit.complaints.clear()
@@ -283,8 +263,8 @@ def test_without_a_connection_a_sentence_says_so_and_the_next_stroke_tries_again
 
 
 def test_an_answer_that_comes_late_is_ignored(visit: Visit, server: StandIn) -> None:
-    late, new = Reply(2, held=True), Reply(3, held=True)
-    server.will(Reply(1), late, new)
+    late, new = Reply("2", held=True), Reply("3", held=True)
+    server.will(Reply("1"), late, new)
     visit.ask(DOT)
     expect(status(visit)).to_contain_text("Digit 1")
     for _ in (late, new):
@@ -309,7 +289,7 @@ def test_every_control_and_picture_has_a_name(visit: Visit) -> None:
         if node["role"]["value"] in named and not node["ignored"]:
             names.setdefault(node["role"]["value"], []).append(node["name"]["value"])
     assert all(name for those in names.values() for name in those), names
-    assert sum(len(names.get(role, [])) for role in ("image", "img")) == 12
+    assert sum(len(names.get(role, [])) for role in ("image", "img")) == 12  # not the examples
     assert [name.split(":")[0] for name in names["button"]] == ["Undo", "Clear", "Choose a picture"]
     assert names["region"] == ["Drawing", "Answer", "What the models see"]
     [live] = visit.page.locator("[aria-live]").all()
@@ -347,23 +327,13 @@ def states(visit: Visit, server: StandIn) -> Iterator[str]:
     """Bring the page into one state after another."""
     yield "empty"
     refusal = Reply(status=400, body='{"message": "send one PNG"}')
-    replies = {"Digit 7": Reply(), "does not look": Reply(3, UNLIKE), "Send one PNG.": refusal}
+    replies = {"Digit 7": Reply(), "does not look": Reply("3", UNKNOWN), "Send one PNG.": refusal}
     for words, reply in replies.items():
         server.will(reply)
         visit.ask(DOT)
         expect(status(visit)).to_contain_text(words)
         yield words
     visit.complaints.clear()  # the browser's own note of the refusal
-
-
-WINDOWS = {
-    "a phone's width": (360, "100%"),
-    "a phone's, with letters twice as large": (360, "200%"),
-    "the least of WCAG": (320, "100%"),
-}
-TOO_WIDE = """() => [...document.querySelectorAll("body :not(.visually-hidden)")]
-    .filter(element => element.getBoundingClientRect().right > innerWidth + 0.5)
-    .map(element => element.outerHTML.slice(0, 80))"""
 
 
 CONTRASTS = """() => {

@@ -29,7 +29,7 @@ ROWS = (
     ("estimators", "training"),
     ("evaluation",),
     ("registration",),
-    ("execution", "serving"),
+    ("execution", "project", "serving"),
     ("paper",),
     ("cli",),
     ("__main__",),

@@ -223,7 +223,7 @@ def test_other_notations_of_a_fraction_are_accepted(
 @pytest.mark.parametrize("key", ["sead", "networks.h25.epoch"])
 def test_an_unknown_key_is_named(path: Path, tree: Tree, key: str) -> None:
     put(tree, key, 1)
-    assert refusal(path, tree) == f"{key} is not a known key (src/hpoe/params.py lists them)"
+    assert refusal(path, tree) == f"{key} is not a known key (hpoe/params.py lists them)"
 
 
 @pytest.mark.parametrize("key", ["split", "networks.h25.epochs"])

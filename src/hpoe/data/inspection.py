@@ -72,9 +72,7 @@ def inspect(source: Data | Path, workers: int = 1) -> Findings:
     seen = dict(zip(places, look_at(found.pictures, places, workers), strict=True))
     looks = summed([each for each in seen.values() if not each.fault])
     if not looks.seen:
-        raise DataError(
-            f"none of the pictures of {data.path} can be read: {_faults(found, seen)[0]}"
-        )
+        raise DataError(f"{data.path} has no picture that can be read: {_faults(found, seen)[0]}")
     is_test = found.is_test if found.is_test is not None else np.zeros(len(found.labels), bool)
     classes, tests = _counts(found.labels, is_test, False), _counts(found.labels, is_test, True)
     left = 1.0 if tests else 0.8

@@ -1,6 +1,6 @@
 """Intake: labelled images of any source as arrays of one size, prepared as the server does it."""
 
-import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hpoe.compute.parallel import run_in_order
+from hpoe.compute.parallel import run_tasks
 from hpoe.data import mnist, usps
 from hpoe.data.assignment import originals
 from hpoe.data.folder import read_folder
@@ -19,11 +19,14 @@ from hpoe.data.labelled import Arrays, Files, Labelled, checked, joined, name_of
 from hpoe.data.npz import read_npz
 from hpoe.errors import DataError
 from hpoe.params import Data
-from hpoe_recognition.formats import MNIST, Format, prepared
-from hpoe_recognition.images import LOW_RANGE, ImageError, Limits, opaque, open_picture
+from hpoe_recognition.formats import MNIST, Format, ImageError, prepared
+from hpoe_recognition.images import Limits, open_picture
+from hpoe_recognition.transparency import LOW_RANGE
 
 BATCH = 256
 """Images per task of a worker."""
+SECONDS = 15
+"""Between two lines of progress."""
 MOST_BYTES = 256 * 2**20
 """Of an image's file."""
 ANY_SIZE = Limits()
@@ -72,7 +75,7 @@ def read_source(data: Data, raw: Path, workers: int, say: Callable[[str], None])
             return Intake(found.pictures, found.labels, is_test=found.is_test)
         _check_size(found.pictures, data, where)
     say(f"{len(found.labels):,} images from {where}")
-    images, faults = prepare_all(found.pictures, data.format, workers)
+    images, faults = prepare_all(found.pictures, data.format, workers, say)
     if not faults:
         return Intake(images, found.labels, found.groups, found.is_test, found.names)
     listed = [f"{name_of(found.names, found.is_test, place)}: {faults[place]}" for place in faults]
@@ -139,28 +142,36 @@ def _without(found: Labelled, images: NDArray[np.uint8], kept: Sequence[int]) ->
 
 
 def prepare_all(
-    pictures: Arrays | Files, form: Format, workers: int
+    pictures: Arrays | Files, form: Format, workers: int, say: Callable[[str], None]
 ) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """Prepare all images, in order; those that cannot be are zeros.
+    """Prepare all images; those that cannot be are zeros.
 
     Returns:
         Images uint8 [N, rows, columns], and what is wrong with an image, by its position.
     """
-    tasks = [(pictures[at : at + BATCH], form) for at in range(0, len(pictures), BATCH)]
+    starts = range(0, len(pictures), BATCH)
+    tasks = [(at, pictures[at : at + BATCH], form) for at in starts]
     images = np.zeros((len(pictures), form.rows, form.columns), np.uint8)
-    results = run_in_order(_prepare_batch, tasks, max(1, min(workers, len(tasks))))
     faults: dict[int, str] = {}
-    for place, result in enumerate(itertools.chain.from_iterable(results)):
-        if isinstance(result, str):
-            faults[place] = result
-        else:
-            images[place] = result
-    return images, faults
+    done, told = 0, time.monotonic()
+    for first, results in run_tasks(_prepare_batch, tasks, max(1, min(workers, len(tasks)))):
+        for place, result in enumerate(results, first):
+            if isinstance(result, str):
+                faults[place] = result
+            else:
+                images[place] = result
+        done += len(results)
+        if time.monotonic() - told > SECONDS:
+            say(f"{done:,} of {len(pictures):,} images prepared")
+            told = time.monotonic()
+    return images, dict(sorted(faults.items()))
 
 
-def _prepare_batch(task: tuple[Arrays | Files, Format]) -> list[NDArray[np.uint8] | str]:
-    pictures, form = task
-    return list(_prepare_each(pictures, form))
+def _prepare_batch(
+    task: tuple[int, Arrays | Files, Format],
+) -> tuple[int, list[NDArray[np.uint8] | str]]:
+    first, pictures, form = task
+    return first, list(_prepare_each(pictures, form))
 
 
 def _prepare_each(pictures: Arrays | Files, form: Format) -> Iterator[NDArray[np.uint8] | str]:
@@ -172,9 +183,14 @@ def _prepare_each(pictures: Arrays | Files, form: Format) -> Iterator[NDArray[np
             elif form.preparation == "as_is" and picture.ndim == 2 and picture.max() > LOW_RANGE:
                 yield picture
             else:  # as the server does it with a file of these levels
-                yield prepared(opaque(Image.fromarray(picture)), form)
+                yield prepared(Image.fromarray(picture), form)
         except ImageError as error:
-            yield str(error)
+            yield reason(error)
+
+
+def reason(error: ImageError) -> str:
+    """Return what is wrong with an image, without what a client of the server should send."""
+    return str(error).partition(": send ")[0]
 
 
 def content_of(picture: Path | bytes) -> bytes:

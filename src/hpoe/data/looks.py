@@ -10,10 +10,12 @@ import numpy as np
 from PIL import Image
 
 from hpoe.compute.parallel import run_in_order
-from hpoe.data.intake import ANY_SIZE, BATCH, content_of
+from hpoe.data.intake import ANY_SIZE, BATCH, content_of, reason
 from hpoe.data.labelled import Arrays, Files
-from hpoe_recognition.images import ImageError, opaque, open_picture
+from hpoe_recognition.formats import ImageError
+from hpoe_recognition.images import open_picture
 from hpoe_recognition.preprocessing import contrast_grey, darkness, ink_is_light, working
+from hpoe_recognition.transparency import opaque
 
 GROUND, FAINT, MOST_FAINT = 0.6, 0.1, 0.5
 """Marks on a sheet: at least this share of the pixels is ground, which is lighter than FAINT, and
@@ -82,7 +84,7 @@ def _each(pictures: Arrays | Files) -> Iterator[Seen]:
                 opened = open_picture(content, ANY_SIZE)
                 yield _describe(opened, has_alpha=_has_alpha(content))
         except ImageError as error:
-            yield Seen(b"", fault=str(error))
+            yield Seen(b"", fault=reason(error))
 
 
 def _has_alpha(content: bytes) -> bool:

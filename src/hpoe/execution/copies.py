@@ -6,21 +6,24 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from hpoe.settings import PREFIX, Settings, load_settings
+from hpoe.tracking.git import OWN_SOURCES, has_own_sources
 from hpoe.tracking.store import Tracker, tracking_uri
 
 
 def copy_environment(settings: Settings) -> dict[str, str]:
     """The environment in which a copy of this tree runs its own code with this tree's settings.
 
-    That includes .env, which git does not know.
+    That includes .env, which git does not know. A copy of a project without code runs what is
+    installed.
     """
     folders = {name: value.resolve() for name, value in settings if isinstance(value, Path)}
+    own_code = {"PYTHONPATH": str(OWN_SOURCES)} if has_own_sources() else {}
     return {
         **{name: value for name, value in dotenv_values(".env").items() if value},
         **os.environ,
         **{f"{PREFIX}{name.upper()}": str(folder) for name, folder in folders.items()},
         "MLFLOW_TRACKING_URI": tracking_uri(settings.tracking_uri),
-        "PYTHONPATH": "src",
+        **own_code,
     }
 
 

@@ -19,7 +19,7 @@ def error_table() -> Table:
         DataError: the pipeline has not run to its end.
     """
     metrics, shifts = (
-        read_json(REPORTS / name, "run `make repro`")
+        read_json(REPORTS / name, "run `dvc repro`")
         for name in ("metrics.json", "shift_normalization.json")
     )
     table = Table(title="Errors")
@@ -54,9 +54,9 @@ def stage_table(params: Params) -> Table:
     return table
 
 
-def version_table(versions: Sequence[Version]) -> Table:
+def version_table(name: str, versions: Sequence[Version]) -> Table:
     """The registered model's versions: aliases, networks, errors, dates, commits."""
-    table = Table(title="hpoe-digits")
+    table = Table(title=name)
     for heading in ("version", "aliases", "networks", "validation", "test", "registered", "commit"):
         table.add_column(heading, justify="right" if heading in ("validation", "test") else "left")
     for each in versions:

@@ -16,7 +16,7 @@ from hpoe.data.split import load_class
 from hpoe.errors import RegistryError
 from hpoe.registration.gate import judge
 from hpoe.registration.packages import Package
-from hpoe.registration.registry import NAME, Registry
+from hpoe.registration.registry import Registry
 from hpoe_recognition.images import base64_png
 from hpoe_recognition.recogniser import Recogniser
 
@@ -49,11 +49,10 @@ class Candidate:
             raise RegistryError(
                 f"{recogniser} was made by another version of hpoe ({error}): run `dvc repro`"
             ) from None
-        table = pd.read_parquet(predictions)
         images = np.concatenate(
             [load_class(split, label).validation for label in system.system.labels]
         )
-        validation = table[table["set"] == "validation"]
+        validation = pd.read_parquet(predictions).query("set == 'validation'")
         return cls(system, validation.assign(image=[*map(_digest, images)]), images)
 
     def register(
@@ -80,7 +79,7 @@ class Candidate:
         """
         example = base64_png(self.images[0])
         version = registry.add(run_id, self.recogniser, self.validation, example, tags)
-        say(f"{NAME} version {version} registered as the candidate")
+        say(f"{registry.name} version {version} registered as the candidate")
         try:
             with closing(Package(registry, version, workers)) as package:
                 self._check(package)
@@ -98,7 +97,7 @@ class Candidate:
                 return
             say(f"compared with version {champion}, {verdict.reason}")
         registry.promote(version)
-        say(f"version {version} is the champion: `make serve` serves it")
+        say(f"version {version} is the champion: `hpoe serve` serves it")
 
     def _check(self, package: Package) -> None:
         """Let the package recognise the validation images, with its own code."""

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from hpoe.errors import TrackingError
-from hpoe.registration.registry import CANDIDATE, CHAMPION, HISTORY, NAME, champions
+from hpoe.registration.registry import CANDIDATE, CHAMPION, HISTORY, champions
 from hpoe.tracking.mlflow_errors import translate_errors
 from hpoe.tracking.store import (
-    EXPERIMENT,
     PARENT,
     STORE,
     UID,
@@ -55,7 +54,7 @@ class _Copy:
     def __init__(self, tracker: Tracker, uri: str) -> None:
         self._tracker = tracker
         self._here, self._there = connect(""), connect(uri)
-        self._uri = uri
+        self._uri, self._name = uri, tracker.name
         self._ids: dict[str, str] = {}
 
     def runs(self) -> tuple[int, int]:
@@ -69,7 +68,7 @@ class _Copy:
         return len(incomplete), len(found)
 
     def _all_runs(self) -> Iterator[Any]:
-        experiment = self._here.get_experiment_by_name(EXPERIMENT)
+        experiment = self._here.get_experiment_by_name(self._name)
         token = None
         while experiment is not None:
             page = self._here.search_runs([experiment.experiment_id], page_token=token)
@@ -119,15 +118,16 @@ class _Copy:
     def versions(self) -> Iterator[str]:
         """Copy the model's versions, aliases and history of champions; yield what was done."""
         here = sorted(
-            self._here.search_model_versions(f"name='{NAME}'"), key=lambda each: int(each.version)
+            self._here.search_model_versions(f"name='{self._name}'"),
+            key=lambda each: int(each.version),
         )
         if not here:
             return
-        if not self._there.search_registered_models(f"name='{NAME}'"):
-            self._there.create_registered_model(NAME)
+        if not self._there.search_registered_models(f"name='{self._name}'"):
+            self._there.create_registered_model(self._name)
         there = {
             each.tags[PUSHED]: int(each.version)
-            for each in self._there.search_model_versions(f"name='{NAME}'")
+            for each in self._there.search_model_versions(f"name='{self._name}'")
             if PUSHED in each.tags
         }
         numbers = {}
@@ -160,7 +160,7 @@ class _Copy:
             self._there.log_model_artifacts(logged.model_id, str(package))
         self._there.finalize_logged_model(logged.model_id, "READY")
         made = self._there.create_model_version(
-            NAME,
+            self._name,
             f"models:/{logged.model_id}",
             run,
             tags={**version.tags, PUSHED: version.source},
@@ -170,15 +170,15 @@ class _Copy:
 
     def _copy_aliases(self, numbers: dict[int, int]) -> Iterator[str]:
         """Set the copies' aliases, unless the server's model has them already."""
-        here, there = (side.get_registered_model(NAME) for side in (self._here, self._there))
+        here, there = (side.get_registered_model(self._name) for side in (self._here, self._there))
         for alias in (CHAMPION, CANDIDATE):
             if alias not in here.aliases:
                 continue
             number, held = numbers[int(here.aliases[alias])], there.aliases.get(alias)
             if held is None:
-                self._there.set_registered_model_alias(NAME, alias, str(number))
+                self._there.set_registered_model_alias(self._name, alias, str(number))
             elif int(held) != number:
                 yield f"version {held} stays the {alias} of the server"
         if HISTORY in here.tags and HISTORY not in there.tags:
             history = [numbers[number] for number in champions(here.tags) if number in numbers]
-            self._there.set_registered_model_tag(NAME, HISTORY, json.dumps(history))
+            self._there.set_registered_model_tag(self._name, HISTORY, json.dumps(history))

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hpoe.errors import PackageError, WorkerError
-from hpoe.registration.registry import NAME, Registry
+from hpoe.registration.registry import Registry
 from hpoe_recognition.answer import CONTRACT
 
 WORKER = (sys.executable, "-P", "-m", "hpoe.registration.worker")
@@ -50,14 +50,14 @@ class Package:
             PackageError: its answers are of another contract, it cannot be loaded, or does not
                 answer its own example.
         """
-        self.version, self.workers = version, workers
+        self.version, self.workers, self._name = version, workers, registry.name
         self._config = {} if max_pixels is None else {"max_pixels": max_pixels}
         self._copy = TemporaryDirectory(prefix="hpoe-package-", ignore_cleanup_errors=True)
         self._threads = ThreadPoolExecutor(workers, f"version-{version}")
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         try:
             self._folder = registry.fetch(version, Path(self._copy.name))
-            _check_contract(self._folder, version)
+            _check_contract(self._folder, self._name, version)
             starting = [self._threads.submit(self._add_worker) for _ in range(workers)]
             for each in starting:
                 each.result()
@@ -102,13 +102,13 @@ class Package:
             self._idle.put(worker)
         if succeeded is None:
             raise WorkerError(
-                f"two worker processes of version {self.version} of {NAME} were killed while "
+                f"two worker processes of version {self.version} of {self._name} were killed while "
                 "answering the same request, most often for lack of memory: set fewer workers"
             )
         if not succeeded:
             error, trace = result
             raise PackageError(
-                f"version {self.version} of {NAME} failed ({error})"
+                f"version {self.version} of {self._name} failed ({error})"
             ) from RuntimeError(trace)
         return result
 
@@ -119,13 +119,13 @@ class Package:
             worker.end()
             reason = "its process was killed" if result is None else result[0]
             raise PackageError(
-                f"{NAME} version {self.version} cannot be loaded ({reason}): `hpoe rollback` "
+                f"{self._name} version {self.version} cannot be loaded ({reason}): `hpoe rollback` "
                 "restores the previous champion"
             )
         return worker
 
 
-def _check_contract(folder: Path, version: int) -> None:
+def _check_contract(folder: Path, name: str, version: int) -> None:
     """Refuse a package whose answers have other fields than those that hpoe reads."""
     from mlflow.models import Model
 
@@ -140,7 +140,7 @@ def _check_contract(folder: Path, version: int) -> None:
             else "update hpoe"
         )
         raise PackageError(
-            f"{NAME} version {version} was registered by another version of hpoe: its answers are "
+            f"{name} version {version} was registered by another version of hpoe: its answers are "
             f"of contract {contract}, and this hpoe serves contract {CONTRACT}; {remedy}"
         )
 

@@ -1,4 +1,4 @@
-"""The registered model `hpoe-digits`: packaging versions, and moving the champion alias."""
+"""The registered model of a project: packaging versions, and moving the champion alias."""
 
 import json
 import tempfile
@@ -17,12 +17,11 @@ from hpoe.errors import RegistryError
 from hpoe.tensors import load_tensors, save_tensors
 from hpoe.tracking.mlflow_errors import first_line, translate_errors
 from hpoe.tracking.sqlite import database_file
-from hpoe.tracking.store import connect, tracking_uri
+from hpoe.tracking.store import connect, project_name, tracking_uri
 from hpoe_recognition.answer import CONTRACT, Answer
 from hpoe_recognition.images import Limits
 from hpoe_recognition.recogniser import Recogniser
 
-NAME = "hpoe-digits"
 CHAMPION, CANDIDATE = "champion", "candidate"
 HISTORY = "champions"
 """Tag of the registered model: a JSON list of its champions so far, oldest first."""
@@ -31,10 +30,8 @@ EXECUTION = "execution"
 WEIGHTS = "weights.safetensors"
 REQUIREMENTS = ("mlflow-skinny", "numpy", "pandas", "pillow", "safetensors")
 """Of a package, in the installed versions; it needs only the skinny part of mlflow."""
-LABEL_COLUMNS = ("label", "prediction")
 VALIDATION = "validation/"
-"""Prefix of the arrays that hold a version's predictions on the validation images; those of labels
-hold their positions among the classes."""
+"""How the names of the arrays begin that hold the predictions on the validation images."""
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -63,18 +60,22 @@ def _translated(method: Method) -> Method:
 class Registry:
     """The versions of one registered model in MLflow's registry."""
 
-    def __init__(self, configured_uri: str) -> None:
+    def __init__(self, configured_uri: str, name: str | None = None) -> None:
         """Connect to the registry of a tracking store that exists; none is created.
+
+        Args:
+            configured_uri: of the store; empty for the embedded one.
+            name: of the model; by default that of the project in this folder.
 
         Raises:
             UnreachableError: the server does not answer.
             TrackingError: the store cannot be used, or the login is refused.
             RegistryError: there is no such store yet.
         """
-        self.uri = tracking_uri(configured_uri)
+        self.uri, self.name = tracking_uri(configured_uri), name or project_name()
         database = database_file(self.uri)
         if database is not None and not database.exists():
-            raise _no_champion(self.uri)
+            raise _no_champion(self.uri, self.name)
         self._client = connect(configured_uri)
         import mlflow
 
@@ -116,18 +117,18 @@ class Registry:
                 pip_requirements=[
                     f"{name}=={installed(name.removesuffix('-skinny'))}" for name in REQUIREMENTS
                 ],
-                registered_model_name=NAME,
+                registered_model_name=self.name,
             )
         number = int(info.registered_model_version)
         for key, value in tags.items():
-            self._client.set_model_version_tag(NAME, str(number), key, value)
-        self._client.set_registered_model_alias(NAME, CANDIDATE, str(number))
+            self._client.set_model_version_tag(self.name, str(number), key, value)
+        self._client.set_registered_model_alias(self.name, CANDIDATE, str(number))
         return number
 
     @_translated
     def withdraw(self, version: int) -> None:
         """Remove a version that turned out to be unusable right after it was added."""
-        self._client.delete_model_version(NAME, str(version))
+        self._client.delete_model_version(self.name, str(version))
 
     @_translated
     def need_champion(self) -> int:
@@ -139,15 +140,15 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         try:
-            return int(self._client.get_model_version_by_alias(NAME, CHAMPION).version)
+            return int(self._client.get_model_version_by_alias(self.name, CHAMPION).version)
         except MlflowException as error:
             status = error.get_http_status_code()
             if status in (400, 404):
-                raise _no_champion(self.uri) from None
+                raise _no_champion(self.uri, self.name) from None
             if status == 403:  # with logins, MLflow gives the same answer in both cases
                 raise RegistryError(
-                    f"{NAME} cannot be fetched from {self.uri}: it has no model {NAME} with the "
-                    f"alias {CHAMPION}, or does not let this login see it"
+                    f"{self.name} cannot be fetched from {self.uri}: it has no model {self.name} "
+                    f"with the alias {CHAMPION}, or does not let this login see it"
                 ) from None
             raise
 
@@ -191,7 +192,7 @@ class Registry:
             history.append(served)
         if served != version:
             history.append(version)
-        self._client.set_registered_model_alias(NAME, CHAMPION, str(version))
+        self._client.set_registered_model_alias(self.name, CHAMPION, str(version))
         self._remember(history)
 
     @_translated
@@ -210,15 +211,15 @@ class Registry:
         while history and history[-1] not in known:
             history.pop()
         if not history:
-            raise RegistryError(f"{NAME} has no previous champion to restore")
-        self._client.set_registered_model_alias(NAME, CHAMPION, str(history[-1]))
+            raise RegistryError(f"{self.name} has no previous champion to restore")
+        self._client.set_registered_model_alias(self.name, CHAMPION, str(history[-1]))
         self._remember(history)
         return history[-1]
 
     @_translated
     def has_version_of(self, execution: str) -> bool:
         """Whether an execution of the pipeline has a version."""
-        versions = self._client.search_model_versions(f"name='{NAME}'")
+        versions = self._client.search_model_versions(f"name='{self.name}'")
         return any(each.tags.get(EXECUTION) == execution for each in versions)
 
     @_translated
@@ -232,7 +233,7 @@ class Registry:
                 tags=dict(each.tags),
                 created=int(each.creation_timestamp),
             )
-            for each in self._client.search_model_versions(f"name='{NAME}'")
+            for each in self._client.search_model_versions(f"name='{self.name}'")
         ]
         return sorted(versions, key=lambda version: -version.number)
 
@@ -241,22 +242,25 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         try:
-            return Path(download_artifacts(f"models:/{NAME}/{version}{path}", dst_path=str(folder)))
+            return Path(
+                download_artifacts(f"models:/{self.name}/{version}{path}", dst_path=str(folder))
+            )
         except (MlflowException, OSError) as error:
             raise RegistryError(
-                f"{NAME} version {version} cannot be fetched from {self.uri} ({first_line(error)})"
+                f"{self.name} version {version} cannot be fetched from {self.uri} "
+                f"({first_line(error)})"
             ) from None
 
     def _registered(self) -> Any:  # noqa: ANN401 - MLflow's entity
         from mlflow.exceptions import MlflowException
 
         try:
-            return self._client.get_registered_model(NAME)
+            return self._client.get_registered_model(self.name)
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             raise RegistryError(
-                f"{self.uri} has no registered model {NAME}: `make repro` trains and registers "
+                f"{self.uri} has no registered model {self.name}: `dvc repro` trains and registers "
                 "it, `hpoe sync` registers what is trained already"
             ) from None
 
@@ -267,13 +271,13 @@ class Registry:
         return champions(self._registered().tags)
 
     def _remember(self, history: Sequence[int]) -> None:
-        self._client.set_registered_model_tag(NAME, HISTORY, json.dumps(list(history)))
+        self._client.set_registered_model_tag(self.name, HISTORY, json.dumps(list(history)))
 
     def _check(self, version: int) -> None:
         known = sorted(each.number for each in self.versions())
         if version not in known:
             raise RegistryError(
-                f"{NAME} has no version {version}: it has {', '.join(map(str, known))}"
+                f"{self.name} has no version {version}: it has {', '.join(map(str, known))}"
             )
 
 
@@ -285,9 +289,9 @@ def champions(tags: Mapping[str, str]) -> list[int]:
         return []
 
 
-def _no_champion(uri: str) -> RegistryError:
+def _no_champion(uri: str, name: str) -> RegistryError:
     return RegistryError(
-        f"{uri} has no model {NAME} with the alias {CHAMPION}: `make repro` trains and registers "
+        f"{uri} has no model {name} with the alias {CHAMPION}: `dvc repro` trains and registers "
         "one, `hpoe sync` registers what is trained already, `hpoe promote VERSION` chooses among "
         "those registered"
     )
@@ -296,22 +300,22 @@ def _no_champion(uri: str) -> RegistryError:
 def _save(path: Path, recogniser: Recogniser, validation: pd.DataFrame) -> None:
     arrays, record = recogniser.contents()
     arrays[VALIDATION + "image"] = validation["image"].to_numpy(np.int64)
-    positions = {label: at for at, label in enumerate(recogniser.system.labels)}
-    for name in LABEL_COLUMNS:
-        arrays[VALIDATION + name] = validation[name].map(positions).to_numpy(np.int64)
+    for name in ("label", "prediction"):
+        codes = pd.Categorical(validation[name], recogniser.system.labels).codes
+        arrays[VALIDATION + name] = codes.astype(np.int64)
     save_tensors(path, arrays, record)
 
 
 def read_validation(weights: Path) -> pd.DataFrame | None:
     """Read predictions on validation images from a version's weights: image, label, prediction.
 
-    None for the first versions, which did not record the images' digests.
+    None for a version of the first contract, which kept no image's digest.
     """
     arrays, record = load_tensors(weights, "register that version again")
     if VALIDATION + "image" not in arrays:
         return None
     labels = np.array(record["labels"])
-    columns = {name: labels[arrays[VALIDATION + name]] for name in LABEL_COLUMNS}
+    columns = {name: labels[arrays[VALIDATION + name]] for name in ("label", "prediction")}
     return pd.DataFrame({"image": arrays[VALIDATION + "image"], **columns})
 
 

@@ -101,7 +101,7 @@ class _Handlers:
             raise RequestError(400, explanation["error"])
         return JSONResponse(explanation)
 
-    async def classes(self, _: Request) -> Response:
+    async def classes(self, request: Request) -> Response:  # noqa: ARG002
         """The classes that the version knows, each with an example, and the images' format."""
         _, (classes,) = await self._ask("classes", [None])
         return JSONResponse(classes)

@@ -7,7 +7,7 @@ from typing import Any
 
 from hpoe.errors import HpoeError, PackageError, RegistryError, RequestError
 from hpoe.registration.packages import Package
-from hpoe.registration.registry import NAME, Registry
+from hpoe.registration.registry import Registry
 from hpoe.settings import Settings
 from hpoe.tracking.mlflow_errors import first_line
 
@@ -75,7 +75,9 @@ class Versions:
             raise
         with self._swap:
             self._served, self._rejected = package, None
-        self._say(f"{NAME} version {version} is served at {settings.serve_url}; Ctrl-C ends it")
+        self._say(
+            f"{registry.name} version {version} is served at {settings.serve_url}; Ctrl-C ends it"
+        )
         if last is not None:
             last.close()
 

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from hpoe.errors import GitError
 
-CODE = ("src", "pipelines", "dvc.yaml")
-"""Paths that determine results, besides params.yaml, which each run stores in full."""
+CODE = ("src", "pipelines", "dvc.yaml", "code.json")
+"""Paths that determine results, besides params.yaml, which each run stores in full. A project of a
+user's own has no code but, in code.json, the digests of what is installed."""
+OWN_SOURCES = Path("src")
+"""Of hpoe, in its own repository, whose stages run them."""
 
 
 def git(
@@ -64,7 +67,7 @@ def head_commit(root: Path) -> str:
     if top.resolve() != root.resolve():
         raise GitError(
             f"{root} is a folder of the repository {top}, but must be a repository of its own: "
-            "clone hpoe there"
+            "clone or make it in another place"
         )
     try:
         return git("rev-parse", "--verify", "--quiet", "HEAD", folder=root).decode().strip()
@@ -72,6 +75,11 @@ def head_commit(root: Path) -> str:
         raise GitError(
             f"the repository {root} has no commit yet: run `git add --all`, then `git commit`"
         ) from None
+
+
+def has_own_sources() -> bool:
+    """Whether this is hpoe's own repository, and no project of the installed hpoe."""
+    return (OWN_SOURCES / "hpoe/method").is_dir()
 
 
 def code_patch() -> bytes:

@@ -22,7 +22,7 @@ from hpoe import __version__
 from hpoe.files import digest, write_bytes, write_json
 from hpoe.method.processor import processor
 from hpoe.params import Params, flatten
-from hpoe.tracking.git import git_tags
+from hpoe.tracking.git import OWN_SOURCES, git_tags, has_own_sources
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
@@ -118,8 +118,10 @@ def execution_uid(state: Path, params: Params, data: str | None) -> str:
 
 def execution_key(params: Params) -> str:
     """A digest of the params and of the code that reads them."""
+    folder = OWN_SOURCES if has_own_sources() else Path(__file__).parents[2]
     sources = [Path("dvc.yaml"), *sorted(Path("pipelines").glob("*.py"))]
-    sources += sorted(Path("src").rglob("*.py"))
+    for package in ("hpoe", "hpoe_recognition"):
+        sources += sorted((folder / package).rglob("*.py"))
     parts = [params.model_dump_json(), *(digest(path) for path in sources if path.exists())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 

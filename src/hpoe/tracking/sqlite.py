@@ -49,7 +49,7 @@ def artifacts_folder(database: Path) -> Path:
 
 
 @contextmanager
-def opening(database: Path, experiment: str) -> Iterator[None]:
+def opening(database: Path) -> Iterator[None]:
     """Prepare a store for MLflow, which opens it in the block.
 
     A store that was moved finds its artifacts again. Other processes wait: MLflow fails where two
@@ -58,7 +58,6 @@ def opening(database: Path, experiment: str) -> Iterator[None]:
 
     Args:
         database: the file, which need not exist.
-        experiment: whose artifacts lie beside the database.
 
     Raises:
         UnreachableError: another process keeps the database locked.
@@ -68,7 +67,7 @@ def opening(database: Path, experiment: str) -> Iterator[None]:
         database.parent.mkdir(parents=True, exist_ok=True)
         is_ours = os.access(database.parent, os.W_OK) or not database.exists()
         with FileLock(f"{database}.lock") if is_ours else nullcontext():
-            _relocate(database, experiment)
+            _relocate(database)
             yield
     except (sqlite3.Error, OSError) as error:
         if "locked" in str(error):
@@ -79,15 +78,15 @@ def opening(database: Path, experiment: str) -> Iterator[None]:
         ) from None
 
 
-def _relocate(database: Path, experiment: str) -> None:
-    """Replace the recorded place of an experiment's artifacts by the present one."""
+def _relocate(database: Path) -> None:
+    """Replace the recorded place of the artifacts by the present one, beside the database."""
     with closing(sqlite3.connect(database, SECONDS_TO_WAIT)) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         if "experiments" not in tables:
             return
         _check_schema(database, connection)
-        query = "SELECT artifact_location FROM experiments WHERE name = ?"
-        for (old,) in connection.execute(query, [experiment]).fetchall():
+        query = "SELECT DISTINCT artifact_location FROM experiments"
+        for (old,) in connection.execute(query).fetchall():
             if _was_moved(old, database):
                 with connection:
                     _replace(connection, tables, old, artifacts_folder(database).as_uri())

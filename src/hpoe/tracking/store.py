@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpoe.errors import TrackingError, UnreachableError
+from hpoe.params import NAME, load_name
 from hpoe.reporting import say
+from hpoe.settings import load_settings
 from hpoe.tracking.mlflow_errors import (
     ask_health,
     failure,
@@ -26,9 +28,10 @@ from hpoe.tracking.sqlite import artifacts_folder, database_file, opening, sqlit
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric
+    from mlflow.entities import Experiment, Metric
 
-EXPERIMENT = "hpoe"
+FORMER_NAME = "hpoe"
+"""Of the experiment of `hpoe-digits` before experiments were named like their projects."""
 UID = "hpoe.uid"
 """The tag by which a run is found again in any store."""
 PARENT = "mlflow.parentRunId"
@@ -43,6 +46,15 @@ SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
 def tracking_uri(configured: str) -> str:
     """The configured address of the store, or that of the embedded one under mlruns/."""
     return configured or sqlite_uri(STORE / "mlflow.db")
+
+
+def project_name() -> str:
+    """The name of the registered model and of the experiment: HPOE_MODEL, or params.yaml's.
+
+    Raises:
+        SettingsError, ParamsError: a setting is wrong, or params.yaml is not YAML.
+    """
+    return load_settings().model or load_name()
 
 
 def check_address(configured: str) -> None:
@@ -73,7 +85,7 @@ def connect(configured: str) -> "MlflowClient":
     quieten_mlflow()
     ask_health(uri)
     database = database_file(uri)
-    with opening(database, EXPERIMENT) if database else nullcontext(), translate_errors(uri):
+    with opening(database) if database else nullcontext(), translate_errors(uri):
         from mlflow import MlflowClient
 
         return MlflowClient(uri, uri)
@@ -114,14 +126,19 @@ class Tracker:
     often it is logged with the same key, timestamp, step and value.
     """
 
-    def __init__(self, configured_uri: str) -> None:
+    def __init__(self, configured_uri: str, name: str | None = None) -> None:
         """Connect, and create the store or the experiment if it is missing.
+
+        Args:
+            configured_uri: of the store; empty for the embedded one.
+            name: of the experiment; by default that of the project in this folder.
 
         Raises:
             UnreachableError: the server does not answer, or its database does not.
             TrackingError: the store cannot be used, or the login is refused.
         """
         self._uri = tracking_uri(configured_uri)
+        self.name = name or project_name()
         self._client = connect(configured_uri)
         self._experiment: str | None = None
         self._ids: dict[str, str] = {}
@@ -180,7 +197,7 @@ class Tracker:
                 found = self._client.get_run(found.data.tags[PARENT])
         except MlflowException as error:
             raise TrackingError(
-                f"{self._uri} has no run {run} ({first_line(error)}): `make ui` shows the runs"
+                f"{self._uri} has no run {run} ({first_line(error)}): `hpoe ui` shows the runs"
             ) from None
         commit = found.data.tags.get("mlflow.source.git.commit")
         if commit is None:
@@ -267,20 +284,30 @@ class Tracker:
         """Return MLflow's id of the experiment; restore it if it was deleted."""
         from mlflow.exceptions import MlflowException
 
-        experiment = self._client.get_experiment_by_name(EXPERIMENT)
+        experiment = self._client.get_experiment_by_name(self.name)
+        if experiment is None and self.name == NAME:
+            experiment = self._renamed()
         if experiment is not None:
             if experiment.lifecycle_stage == "deleted":
                 self._client.restore_experiment(experiment.experiment_id)
-                say(f"warning: the experiment {EXPERIMENT} was deleted in MLflow and is restored")
+                say(f"warning: the experiment {self.name} was deleted in MLflow and is restored")
             return str(experiment.experiment_id)
         database = database_file(self._uri)
         location = artifacts_folder(database).as_uri() if database else None
         try:
-            return str(self._client.create_experiment(EXPERIMENT, artifact_location=location))
+            return str(self._client.create_experiment(self.name, artifact_location=location))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
             return self._find_or_create_experiment()  # another stage has just created it
+
+    def _renamed(self) -> "Experiment | None":
+        """The experiment of an earlier version of hpoe, under its new name; None without one."""
+        former = self._client.get_experiment_by_name(FORMER_NAME)
+        if former is None or former.lifecycle_stage == "deleted":
+            return None
+        self._client.rename_experiment(former.experiment_id, self.name)
+        return self._client.get_experiment_by_name(self.name)
 
 
 def _identity(record: RunRecord, parent: str | None) -> dict[str, str]:

@@ -39,11 +39,9 @@ def test_arrays_as_numpy_and_medmnist_save_them(
     path = tmp_path / "some.npz"
     parts = {"train": slice(3), "val": slice(3, 5), "test": slice(5, 6)}
     for x, y in (("x_{}", "y_{}"), ("{}_images", "{}_labels"), ("X_{}", "Y_{}")):
-        np.savez(
-            path,
-            **{x.format(name): IMAGES[part] for name, part in parts.items()},
-            **{y.format(name): labels[part] for name, part in parts.items()},
-        )
+        arrays: dict[str, Any] = {x.format(name): IMAGES[part] for name, part in parts.items()}
+        arrays |= {y.format(name): labels[part] for name, part in parts.items()}
+        np.savez(path, **arrays)
         found = intake("npz", path)
         np.testing.assert_array_equal(found.images, IMAGES)
         assert found.labels == ["0", "1", "0", "1", "10", "10"]
@@ -81,7 +79,7 @@ def test_one_set_of_images_of_any_type(tmp_path: Path, images: NDArray[Any]) -> 
     ],
 )
 def test_arrays_that_cannot_be_used_are_refused(
-    tmp_path: Path, arrays: dict[str, NDArray[Any]], says: str
+    tmp_path: Path, arrays: dict[str, Any], says: str
 ) -> None:
     np.savez(tmp_path / "some.npz", **arrays)
     with pytest.raises(DataError, match=says):
@@ -191,7 +189,7 @@ def test_arrays_are_prepared_as_the_server_prepares_a_file_of_them(preparation: 
     form = Format(size, size, preparation)
     arrays = np.concatenate([IMAGES, IMAGES // 16, IMAGES * 0])
     arrays = arrays if preparation == "as_is" else np.kron(arrays, np.ones((1, 5, 5), np.uint8))
-    images, faults = prepare_all(arrays, form, 1)
+    images, faults = prepare_all(arrays, form, 1, print)
     assert faults == {}
     for array, image in zip(arrays, images, strict=True):
         content = decode(base64_png(array), Limits())
@@ -200,7 +198,7 @@ def test_arrays_are_prepared_as_the_server_prepares_a_file_of_them(preparation: 
 
 def test_arrays_in_colour_are_prepared_as_pictures() -> None:
     colour = np.random.default_rng(0).integers(0, 256, (3, 30, 20, 3), np.uint8)
-    images, faults = prepare_all(colour, Format(28, 28, "fit"), 1)
+    images, faults = prepare_all(colour, Format(28, 28, "fit"), 1, print)
     assert faults == {}
     for array, image in zip(colour, images, strict=True):
         expected = prepared(Image.fromarray(array), Format(28, 28, "fit"))

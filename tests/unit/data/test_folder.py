@@ -168,6 +168,7 @@ def test_pictures_that_cannot_be_read_are_counted_and_the_first_named(tmp_path: 
     said = refusal(root)
     assert said.startswith(f"5 of 15 images of {root} cannot be used (a/0.png: the file is empty;")
     assert "a/1.png: the image is damaged or cut short" in said
+    assert "send" not in said
     assert "; ...): mend or remove them, or set data.skip_unreadable to true" in said
 
 

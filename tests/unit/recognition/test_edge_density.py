@@ -67,5 +67,5 @@ def test_distances_are_mahalanobis_distances_of_the_floored_covariance() -> None
 def test_the_digit_that_suits_best_decides() -> None:
     made = unit(images(5, 4))
     several = edges()
-    alone = [fit_edges([images(60, 20 + digit)])(made) for digit in LABELS]
+    alone = [fit_edges([images(60, 20 + position)])(made) for position in range(len(LABELS))]
     np.testing.assert_allclose(several(made), np.max(alone, axis=0), atol=1e-4)

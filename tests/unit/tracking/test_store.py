@@ -17,11 +17,12 @@ from mlflow.store.db.utils import _get_alembic_config
 from sqlalchemy import create_engine
 
 from hpoe.errors import RegistryError, TrackingError, UnreachableError
-from hpoe.registration.registry import HISTORY, NAME, Registry
+from hpoe.params import NAME
+from hpoe.registration.registry import HISTORY, Registry
 from hpoe.tracking.delivery import Delivery, deliver_kept
 from hpoe.tracking.records import RunRecord, StageRecord
 from hpoe.tracking.sqlite import database_file, sqlite_uri
-from hpoe.tracking.store import EXPERIMENT, Tracker
+from hpoe.tracking.store import FORMER_NAME, Tracker
 
 MLFLOW = (sys.executable, "-m", "mlflow")
 
@@ -58,7 +59,7 @@ def record(tmp_path: Path) -> StageRecord:
 def runs(uri: str, view: int = ViewType.ACTIVE_ONLY) -> dict[str, str]:
     """The id of each run by its name."""
     client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(EXPERIMENT)
+    experiment = client.get_experiment_by_name(NAME)
     assert experiment is not None
     found = client.search_runs([experiment.experiment_id], run_view_type=view)
     return {str(run.info.run_name): run.info.run_id for run in found}
@@ -243,6 +244,55 @@ def test_a_reader_creates_no_store(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+# Kind C: names.
+
+
+def test_the_experiment_of_an_earlier_version_gets_its_projects_name_and_keeps_its_runs(
+    uri: str, record: StageRecord
+) -> None:
+    Tracker(uri, FORMER_NAME).deliver(record)
+    client = MlflowClient(uri)
+    client.rename_experiment(Tracker(uri, NAME).experiment, "out of the way")
+    tracker = Tracker(uri, NAME)
+    assert client.get_experiment_by_name(FORMER_NAME) is None
+    assert set(runs(uri)) == {"default", "train", "digit 3"}
+    assert tracker.run_id(record.stage.uid) == runs(uri)["train"]
+
+
+def test_another_project_leaves_the_experiment_of_an_earlier_version_alone(
+    uri: str, record: StageRecord
+) -> None:
+    Tracker(uri, FORMER_NAME).deliver(record)
+    tracker = Tracker(uri, "symbols")
+    assert tracker.run_id(record.stage.uid) is None
+    assert Tracker(uri, FORMER_NAME).run_id(record.stage.uid) is not None
+
+
+def test_projects_with_different_names_share_a_store(uri: str, record: StageRecord) -> None:
+    client = MlflowClient(uri, uri)
+    for name in ("symbols", "größe.2"):
+        Tracker(uri, name).deliver(record)
+        client.create_registered_model(name)
+        client.create_model_version(name, f"file:///{name}")
+        Registry(uri, name).promote(1)
+    client.create_model_version("symbols", "file:///second")
+    assert [each.number for each in Registry(uri, "symbols").versions()] == [2, 1]
+    assert Registry(uri, "größe.2").need_champion() == 1
+    with pytest.raises(RegistryError, match="has no model other with the alias champion"):
+        Registry(uri, "other").need_champion()
+
+
+def test_the_name_is_that_of_the_project_in_this_folder_unless_a_setting_names_another(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Tracker(uri).name == Registry(uri).name == NAME
+    (tmp_path / "params.yaml").write_text("name: symbols\nseed: 1\n")
+    assert Tracker(uri).name == Registry(uri).name == "symbols"
+    monkeypatch.setenv("HPOE_MODEL", "stamps")
+    assert Tracker(uri).name == Registry(uri).name == "stamps"
+
+
 # Kind D: places.
 
 
@@ -283,7 +333,7 @@ def test_artifacts_that_are_elsewhere_on_purpose_stay_there(
     (tmp_path / "disk" / "artifacts").mkdir(parents=True)
     (tmp_path / "artifacts").mkdir()
     elsewhere = (tmp_path / "disk" / "artifacts").as_uri()
-    MlflowClient(uri).create_experiment(EXPERIMENT, elsewhere)
+    MlflowClient(uri).create_experiment(NAME, elsewhere)
     Tracker(uri).deliver(record)
     assert MlflowClient(uri).get_run(runs(uri)["default"]).info.artifact_uri.startswith(elsewhere)
 
@@ -298,7 +348,7 @@ def test_processes_that_start_at_once_on_a_new_store_wait_for_one_another(tmp_pa
     for each in started:
         _, errors = each.communicate()
         assert each.returncode == 0, errors
-    experiment = MlflowClient(uri).get_experiment_by_name(EXPERIMENT)
+    experiment = MlflowClient(uri).get_experiment_by_name(NAME)
     assert experiment is not None
     assert experiment.artifact_location == (tmp_path / "artifacts").as_uri()
 
