@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pandas as pd
 
-from hpoe.compute.parallel import run_in_order
 from hpoe.data.split import load_class
 from hpoe.evaluation.fits import load_fit
 from hpoe.evaluation.measures import error_rates
@@ -13,7 +12,8 @@ from hpoe.execution.pipeline import MODELS, REPORTS, SPLIT
 from hpoe.execution.stage import stage
 from hpoe.execution.synchronisation import register_trained
 from hpoe.files import write_json
-from hpoe.registration.assembly import assemble, in_batches, joined, teach_refusal
+from hpoe.registration.assembly import assemble, teach_refusal
+from hpoe.registration.observing import observed
 from hpoe.reporting import report_errors
 from hpoe.tensors import save_tensors
 from hpoe_recognition.recogniser import Recogniser
@@ -46,10 +46,10 @@ def main() -> None:
 
 def _refused_share(recogniser: Recogniser, workers: int) -> float:
     """Return the share of test images, which the threshold has not seen, that are refused."""
-    system, score = recogniser.system, recogniser.digit_score
+    system, score = recogniser.system, recogniser.known_score
     images = np.concatenate([load_class(SPLIT, label).test[::EVERY] for label in system.labels])
-    evidence = joined(run_in_order(system.evidence, in_batches(images), workers))
-    return float(np.mean(score(evidence) < score.threshold))
+    found = observed(system, score.edges, images, workers)
+    return float(np.mean(score.of(found) < score.threshold))
 
 
 if __name__ == "__main__":

@@ -121,8 +121,11 @@ class KnownScore:
 
     def __call__(self, evidence: Evidence) -> Floats:
         """Return how much images look known, [N]: 0 for a usual image, less for others."""
-        scores = raw_scores(self.usual, self.net, features(evidence, self.edges))
-        score: Floats = self.scale(scores).min(axis=1)
+        return self.of(features(evidence, self.edges))
+
+    def of(self, features: Features) -> Floats:
+        """Return the same from the features, [N]."""
+        score: Floats = self.scale(raw_scores(self.usual, self.net, features)).min(axis=1)
         return score
 
 

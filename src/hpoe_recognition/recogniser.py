@@ -25,7 +25,7 @@ from hpoe_recognition.normalization import Offset, Versions, prepare, soft_choic
 BATCH = 100
 """Images scored at once: enough for the matrix products, few enough for the processor's cache."""
 NO_INK = -30.0
-"""The known score of a blank image."""
+"""The known score of a blank image, all of whose pixels are equal."""
 NETS = ("net", "validation_net")
 Arrays = dict[str, NDArray[Any]]
 
@@ -179,7 +179,7 @@ class Recogniser:
     def answer(self, images: NDArray[np.uint8]) -> list[Answer]:
         """Say of which classes images [N, rows, columns] are, and whether of a known one at all."""
         evidence = self.system.evidence(images)
-        scores = np.where(images.any(axis=(1, 2)), self.known_score(evidence), NO_INK)
+        scores = np.where(np.ptp(images, axis=(1, 2)) > 0, self.known_score(evidence), NO_INK)
         return [
             Answer(
                 label=self.system.labels[position],

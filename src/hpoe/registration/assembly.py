@@ -13,7 +13,7 @@ from hpoe.evaluation.scoring import LAYERS
 from hpoe.method.classifier import Fit
 from hpoe.params import Network as NetworkParams
 from hpoe.params import Refusal
-from hpoe.registration.edges import fit_edges
+from hpoe.registration.edges import ENOUGH, fit_edges
 from hpoe.registration.observing import known_and_unknown, observed
 from hpoe.registration.refusal import fit_known_score
 from hpoe.registration.sampling import sample
@@ -34,7 +34,7 @@ def assemble(
     networks: Mapping[str, NetworkParams],
     fit: Fit,
     temperature: float,
-    image_format: Format,
+    form: Format,
 ) -> System:
     """Assemble the system that shift normalisation evaluated, without a known score.
 
@@ -44,7 +44,7 @@ def assemble(
         networks: recipes of the networks whose scores are averaged.
         fit: the net on those scores.
         temperature: of the soft choice among shifts, nats.
-        image_format: of the images.
+        form: the images' format.
 
     Raises:
         WeightsError: a weights file is missing, damaged or of another format version.
@@ -59,7 +59,7 @@ def assemble(
     }
     return System(
         labels=tuple(labels),
-        format=image_format,
+        format=form,
         networks={name: stacked(rbms[name], recipe.images) for name, recipe in networks.items()},
         offsets=SHIFTS,
         temperature=temperature,
@@ -79,7 +79,7 @@ def teach_refusal(
     Typicality is measured on the supervised set, which no RBM has seen.
     """
     classes = [load_class(split, label) for label in system.labels]
-    edges = fit_edges([system.network_input(each.unsupervised) for each in classes])
+    edges = fit_edges([system.network_input(each.unsupervised[:ENOUGH]) for each in classes])
     chosen = sample(classes, params.known_per_class)
     typical, examples = _typical(system, classes, workers)
     known, unknown = known_and_unknown(system, edges, chosen, params, seed, workers)

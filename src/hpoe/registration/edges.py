@@ -8,13 +8,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hpoe_recognition.edge_density import EdgeDensities, edge_orientations, squared_distances
+from hpoe_recognition.edge_density import (
+    NEAREST,
+    EdgeDensities,
+    edge_orientations,
+    squared_distances,
+)
 
 Floats = NDArray[np.float32]
 DIRECTIONS = 20
 """Principal directions of which the variance is kept; the others get the smallest one of these."""
 PRIOR = 20
 """Images that the covariance common to all classes counts as, beside a class's own."""
+ENOUGH = 1000
+"""Images of a class; more change little."""
 FARTHEST = 0.01
 """Fraction of a class's images that lie beyond its reach."""
 LEAST_VARIANCE = 1e-6
@@ -50,9 +57,15 @@ def _principal(covariance: Floats) -> tuple[Floats, Floats, np.float32]:
 
 
 def _reach(squared: Sequence[Floats]) -> Floats:
-    """Return the distance within which most of each class lie, [D]; few images count less."""
-    usual = float(np.log(np.quantile(np.concatenate(squared), 1 - FARTHEST)))
-    own = np.log([np.quantile(each, 1 - FARTHEST) for each in squared])
+    """Return the squared distance within which most images of each class lie, [D].
+
+    An image lies n / (n - 1) times as far from the mean of the n - 1 others as from that of all n.
+    A class of few images has the reach of all classes, and more where its mean is uncertain.
+    """
     counts = np.array([len(each) for each in squared])
-    log_reach = (counts * own + PRIOR * usual) / (counts + PRIOR)
-    return np.exp(log_reach).astype(np.float32)
+    others = np.maximum(counts - 1, 1)
+    away = [each * (n / m) ** 2 for each, n, m in zip(squared, counts, others, strict=True)]
+    farthest = [max(NEAREST, np.quantile(each, 1 - FARTHEST)) for each in away]
+    usual = np.log(np.quantile(np.concatenate(away), 1 - FARTHEST)) + np.log(1 + 1 / counts)
+    weight = (counts - 1) / (counts - 1 + PRIOR)
+    return np.exp(weight * np.log(farthest) + (1 - weight) * usual).astype(np.float32)

@@ -24,9 +24,7 @@ ENOUGH_CLASSES = 3
 """With fewer, withholding one leaves nothing to tell the other from."""
 
 
-def observed(
-    system: System, edges: EdgeDensities, images: Images, workers: int
-) -> Features:
+def observed(system: System, edges: EdgeDensities, images: Images, workers: int) -> Features:
     """Compute the features of images [N, R, C] in several processes."""
     observe = partial(_observed, system, edges)
     return joined(run_in_order(observe, in_batches(images), workers))
@@ -55,6 +53,7 @@ def known_and_unknown(
     workers: int,
 ) -> tuple[list[Features], list[Features]]:
     """Compute the features of known images, as they are and redrawn, and of unknown ones."""
+
     def rng(purpose: str) -> np.random.Generator:
         return generator(seed, "register", 0, 0, purpose)
 

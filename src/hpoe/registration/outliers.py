@@ -192,7 +192,9 @@ def shards(source: Source) -> Picture:
     """A thickened figure, cut by straight lines."""
     ink = _silhouette(source)
     ink = ndimage.binary_dilation(ink, iterations=int(source.rng.integers(1, 12)))
-    rows, columns = (at - length / 2 for at, length in zip(np.indices(ink.shape), ink.shape, strict=True))
+    rows, columns = (
+        at - length / 2 for at, length in zip(np.indices(ink.shape), ink.shape, strict=True)
+    )
     for _ in range(source.rng.integers(1, 4)):
         angle = source.rng.uniform(0, 2 * np.pi)
         ink &= rows * np.sin(angle) + columns * np.cos(angle) < source.rng.uniform(3, 18)

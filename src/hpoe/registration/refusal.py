@@ -96,7 +96,9 @@ def usual_for(known: Features, n_classes: int) -> Usual:
     own = [values[positions == at] for at in range(n_classes)]
     common = values.mean(axis=0)
     means = np.stack([each.mean(axis=0) if len(each) else common for each in own])
-    squares = np.stack([((each - mean) ** 2).sum(axis=0) for each, mean in zip(own, means)])
+    squares = np.stack(
+        [((each - mean) ** 2).sum(axis=0) for each, mean in zip(own, means, strict=True)]
+    )
     within = np.maximum(squares.sum(axis=0) / max(1, len(values) - n_classes), LEAST_VARIANCE)
     between = (counts * (means - common) ** 2).sum(axis=0) / len(values)
     weight = counts * between / (counts * between + within)
@@ -113,7 +115,9 @@ def _train(params: Refusal, inputs: Tensor, targets: Tensor) -> TrainedKnownNet:
     for _ in range(params.epochs):
         for batch in torch.split(torch.randperm(len(targets)), MINIBATCH):
             optimizer.zero_grad()
-            loss = nn.functional.binary_cross_entropy_with_logits(net(inputs[batch]), targets[batch])
+            loss = nn.functional.binary_cross_entropy_with_logits(
+                net(inputs[batch]), targets[batch]
+            )
             torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()

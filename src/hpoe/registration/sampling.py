@@ -77,7 +77,7 @@ def sample(classes: Sequence[ClassImages], known_per_class: int) -> Sample:
 def _first(classes: Sequence[Images], most: float) -> Labelled:
     """Take the same number of images of each class, or all that it has; at most so many in all."""
     counts = np.array([len(images) for images in classes])
-    each = max((n for n in range(counts.max() + 1) if np.minimum(counts, n).sum() <= most))
+    each = max(n for n in range(counts.max() + 1) if np.minimum(counts, n).sum() <= most)
     taken = [images[:each] for images in classes]
     positions = np.repeat(np.arange(len(classes)), [len(images) for images in taken])
     return Labelled(np.concatenate(taken), positions)

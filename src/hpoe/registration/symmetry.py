@@ -10,7 +10,7 @@ from hpoe.registration.source import Images, Source
 from hpoe_recognition.edge_density import EdgeDensities
 from hpoe_recognition.normalization import unit_interval
 
-PER_CLASS = 60
+PER_CLASS = 30
 """Images of a class on which a transform is tried."""
 MOST = 3000
 """Images of all classes, if that is fewer."""

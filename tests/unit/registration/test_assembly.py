@@ -4,9 +4,9 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from hpoe_recognition.digit_score import Evidence
 
 from hpoe.registration.assembly import in_batches, joined
-from hpoe_recognition.digit_score import Evidence
 from tests.unit.recognition.systems import images, system
 
 
