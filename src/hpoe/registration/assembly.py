@@ -75,7 +75,7 @@ def teach_refusal(
 
     The known score is fitted on images of the known classes, as they are and redrawn, against
     outliers made from them, and against the same images with their own class withheld; its
-    threshold on held-out images. The edge densities are fitted on all unsupervised images.
+    threshold on held-out images, as the net judges them that was not fitted on them. The edge densities are fitted on all unsupervised images.
     Typicality is measured on the supervised set, which no RBM has seen.
     """
     classes = [load_class(split, label) for label in system.labels]
@@ -83,7 +83,8 @@ def teach_refusal(
     chosen = sample(classes, params.known_per_class)
     typical, examples = _typical(system, classes, workers)
     known, unknown = known_and_unknown(system, edges, chosen, params, seed, workers)
-    held_out = observed(system, edges, chosen.held_out.images, workers)
+    without_held_out = replace(system, net=system.validation_net)
+    held_out = observed(without_held_out, edges, chosen.held_out.images, workers)
     score = fit_known_score(params, edges, known, unknown, held_out, seed)
     return Recogniser(system, typical, score, examples)
 

@@ -30,7 +30,7 @@ LEAST_VARIANCE = 1e-6
 
 def fit_edges(classes: Sequence[NDArray[np.uint8]]) -> EdgeDensities:
     """Fit a Gaussian to the edges of each class's images [N, R, C]."""
-    edges = [edge_orientations(images / np.float32(255)) for images in classes]
+    edges = [edge_orientations(images.astype(np.float32) / np.float32(255)) for images in classes]
     away = [each - each.mean(axis=0) for each in edges]
     covariances = [each.T @ each / len(each) for each in away]
     counts = [len(each) for each in edges]
@@ -68,4 +68,5 @@ def _reach(squared: Sequence[Floats]) -> Floats:
     farthest = [max(NEAREST, np.quantile(each, 1 - FARTHEST)) for each in away]
     usual = np.log(np.quantile(np.concatenate(away), 1 - FARTHEST)) + np.log(1 + 1 / counts)
     weight = (counts - 1) / (counts - 1 + PRIOR)
-    return np.exp(weight * np.log(farthest) + (1 - weight) * usual).astype(np.float32)
+    reach: Floats = np.exp(weight * np.log(farthest) + (1 - weight) * usual).astype(np.float32)
+    return reach

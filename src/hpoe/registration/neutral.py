@@ -24,7 +24,7 @@ def strokes(source: Source) -> Picture:
             b = (a + c) / 2
         curve = (1 - t) ** 2 * a + 2 * (1 - t) * t * b + t**2 * c
         draw.line([tuple(point) for point in curve.tolist()], 255, width, joint="curve")
-    return np.divide(sheet, 255, dtype=np.float32)
+    return np.asarray(sheet, np.float32) / np.float32(255)
 
 
 def crossed(source: Source) -> Picture:
@@ -76,7 +76,8 @@ def blank(source: Source) -> Picture:
     rows, columns = (np.linspace(-1, 1, length) for length in source.size)
     slope = np.add.outer(rows * source.rng.uniform(-1, 1), columns * source.rng.uniform(-1, 1))
     level, contrast = source.rng.random(), source.rng.choice((0, source.rng.random()))
-    return np.clip(level + contrast * slope, 0, 1).astype(np.float32)
+    levels: Picture = np.clip(level + contrast * slope, 0, 1).astype(np.float32)
+    return levels
 
 
 NEUTRAL: tuple[Callable[[Source], Picture], ...] = (

@@ -76,7 +76,9 @@ def known_and_unknown(
         workers,
     )
     more = run_in_order(observe, in_batches(chosen.more.images), workers)
-    parts = zip(in_batches(chosen.fit.images), in_batches(chosen.fit.positions), strict=True)
+    images = in_batches(chosen.fit.images)
+    ends = np.cumsum([len(each) for each in images])[:-1]
+    parts = zip(images, np.split(chosen.fit.positions, ends), strict=True)
     both = run_in_order(partial(_with_and_without, system, edges), parts, workers)
     withheld = [without for _, without in both if without is not None]
     return [joined([*(known for known, _ in both), *more]), joined(again)], [*strange, *withheld]

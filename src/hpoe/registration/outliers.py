@@ -198,14 +198,16 @@ def shards(source: Source) -> Picture:
     for _ in range(source.rng.integers(1, 4)):
         angle = source.rng.uniform(0, 2 * np.pi)
         ink &= rows * np.sin(angle) + columns * np.cos(angle) < source.rng.uniform(3, 18)
-    return ink.astype(np.float32)
+    figure: Picture = ink.astype(np.float32)
+    return figure
 
 
 def outlined(source: Source) -> Picture:
     """The outline of a figure."""
     ink = _silhouette(source)
     outline = ndimage.binary_dilation(ink, iterations=4) & ~ndimage.binary_dilation(ink)
-    return outline.astype(np.float32)
+    figure: Picture = outline.astype(np.float32)
+    return figure
 
 
 def filled(source: Source) -> Picture:

@@ -67,7 +67,8 @@ class Source:
     def picture(self, at: np.int64) -> Picture:
         """Return one of the images, or its negative, as levels."""
         image = self.images[at]
-        return np.divide(255 - image if self.is_dark_on_light else image, 255, dtype=np.float32)
+        levels: Picture = (255 - image if self.is_dark_on_light else image) / np.float32(255)
+        return levels
 
     def placed(self, figure: Picture) -> Images:
         """Turn a figure into an image, [R, C]."""

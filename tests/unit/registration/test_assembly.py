@@ -36,9 +36,10 @@ def split_into(folder: Path) -> dict[str, ClassImages]:
     classes = {}
     for at, (label, (fit, validation)) in enumerate(SIZES.items()):
         made = images(20 + fit + validation + 2, 30 + at)
-        parts = np.split(made, np.cumsum([20, fit, validation]))
-        places = np.split(np.arange(len(made)), np.cumsum([20, fit, validation]))
-        classes[label] = ClassImages(*parts, *places)
+        ends = np.cumsum([20, fit, validation])
+        one, two, three, four = np.split(made, ends)
+        places = np.split(np.arange(len(made)), ends)
+        classes[label] = ClassImages(one, two, three, four, *places)
         save_class(folder, label, classes[label])
     return classes
 

@@ -7,15 +7,16 @@ from hypothesis import strategies as st
 
 from hpoe.data.split import ClassImages
 from hpoe.registration.sampling import LEAST, LEAST_PER_CLASS, MOST, sample
+from hpoe.registration.source import Images
 
 
 def class_of(fit: int, unsupervised: int, shape: tuple[int, int]) -> ClassImages:
-    def images(count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    def images(count: int) -> Images:
         return np.zeros((count, *shape), np.uint8)
 
-    nothing = np.zeros(0, np.int64)
-    counts = unsupervised, fit, fit + 1, 2
-    return ClassImages(*map(images, counts), nothing, nothing, nothing, nothing)
+    none = np.zeros(0, np.int64)
+    sets = images(unsupervised), images(fit), images(fit + 1), images(2)
+    return ClassImages(*sets, none, none, none, none)
 
 
 def test_mnist_uses_all_supervised_and_as_many_unsupervised_images() -> None:
