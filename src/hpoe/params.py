@@ -251,20 +251,21 @@ class ShiftNormalization(Block):
 
 
 class Refusal(Block):
-    """Digit score of the served model: outlier detection against outliers made from digits."""
+    """Known score of the served model: a net on known images against outliers made from them."""
 
     outliers_per_kind: int = Field(ge=1)
-    """Images of each kind of outlier used to fit the score."""
-    digits_per_class: int = Field(ge=0)
-    """Unsupervised images of each digit used to fit it, in addition to the supervised half."""
+    """Images of each kind of outlier used to fit the score; fewer if there are many classes."""
+    known_per_class: int = Field(ge=0)
+    """Unsupervised images of each class used to fit it, beside as many or more of the supervised
+    half; fewer if there are many classes."""
     hidden_units: int = Field(ge=1)
-    """Units of the layer that combines goodness and image features."""
+    """Units of the layer that combines the features."""
     weight_decay: float = Field(ge=0, le=1)
     """Of AdamW, decoupled from the gradient."""
     epochs: int = Field(ge=1)
-    """Passes over all digits and outliers."""
-    refused_digits: float = Field(gt=0, lt=1)
-    """Fraction of held-out digits that the threshold refuses."""
+    """Passes over all known images and outliers."""
+    refused_known: float = Field(gt=0, lt=1)
+    """Fraction of held-out images of the known classes that the threshold refuses."""
 
 
 class Registration(Block):
