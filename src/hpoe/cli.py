@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from hpoe import __version__
-from hpoe.errors import ProjectError, SettingsError
+from hpoe.errors import DataError, ProjectError, SettingsError
 from hpoe.params import load_params
 from hpoe.reporting import console, report_errors, say, say_error
 from hpoe.settings import load_settings
@@ -111,14 +111,20 @@ def check() -> None:
     from hpoe.data.mirrors import check_local
     from hpoe.data.mnist import MNIST
     from hpoe.data.usps import USPS
+    from hpoe.project.code import CODE
+    from hpoe.project.versions import stage_warning
     from hpoe.tracking.store import check_address
     from hpoe.training.dispatch import find_device
 
-    load_params()
-    settings = load_settings()
+    path, settings = load_params().data.path, load_settings()
     check_address(settings.tracking_uri)
-    check_local(MNIST, settings.mnist_dir)
-    check_local(USPS, settings.usps_dir)
+    if path is None:
+        check_local(MNIST, settings.mnist_dir)
+        check_local(USPS, settings.usps_dir)
+    elif not Path(path).exists():
+        raise DataError(f"data.path is {path}, which does not exist: correct it in params.yaml")
+    if CODE.exists() and (warning := stage_warning()):
+        say(warning)
     if settings.ray_address is not None:
         import_ray(settings.ray_address)
     elif find_device(settings) == "cpu":

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,3 +42,14 @@ def project(tmp_path_factory: pytest.TempPathFactory, mnist_dir: Path) -> Iterat
     root = tmp_path_factory.mktemp("project") / "hpoe"
     yield new_project(root, mnist_dir)
     shutil.rmtree(root.parent)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the working tree, built in a copy, where nothing of earlier builds is left."""
+    folder = tmp_path_factory.mktemp("wheel")
+    copy_working_tree(folder / "clone")
+    command = ["wheel", "--no-deps", "--wheel-dir", str(folder), str(folder / "clone")]
+    subprocess.run([sys.executable, "-m", "pip", "--quiet", *command], check=True)
+    (built,) = folder.glob("hpoe-*.whl")
+    return built

@@ -1,10 +1,14 @@
-"""What an extra of hpoe installs, and Python without all other packages."""
+"""Environments of their own, what an extra of hpoe installs, and Python without all the rest."""
 
+import os
+import subprocess
+import sys
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
+CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 BLOCKER = """
 import sys
 class Blocker:
@@ -45,3 +49,12 @@ def block_others(extra: str, folder: Path) -> None:
         if not there & set(map(normal, owners))
     }
     (folder / "sitecustomize.py").write_text(BLOCKER.format(blocked=blocked))
+
+
+def installed(what: str, folder: Path, *options: str) -> Path:
+    """The folder of programs of a new environment, in which something was installed with pip."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+    install = ["install", "--constraint", str(CONSTRAINTS), what, *options]
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    subprocess.run([str(folder / "venv/bin/pip"), "--quiet", *install], env=clean, check=True)
+    return folder / "venv/bin"

@@ -137,9 +137,9 @@ def copy_working_tree(folder: Path) -> None:
     names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in names.splitlines():
         source, target = ROOT / name, folder / name
-        if source.is_file() and name != "dvc.lock":
+        if (source.is_file() or source.is_symlink()) and name != "dvc.lock":
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
+            shutil.copy2(source, target, follow_symlinks=False)
 
 
 def wait_for_end(killed: "subprocess.Popen[str]", seconds: float = 120) -> None:

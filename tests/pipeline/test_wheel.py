@@ -3,26 +3,21 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.pipeline.extras import installed
+from tests.pipeline.project import copy_working_tree
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of programs of an environment in which only the wheel was installed."""
-    folder = tmp_path_factory.mktemp("wheel")
-    wheel = ["wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
-    subprocess.run([sys.executable, "-m", "pip", "--quiet", *wheel], check=True)
-    (built,) = folder.glob("hpoe-*.whl")
-    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
-    install = ["install", "--constraint", str(ROOT / "constraints.txt"), str(built)]
-    subprocess.run([str(folder / "venv/bin/pip"), "--quiet", *install], check=True)
-    return folder / "venv/bin"
+    return installed(str(wheel), tmp_path_factory.mktemp("core"))
 
 
 def run(command: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -55,6 +50,24 @@ def test_the_commands_say_what_to_install(environment: Path, tmp_path: Path) -> 
     assert done.returncode == 1
     assert "run `pip install 'hpoe[pipeline,serve]'`" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("how", ["wheel", "editable"])
+def test_the_stages_are_modules_of_the_package_that_is_installed(
+    wheel: Path, tmp_path: Path, how: str
+) -> None:
+    """Of a wheel and of a clone that is installed for editing, without any dependency."""
+    clone = tmp_path / "clone"
+    if how == "editable":
+        copy_working_tree(clone)
+    options = [str(wheel)] if how == "wheel" else ["--editable", str(clone)]
+    programs = installed("--no-deps", tmp_path, *options)
+    code = "import importlib.util as u; print(u.find_spec('hpoe.pipelines.train_layer').origin)"
+    done = run([str(programs / "python"), "-c", code], tmp_path)
+    place = clone if how == "editable" else tmp_path / "venv"
+    assert Path(done.stdout.strip()).is_relative_to(place), done.stderr
+    stages = sorted(path.name for path in (ROOT / "pipelines").glob("*.py"))
+    assert sorted(path.name for path in Path(done.stdout.strip()).parent.glob("*.py")) == stages
 
 
 def test_importing_the_package_loads_none_of_its_dependencies(

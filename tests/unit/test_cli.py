@@ -9,6 +9,8 @@ from typer.testing import CliRunner, Result
 
 from hpoe import __version__
 from hpoe.cli import app
+from hpoe.project.creation import write_files
+from tests.unit.project.conftest import found
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,3 +105,54 @@ def test_following_can_be_turned_on_and_off_whatever_the_setting_says(
     monkeypatch.setattr("hpoe.serving.server.serve", lambda given, _: settings.append(given))
     run("serve", option)
     assert settings[0].serve_follow is expected
+
+
+# A project of a user's own.
+
+
+@pytest.fixture
+def own_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What `hpoe init` writes that a command looks at, for images in a folder that is there."""
+    root, images = tmp_path / "symbols", tmp_path / "images"
+    root.mkdir()
+    images.mkdir()
+    write_files(root, found(), str(images), copied=False)
+    monkeypatch.chdir(root)
+    return root
+
+
+def test_a_folder_without_hpoes_sources_is_a_project(
+    own_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (own_project / "deep").mkdir()
+    monkeypatch.chdir(own_project / "deep")
+    done = run("check")
+    assert (done.exit_code, done.output) == (0, "")
+    assert Path.cwd() == own_project
+
+
+def test_check_looks_for_the_images_of_the_project_and_not_for_mnist(
+    own_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HPOE_MNIST_DIR", "nowhere")
+    assert run("check").exit_code == 0
+    (own_project.parent / "images").rmdir()
+    done = run("check")
+    assert done.exit_code == 1
+    assert done.output.startswith(f"error: data.path is {own_project.parent}/images, which does")
+
+
+def test_check_says_which_stages_are_of_another_version(own_project: Path) -> None:
+    pipeline = own_project / "dvc.yaml"
+    pipeline.write_text(pipeline.read_text().replace("      - data\n", ""))
+    done = run("check")
+    assert done.exit_code == 0
+    assert done.output.startswith("warning: dvc.yaml describes split otherwise than hpoe")
+
+
+@pytest.mark.usefixtures("own_project")
+@pytest.mark.parametrize("command", ["replicate", "report"])
+def test_the_papers_commands_belong_to_hpoes_own_repository(command: str) -> None:
+    done = run(command)
+    assert done.exit_code == 1
+    assert "has no experiments of the paper: run this command in a clone of hpoe" in done.output

@@ -58,6 +58,8 @@ def create(folder: Path, images: Path, *, copy: bool, say: Callable[[str], None]
         write_bytes(root / ".dvc/config", DVC_CONFIG.encode())
         path = _copied(findings, source, root) if copy else str(source)
         write_files(root, findings, path, copied=copy)
+        if copy:
+            _dvc(root, "add", "--quiet", path)  # adds to the .gitignore that is there
         is_committed = _commit(root)
     if not is_committed:
         say(
@@ -166,7 +168,7 @@ def _complete_or_absent(root: Path) -> Iterator[None]:
 
 
 def _copied(findings: Findings, source: Path, root: Path) -> str:
-    """Copy the images into a project, let DVC track them, and return their path there.
+    """Copy the images into a project, and return their path there.
 
     Raises:
         ProjectError: a table names pictures that would not be copied with it.
@@ -179,7 +181,6 @@ def _copied(findings: Findings, source: Path, root: Path) -> str:
         shutil.copy2(source, root / name)
         if findings.source == "table":
             _check_table(source, root / name)
-    _dvc(root, "add", "--quiet", name)
     return name
 
 
