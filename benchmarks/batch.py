@@ -44,21 +44,21 @@ def main(source: Path, workers: int = 2) -> None:
     table = Table(title=f"{rows:,} images, {workers} workers")
     for heading in ("", "s", "images/s", "images a core second", "peak MiB a process"):
         table.add_column(heading, justify="right")
-    costs, digits = {}, {}
+    costs, labels = {}, {}
     with tempfile.TemporaryDirectory(dir=source.parent) as folder:
         for name, command in engines(source, Path(folder), workers).items():
             cost = costs[name] = measure(command)
-            digits[name] = pq.read_table(command[-1], columns=["id", "digit"]).sort_by("id")
+            labels[name] = pq.read_table(command[-1], columns=["id", "label"]).sort_by("id")
             figures = (rows / cost.seconds, rows / cost.core_seconds, cost.peak_bytes / 2**20)
             table.add_row(name, f"{cost.seconds:.0f}", *(f"{figure:,.0f}" for figure in figures))
     Console().print(table)
-    first, *others = digits
+    first, *others = labels
     different = {
-        name: pc.sum(pc.not_equal(digits[first]["digit"], digits[name]["digit"])).as_py()
+        name: pc.sum(pc.not_equal(labels[first]["label"], labels[name]["label"])).as_py()
         for name in others
     }
     for name, count in different.items():
-        print(f"{name}: another digit for {count} of {rows:,} images")
+        print(f"{name}: another label for {count} of {rows:,} images")
     report = {name: asdict(cost) for name, cost in costs.items()}
     write_json(REPORT, {"rows": rows, "workers": workers, "engines": report, **different})
 

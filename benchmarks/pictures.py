@@ -1,6 +1,6 @@
 """Figures of the benchmarks, in the style of the others."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -113,4 +113,32 @@ def preprocessed(pairs: Mapping[str, NDArray[np.uint8]]) -> Figure:
         "Left in each pair the picture that is sent, right what the models see, 28 × 28",
     )
     axes.set_yticks(np.arange(len(pairs)) * (side + gap) + side / 2, list(pairs))
+    return figure
+
+
+@styled
+def preparations(
+    rows: Mapping[str, Sequence[NDArray[np.uint8] | None]], cell: tuple[int, int]
+) -> Figure:
+    """Pictures above what each preparation makes of them: one row per preparation.
+
+    Args:
+        rows: by the row's name, tiles uint8 [*cell, 3]; None where a picture is refused.
+        cell: rows and columns of a tile.
+    """
+    gap, blank = 8, np.full((*cell, 3), 255, np.uint8)
+    tiles = [[blank if each is None else each for each in row] for row in rows.values()]
+    canvas = tiled(np.array(tiles), blank=255, gap=gap)
+    figure, axes = around_canvas(
+        canvas[:-gap, :-gap],
+        "ink cuts out and places strokes, fit keeps the whole picture",
+        "Below each picture what a project of 28 × 28 makes of it; last three columns: 20 × 32",
+    )
+    heights, widths = (side + gap for side in cell)
+    axes.set_yticks(np.arange(len(rows)) * heights + cell[0] / 2, list(rows))
+    for at, row in enumerate(rows.values()):
+        for place, each in enumerate(row):
+            if each is None:
+                middle = place * widths + cell[1] / 2, at * heights + cell[0] / 2
+                axes.text(*middle, "refused", ha="center", va="center", color=GREY)
     return figure

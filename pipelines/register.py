@@ -1,11 +1,11 @@
 """Stage register: the system as a registered model; the champion, if it passes the gate."""
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from hpoe.compute.parallel import run_in_order
 from hpoe.data.split import load_class
 from hpoe.evaluation.fits import load_fit
 from hpoe.evaluation.measures import error_rates
@@ -13,13 +13,19 @@ from hpoe.execution.pipeline import MODELS, REPORTS, SPLIT
 from hpoe.execution.stage import stage
 from hpoe.execution.synchronisation import register_trained
 from hpoe.files import write_json
-from hpoe.registration.assembly import assemble, in_batches, joined, teach_refusal
+from hpoe.params import Refusal
+from hpoe.registration.assembly import assemble, teach_refusal
+from hpoe.registration.observing import observed
+from hpoe.registration.sampling import sample
 from hpoe.reporting import report_errors
 from hpoe.tensors import save_tensors
 from hpoe_recognition.recogniser import Recogniser
 
 EVERY = 5
 """Every fifth test image is enough to estimate the share that is refused."""
+
+ENOUGH = 10
+"""Refused held-out images that make the threshold more than an estimate."""
 
 
 @report_errors
@@ -30,26 +36,40 @@ def main() -> None:
         fit = load_fit(MODELS / "shift_classifier.safetensors")
         soft = json.loads((REPORTS / "shift_normalization.json").read_text())["soft"]
         recipes = {name: params.networks[name] for name in params.classifier.networks}
-        system = assemble(SPLIT, MODELS, recipes, fit, soft["temperature"])
+        system = assemble(SPLIT, MODELS, recipes, fit, soft["temperature"], params.data.format)
         recogniser = teach_refusal(system, SPLIT, params.registration.refusal, params.seed, workers)
         save_tensors(MODELS / "recogniser.safetensors", *recogniser.contents())
         predictions = pd.read_parquet(REPORTS / "shift_predictions.parquet")
+        held_out = _held_out_images(system.labels, params.registration.refusal)
         metrics = {
             **error_rates(predictions),
             "refused_test_images": _refused_share(recogniser, workers),
+            "threshold_images": held_out,
         }
+        refused = params.registration.refusal.refused_known
+        if held_out * refused < ENOUGH:
+            running.say(
+                f"that {refused:.0%} of images of known classes are refused is an estimate: the "
+                f"threshold rests on {held_out} held-out images"
+            )
         write_json(REPORTS / "register.json", metrics)
         running.run.metrics |= metrics
         run_id = running.delivery.top_level_run_id(running.record)
         register_trained(running.record, run_id, params, running.settings, running.say)
 
 
+def _held_out_images(labels: Sequence[str], refusal: Refusal) -> int:
+    """Return the number of images that the threshold of refusal was set on."""
+    classes = [load_class(SPLIT, label) for label in labels]
+    return len(sample(classes, refusal.known_per_class).held_out)
+
+
 def _refused_share(recogniser: Recogniser, workers: int) -> float:
     """Return the share of test images, which the threshold has not seen, that are refused."""
-    system, score = recogniser.system, recogniser.digit_score
+    system, score = recogniser.system, recogniser.known_score
     images = np.concatenate([load_class(SPLIT, label).test[::EVERY] for label in system.labels])
-    evidence = joined(run_in_order(system.evidence, in_batches(images), workers))
-    return float(np.mean(score(evidence) < score.threshold))
+    found = observed(system, score.edges, images, workers)
+    return float(np.mean(score.of(found) < score.threshold))
 
 
 if __name__ == "__main__":

@@ -44,24 +44,16 @@ def main(layer: Annotated[int, typer.Argument(min=1, max=3)], network: str) -> N
             )
             for position, label in enumerate(labels)
         }
-        epochs = {label: task.recipe.epochs for label, task in tasks.items()}
+        epochs = running.params.networks[network].epochs
         running.run.tags |= {"network": network, "layer": str(layer), "device": device}
-        running.say(
-            f"layer {layer} of {network}: {len(tasks)} classes, {_range(epochs)} epochs each"
-        )
+        running.say(f"layer {layer} of {network}: {len(tasks)} classes, {epochs} epochs each")
         seconds = {}
-        with ClassProgress(console, Board.create(board, len(tasks)), epochs):
+        with ClassProgress(console, Board.create(board, len(tasks)), labels, epochs):
             for trained in train_all(list(tasks.values()), running.settings):
                 _publish(running, tasks[trained.label], trained)
                 seconds[trained.label] = core_seconds(trained.timestamps)
         if device == "cpu":  # a GPU trains all classes in the same seconds
             running.run.metrics["core_seconds"] = sum(seconds.values())
-
-
-def _range(epochs: dict[str, int]) -> str:
-    """Format the number of epochs; it differs where classes have few images."""
-    least, most = min(epochs.values()), max(epochs.values())
-    return str(least) if least == most else f"{least} to {most}"
 
 
 def _publish(running: Stage, task: TrainingTask, trained: Trained) -> None:

@@ -262,7 +262,7 @@ def predict(
     paths: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of a table.")] = False,
 ) -> None:
-    """Recognise digits in image files with the champion; exit code 1 if a file has no answer."""
+    """Recognise image files with the champion; exit code 1 if a file has no answer."""
     from hpoe.serving.files import answer_table, answers, error_lines, image_files, json_lines
 
     found = answers(load_settings().tracking_uri, image_files(paths))

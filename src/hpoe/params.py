@@ -1,7 +1,7 @@
 """params.yaml as frozen, validated models: every number that an experiment may change."""
 
 import re
-from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -55,7 +55,7 @@ class Network(Block):
     epochs: int = Field(ge=1)
     """Passes over a class's unsupervised images, per layer; the paper: 25 to 500."""
     min_updates: int = Field(default=0, ge=0)
-    """At least so many updates per layer: classes of few images are trained for more epochs."""
+    """At least so many updates per layer: an epoch passes over few images several times."""
     minibatch_size: int = Field(ge=1)
     """Images per update; the last minibatch of an epoch may be smaller. The paper: 100."""
     learning_rate: float = Field(gt=0, le=10)
@@ -86,11 +86,10 @@ class Network(Block):
         """The same values as the plain dataclass of the method."""
         return Recipe(**self.model_dump(exclude={"min_updates"}))
 
-    def recipe_for(self, images: int) -> Recipe:
-        """The recipe for a class of so many unsupervised images, with enough epochs for it."""
-        minibatches = -(-images // self.minibatch_size)
-        epochs = max(self.epochs, -(-self.min_updates // minibatches))
-        return replace(self.recipe, epochs=epochs)
+    def passes(self, images: int) -> int:
+        """How often an epoch passes over so many unsupervised images, for enough updates."""
+        wanted = self.min_updates / self.epochs * self.minibatch_size
+        return max(1, ceil(wanted / images))
 
 
 Source = Literal["mnist", "usps", "idx", "folder", "table", "npz"]
@@ -252,20 +251,21 @@ class ShiftNormalization(Block):
 
 
 class Refusal(Block):
-    """Digit score of the served model: outlier detection against outliers made from digits."""
+    """Known score of the served model: a net on known images against outliers made from them."""
 
     outliers_per_kind: int = Field(ge=1)
-    """Images of each kind of outlier used to fit the score."""
-    digits_per_class: int = Field(ge=0)
-    """Unsupervised images of each digit used to fit it, in addition to the supervised half."""
+    """Images of each kind of outlier used to fit the score; fewer if there are many classes."""
+    known_per_class: int = Field(ge=0)
+    """Unsupervised images of each class used to fit it, beside as many or more of the supervised
+    half; fewer if there are many classes."""
     hidden_units: int = Field(ge=1)
-    """Units of the layer that combines goodness and image features."""
+    """Units of the layer that combines the features."""
     weight_decay: float = Field(ge=0, le=1)
     """Of AdamW, decoupled from the gradient."""
     epochs: int = Field(ge=1)
-    """Passes over all digits and outliers."""
-    refused_digits: float = Field(gt=0, lt=1)
-    """Fraction of held-out digits that the threshold refuses."""
+    """Passes over all known images and outliers."""
+    refused_known: float = Field(gt=0, lt=1)
+    """Fraction of held-out images of the known classes that the threshold refuses."""
 
 
 class Registration(Block):

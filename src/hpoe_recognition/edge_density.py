@@ -1,10 +1,10 @@
-"""How usual an image's edges are for a digit: one Gaussian per class over edge orientations.
+"""How usual an image's edges are for a class: one Gaussian per class over edge orientations.
 
 The descriptor is a histogram of oriented gradients (Dalal and Triggs, 2005); its square root makes
-Euclidean distances Hellinger distances. A figure unlike any the digit score's net was trained on
-can still have edges that no digit has.
+Euclidean distances Hellinger distances. A figure unlike any the known score's net was trained on
+can still have edges that no known image has.
 
-Shapes: N images of R rows and C columns, D classes, E values in a descriptor.
+Shapes: N images of R rows and C columns, D classes, E values in a descriptor, K directions.
 """
 
 from dataclasses import dataclass
@@ -17,36 +17,61 @@ CELLS = 4
 """Cells along each side of an image."""
 ORIENTATIONS = 8
 """Bins from 0 to 180 degrees; E is CELLS x CELLS x ORIENTATIONS."""
+NEAREST = np.float32(1e-6)
+"""Squared distances below are not told apart."""
 
 
 @dataclass(frozen=True)
 class EdgeDensities:
-    """One Gaussian per class, and how far from its mean the class's images lie."""
+    """One Gaussian per class, and how far from its mean the class's images lie.
+
+    The variance differs in K directions and is the same in all others.
+    """
 
     means: Floats
     """[D, E]."""
-    whitenings: Floats
-    """[D, E, E]: turns each Gaussian's covariance into the identity."""
+    directions: Floats
+    """Orthonormal principal directions of each class's covariance, [D, E, K]."""
+    variances: Floats
+    """Along these, [D, K]."""
+    other_variances: Floats
+    """In every other direction, [D]."""
     reach: Floats
     """Squared Mahalanobis distance within which nearly all images of the class lie, [D]."""
 
-    def __call__(self, images: Floats) -> Floats:
-        """Return log(reach / squared distance) for the best-fitting class, [N].
+    def __call__(self, images: Floats, positions: NDArray[np.int64]) -> Floats:
+        """Return log(reach / squared distance) for one class per image, [N].
 
-        Images [N, R, C] are in [0, 1]; larger is more usual, and nearly all digits are above 0.
+        Images [N, R, C] are in [0, 1]; larger is more usual, and nearly all images are above 0 for
+        their own class.
         """
+        edges, usual = edge_orientations(images), np.empty(len(images), np.float32)
+        for position in np.unique(positions):
+            rows = np.flatnonzero(positions == position)
+            usual[rows] = self._usual(edges[rows], position)
+        return usual
+
+    def best(self, images: Floats) -> Floats:
+        """Return the same for the class whose edges suit best, [N]."""
         edges = edge_orientations(images)
-        found = [
-            np.log(reach / squared_distances(edges, mean, whitening))
-            for mean, whitening, reach in zip(self.means, self.whitenings, self.reach, strict=True)
-        ]
-        best: Floats = np.max(found, axis=0)
+        best: Floats = np.max([self._usual(edges, at) for at in range(len(self.means))], axis=0)
         return best
 
+    def _usual(self, edges: Floats, position: int) -> Floats:
+        of_class = (self.means, self.directions, self.variances, self.other_variances)
+        squared = squared_distances(edges, *(part[position] for part in of_class))
+        usual: Floats = np.log(self.reach[position] / np.maximum(squared, NEAREST))
+        return usual
 
-def squared_distances(edges: Floats, mean: Floats, whitening: Floats) -> Floats:
+
+def squared_distances(
+    edges: Floats, mean: Floats, directions: Floats, variances: Floats, others: Floats
+) -> Floats:
     """Return squared Mahalanobis distances of descriptors [N, E] from a Gaussian's mean, [N]."""
-    distances: Floats = np.square((edges - mean) @ whitening).sum(axis=1)
+    away = edges - mean
+    along = np.square(away @ directions)
+    rest = np.maximum(0, np.square(away).sum(axis=1) - along.sum(axis=1))
+    distances: Floats = (along / variances).sum(axis=1) + rest / others
     return distances
 
 

@@ -20,7 +20,7 @@ DUST = 0.005
 SPECK = 0.02
 """Share of the figure's mass below which another component is no part of it."""
 LINE = 3.0
-"""Width over height from which a component is a line, which no figure is."""
+"""Width over height from which a component is a line, which no figure is, in a square room."""
 SURROUNDING = 0.85
 """Share of the picture's width and height from which a component surrounds what it shows."""
 ENCLOSED = 0.15
@@ -28,7 +28,8 @@ ENCLOSED = 0.15
 UNLIKELY = 0.05
 """What each reason against a component is worth, in mass."""
 NEAR = 0.2
-"""Gap, as a fraction of the figure's longer side, within which a component is part of it."""
+"""Gap, as a fraction of the figure's longer side, within which a component is part of it;
+longer by the aspect ratio of a room that is not square."""
 OTHERS = 0.3
 """Share of the figure's mass from which other likely components make it no single figure."""
 HALO = 0.03
@@ -39,12 +40,15 @@ WRITTEN = 0.02
 """Share of a sheet that what is written on it covers at least."""
 
 
-def figure_alone(dark: Grey) -> Grey:
-    """Return D without what is not the figure."""
+def figure_alone(dark: Grey, aspect: float) -> Grey:
+    """Return D without what is not the figure, whose room is `aspect` times as wide as high.
+
+    A room that is wider than high is for words: their parts are farther apart for their height.
+    """
     found = Components.of(dark)
     if not len(found.mass):
         return dark
-    kept = belonging(found, dark.shape)
+    kept = belonging(found, dark.shape, aspect)
     figure, others = (np.append(each, False)[found.labels] for each in (kept, ~kept))
     reach = 1 + round(HALO * longer_side(around(found.boxes[kept])))
     return np.where(figure | (grown(figure, reach) & ~grown(others, 1)), dark, 0)
@@ -75,7 +79,7 @@ def sheet(dark: Grey) -> Sheet | None:
     return left + side, top + side, right - side, bottom - side
 
 
-def belonging(found: Components, shape: tuple[int, ...]) -> Mask:
+def belonging(found: Components, shape: tuple[int, ...], aspect: float) -> Mask:
     """Choose the components of the figure [K]: the likeliest one, and what is near it.
 
     Where much else is as likely, the picture is of no single figure, and all of it is chosen.
@@ -85,7 +89,7 @@ def belonging(found: Components, shape: tuple[int, ...]) -> Mask:
     left, top, right, bottom = boxes.T
     across, down = right - left, bottom - top
     cut = (left == 0) | (top == 0) | (right == shape[1]) | (bottom == shape[0])
-    line = across > LINE * down
+    line = across > LINE * max(aspect, 1) * down
     border = (across > SURROUNDING * shape[1]) & (down > SURROUNDING * shape[0])
     frame = (surrounds(boxes, boxes) & (mass > ENCLOSED * mass[:, None])).any(axis=1)
     doubts = cut.astype(int) + line + border + frame
@@ -93,7 +97,7 @@ def belonging(found: Components, shape: tuple[int, ...]) -> Mask:
     side = longer_side(boxes[main])
     bar = line & (top < bottom[main]) & (across <= side)  # of a 5; underlining is lower or longer
     may = (mass > SPECK * mass[main]) & (doubts - bar <= doubts[main]) & (~cut | cut[main])
-    figure = near(boxes, main, may & (bar | ~line), NEAR * side)
+    figure = near(boxes, main, may & (bar | ~line), NEAR * max(aspect, 1 / aspect) * side)
     others = ~figure & (mass > SPECK * mass[main]) & (doubts <= doubts[main])
     if mass[others].sum() > OTHERS * mass[figure].sum():
         return np.ones(len(found.mass), np.bool_)

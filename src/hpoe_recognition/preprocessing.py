@@ -75,7 +75,8 @@ def as_ink(picture: Image.Image, shape: Shape) -> Array:
     whole = working(grey)
     if ink_is_light(whole):
         grey, whole = ImageOps.invert(grey), 255 - whole
-    rough = figure_alone(darkness(whole))
+    down, across = room(shape)
+    rough = figure_alone(darkness(whole), across / down)
     if not rough.any():
         return np.zeros(shape, np.uint8)
     paper = sheet(rough)
@@ -84,8 +85,8 @@ def as_ink(picture: Image.Image, shape: Shape) -> Array:
         if longer_side(inside) >= max(shape) and (ink := as_ink(picture.crop(inside), shape)).any():
             return ink
     close_up = grey.crop(in_picture(with_margin(ink_box(rough, shape)), rough.shape, grey.size))
-    fine = with_usual_strokes(figure_alone(darkness(working(close_up))), shape)
-    return placed_ink(fine, shape)
+    fine = figure_alone(darkness(working(close_up)), across / down)
+    return placed_ink(with_usual_strokes(fine, shape), shape)
 
 
 def placed_ink(dark: Grey, shape: Shape) -> Array:

@@ -78,7 +78,7 @@ class RecognitionModel(PythonModel):
         pictures = system.reconstructions(image, likely)
         return {
             **asdict(answer),
-            "threshold": float(self.recogniser.digit_score.threshold),
+            "threshold": float(self.recogniser.known_score.threshold),
             "seen": data_url(system.network_input(image[None])[0]),
             "reconstructions": {
                 system.labels[position]: data_url(picture)

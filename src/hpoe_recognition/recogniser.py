@@ -16,8 +16,8 @@ from safetensors import safe_open
 
 from hpoe_recognition.answer import CONTRACT, Answer
 from hpoe_recognition.arrays import from_arrays, to_arrays
-from hpoe_recognition.digit_score import DigitScore, Evidence
 from hpoe_recognition.formats import Format
+from hpoe_recognition.known_score import Evidence, KnownScore
 from hpoe_recognition.logistic import LogisticNet
 from hpoe_recognition.networks import Network
 from hpoe_recognition.normalization import Offset, Versions, prepare, soft_choice, unit_interval
@@ -25,7 +25,7 @@ from hpoe_recognition.normalization import Offset, Versions, prepare, soft_choic
 BATCH = 100
 """Images scored at once: enough for the matrix products, few enough for the processor's cache."""
 NO_INK = -30.0
-"""The score of a blank image."""
+"""The known score of a blank image, all of whose pixels are equal."""
 NETS = ("net", "validation_net")
 Arrays = dict[str, NDArray[Any]]
 
@@ -63,8 +63,22 @@ class System:
 
     def evidence(self, images: NDArray[np.uint8]) -> Evidence:
         """Compute the evidence on images [N, rows, columns]."""
-        scores = self.scores(images)
+        return self.evidence_from(images, self.scores(images))
+
+    def evidence_from(
+        self,
+        images: NDArray[np.uint8],
+        scores: NDArray[np.float64],
+        withheld: NDArray[np.int64] | None = None,
+    ) -> Evidence:
+        """Compute the evidence on images [N, rows, columns] with scores [N, M].
+
+        With positions `withheld` [N], each image is judged as if that class were not known.
+        """
         log_p = self.net.log_probabilities(scores)
+        if withheld is not None:
+            log_p[np.arange(len(log_p)), withheld] = -np.inf
+            log_p -= np.logaddexp.reduce(log_p, axis=1, keepdims=True)
         recognised = log_p.argmax(axis=1)
         v = unit_interval(self.network_input(images))
         depths = (1, len(self.network.layers))
@@ -108,7 +122,7 @@ class Recogniser:
     system: System
     typical: NDArray[np.float64]
     """Goodness of held-out images of each class under its layer 1, ascending, nats, [D, K]."""
-    digit_score: DigitScore
+    known_score: KnownScore
     examples: NDArray[np.uint8]
     """A typical image of each class, to be shown beside its label, [D, R, C]."""
 
@@ -139,7 +153,7 @@ class Recogniser:
         return cls(
             system=system,
             typical=arrays["typical"],
-            digit_score=from_arrays(DigitScore, arrays, "digit_score/"),
+            known_score=from_arrays(KnownScore, arrays, "known_score/"),
             examples=arrays["examples"],
         )
 
@@ -147,7 +161,7 @@ class Recogniser:
         """Return the arrays and the record that `load` reads."""
         system = self.system
         arrays: Arrays = {"typical": self.typical, "examples": self.examples}
-        arrays |= to_arrays(self.digit_score, "digit_score/")
+        arrays |= to_arrays(self.known_score, "known_score/")
         for name in NETS:
             arrays |= to_arrays(getattr(system, name), f"{name}/")
         for name, network in system.networks.items():
@@ -165,14 +179,14 @@ class Recogniser:
     def answer(self, images: NDArray[np.uint8]) -> list[Answer]:
         """Say of which classes images [N, rows, columns] are, and whether of a known one at all."""
         evidence = self.system.evidence(images)
-        scores = np.where(images.any(axis=(1, 2)), self.digit_score(evidence), NO_INK)
+        scores = np.where(np.ptp(images, axis=(1, 2)) > 0, self.known_score(evidence), NO_INK)
         return [
             Answer(
                 label=self.system.labels[position],
                 probability=float(p[position]),
                 probabilities=dict(zip(self.system.labels, p.tolist(), strict=True)),
                 typicality=float(percentile),
-                is_known=bool(score >= self.digit_score.threshold),
+                is_known=bool(score >= self.known_score.threshold),
                 known_score=float(score),
             )
             for position, p, percentile, score in zip(

@@ -16,14 +16,14 @@ from hpoe.registration.packages import Package
 from hpoe.registration.registry import Registry
 from hpoe.tracking.store import Tracker
 from hpoe_recognition.images import base64_png
-from tests.unit.recognition.systems import images, recogniser
+from tests.unit.recognition.systems import LABELS, images, recogniser
 
 ROOT = Path(__file__).parents[2]
 IMAGES = 12
 
 
-def register_small_model(uri: str, login: Mapping[str, str], folder: Path = ROOT) -> dict[str, int]:
-    """Register a random system of three digits as the champion; return its answers to images.
+def register_small_model(uri: str, login: Mapping[str, str], folder: Path = ROOT) -> dict[str, str]:
+    """Register a random system of three classes as the champion; return its answers to images.
 
     It is registered in a process of its own, as a stage does it, and from a folder.
     """
@@ -36,17 +36,17 @@ def register_small_model(uri: str, login: Mapping[str, str], folder: Path = ROOT
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    answers: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    answers: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     return answers
 
 
-def _register(uri: str) -> dict[str, int]:
+def _register(uri: str) -> dict[str, str]:
     Tracker(uri)  # creates the experiment
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("hpoe")
     assert experiment is not None
     run = client.create_run(experiment.experiment_id, run_name="small model").info.run_id
-    validation = pd.DataFrame({"index": [0, 1, 2], "label": [2, 5, 7], "prediction": [2, 5, 7]})
+    validation = pd.DataFrame({"index": range(3), "label": LABELS, "prediction": LABELS})
     registry = Registry(uri)
     version = registry.add(
         run, recogniser(), validation, base64_png(images(1)[0]), {"kind": "test"}
@@ -55,7 +55,7 @@ def _register(uri: str) -> dict[str, int]:
     texts = [base64_png(image) for image in images(IMAGES, seed=7)]
     with closing(Package(registry, version, workers=1)) as package:
         (answers,) = package.ask("answers", [texts])
-    return {text: int(answer["digit"]) for text, answer in zip(texts, answers, strict=True)}
+    return {text: str(answer["label"]) for text, answer in zip(texts, answers, strict=True)}
 
 
 def login_header(name: str, password: str) -> dict[str, str]:

@@ -189,7 +189,7 @@ def test_the_model_server_killed_under_load(services: Services, tmp_path: Path) 
     champion = Server(tmp_path, services.mlflow.uri, login, services.model_port)
     headers = login_header(login["MLFLOW_TRACKING_USERNAME"], login["MLFLOW_TRACKING_PASSWORD"])
     port = services.gateway.port
-    is_right = lambda text, found: bool(found["digit"] == expected[text])  # noqa: E731
+    is_right = lambda text, found: bool(found["label"] == expected[text])  # noqa: E731
     clients = [Client(port, cycle(expected), is_right, headers) for _ in range(8)]
 
     def answered() -> list[int]:

@@ -29,7 +29,7 @@ class Site:
     services: Services
     run: str
     experiment: str
-    answers: dict[str, int]
+    answers: dict[str, str]
 
     def ask(
         self,
@@ -231,9 +231,9 @@ def test_a_reader_looks_and_predicts(site: Site) -> None:
         "/digits/",
     ):
         assert site.ask("GET", path, headers=READS).status == 200, path
-    for image, digit in site.answers.items():
+    for image, label in site.answers.items():
         reply = site.ask("POST", "/invocations", {"inputs": [image]}, READS)
-        assert reply.json()["predictions"][0]["digit"] == digit
+        assert reply.json()["predictions"][0]["label"] == label
 
 
 def attempts(site: Site) -> Iterator[tuple[str, str, dict[str, Any]]]:

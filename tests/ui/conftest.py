@@ -34,8 +34,9 @@ def visit_with(browser: Browser, server: StandIn) -> Iterator[Callable[..., Visi
     visits: list[Visit] = []
 
     def open_page(**options: Any) -> Visit:
+        lists_classes = not server.listed
         visits.append(browsers.open_visit(browser, ADDRESS, server.serve, **options))
-        if not server.listed and not server.offline:
+        if lists_classes:
             visits[-1].page.locator("body[data-preparation]").wait_for()  # it knows the classes
         return visits[-1]
 

@@ -83,6 +83,7 @@ def task(tmp_path: Path, split_folder: Path, recipe: Recipe) -> TrainingTask:
     return TrainingTask(
         network="tiny",
         recipe=recipe,
+        passes=1,
         layer=1,
         label="0",
         position=0,

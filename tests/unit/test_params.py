@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hpoe.errors import ParamsError
 from hpoe.params import Params, flatten, load_params, load_section_six
@@ -71,7 +73,7 @@ PAPER = {
 @pytest.mark.parametrize("network", PAPER)
 def test_the_networks_named_by_their_size_are_the_papers(params: Params, network: str) -> None:
     units, epochs = PAPER[network]
-    assert params.networks[network].model_dump() == {
+    assert params.networks[network].model_dump(exclude_unset=True) == {
         "images": "as_given",
         "units": (units, units, units),
         "epochs": epochs,
@@ -96,7 +98,10 @@ def test_the_split_and_gradient_ascent_are_the_papers(params: Params) -> None:
 
 
 def test_every_key_of_the_committed_params_is_read(committed: Tree, params: Params) -> None:
-    assert yaml.safe_load(yaml.safe_dump(params.model_dump(mode="json"))) == committed
+    assert (
+        yaml.safe_load(yaml.safe_dump(params.model_dump(mode="json", exclude_unset=True)))
+        == committed
+    )
 
 
 # Values
@@ -347,3 +352,14 @@ def test_a_decay_that_forgets_what_an_update_taught_is_refused(path: Path, tree:
     assert refusal(path, tree).startswith(
         "networks.h25: learning_rate times weight_decay is 10: choose at most 0.01"
     )
+
+
+@given(st.integers(1, 5000), st.integers(1, 200), st.integers(0, 5000), st.integers(1, 50))
+def test_an_epoch_passes_over_few_images_as_often_as_the_updates_need(
+    images: int, minibatch: int, least: int, epochs: int
+) -> None:
+    changes = {"minibatch_size": minibatch, "min_updates": least, "epochs": epochs}
+    network = load_params().networks["default"].model_copy(update=changes)
+    passes = network.passes(images)
+    assert epochs * -(-passes * images // minibatch) >= least
+    assert passes == 1 or epochs * ((passes - 1) * images / minibatch) < least

@@ -1,6 +1,6 @@
 """Progress bars, shown where the output is a terminal."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,19 +58,19 @@ class _RateColumn(ProgressColumn):
 class ClassProgress(Progress):
     """One progress bar per class, or one for all of many, read from the board when it is drawn."""
 
-    def __init__(self, console: Console, board: Board, epochs: Mapping[str, int]) -> None:
+    def __init__(self, console: Console, board: Board, labels: Sequence[str], epochs: int) -> None:
         """Make the bars of classes, in the order of the board, of so many epochs each."""
         columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
         columns += [_RateColumn(), TimeRemainingColumn()]
         super().__init__(*columns, console=console, disable=not console.is_terminal)
         groups: dict[str, Sequence[int]] = {
-            f"class {label}": [at] for at, label in enumerate(epochs)
+            f"class {label}": [at] for at, label in enumerate(labels)
         }
-        if len(epochs) > MOST_BARS:
-            groups = {f"{len(epochs)} classes": range(len(epochs))}
-        self._board, totals = board, [*epochs.values()]
+        if len(labels) > MOST_BARS:
+            groups = {f"{len(labels)} classes": range(len(labels))}
+        self._board = board
         self._bars = {
-            self.add_task(name, start=False, total=sum(totals[at] for at in positions)): positions
+            self.add_task(name, start=False, total=epochs * len(positions)): positions
             for name, positions in groups.items()
         }
 

@@ -1,39 +1,42 @@
 """The served system, assembled from the pipeline's files."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
-from itertools import chain, islice
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpoe.compute.parallel import run_in_order
-from hpoe.data.split import labels_in, load_class
+from hpoe.data.split import ClassImages, labels_in, load_class
 from hpoe.evaluation.scoring import LAYERS
 from hpoe.method.classifier import Fit
-from hpoe.method.randomness import generator
 from hpoe.params import Network as NetworkParams
 from hpoe.params import Refusal
-from hpoe.registration.outliers import Images, Source, outliers, redrawn
-from hpoe.registration.refusal import fit_digit_score, fit_edges
+from hpoe.registration.edges import ENOUGH, fit_edges
+from hpoe.registration.observing import known_and_unknown, observed
+from hpoe.registration.refusal import fit_known_score
+from hpoe.registration.sampling import sample
+from hpoe.registration.source import Images
 from hpoe.tensors import load_tensors
 from hpoe.training.tasks import weights_path
-from hpoe_recognition.digit_score import Evidence
-from hpoe_recognition.formats import MNIST
-from hpoe_recognition.networks import stacked
+from hpoe_recognition.formats import Format
+from hpoe_recognition.networks import Layer, Network, stacked
 from hpoe_recognition.normalization import SHIFTS
 from hpoe_recognition.recogniser import Recogniser, System
 
 REMEDY = "delete it and run `dvc repro` to make it again"
-BATCH = 500
-"""Images per task."""
 
 
 def assemble(
-    split: Path, models: Path, networks: Mapping[str, NetworkParams], fit: Fit, temperature: float
+    split: Path,
+    models: Path,
+    networks: Mapping[str, NetworkParams],
+    fit: Fit,
+    temperature: float,
+    form: Format,
 ) -> System:
-    """Assemble the system that shift normalisation evaluated, without a digit score.
+    """Assemble the system that shift normalisation evaluated, without a known score.
 
     Args:
         split: the pipeline's folder of images.
@@ -41,6 +44,7 @@ def assemble(
         networks: recipes of the networks whose scores are averaged.
         fit: the net on those scores.
         temperature: of the soft choice among shifts, nats.
+        form: the images' format.
 
     Raises:
         WeightsError: a weights file is missing, damaged or of another format version.
@@ -54,8 +58,8 @@ def assemble(
         for name in networks
     }
     return System(
-        labels=tuple(map(str, labels)),
-        format=MNIST,
+        labels=tuple(labels),
+        format=form,
         networks={name: stacked(rbms[name], recipe.images) for name, recipe in networks.items()},
         offsets=SHIFTS,
         temperature=temperature,
@@ -67,70 +71,64 @@ def assemble(
 def teach_refusal(
     system: System, split: Path, params: Refusal, seed: int, workers: int
 ) -> Recogniser:
-    """Fit typicality and the digit score.
+    """Fit typicality and the known score, and choose an example of each class.
 
-    The digit score is fitted on the supervised set's first half and some unsupervised images, as
-    they are and redrawn, against outliers made from that half; its threshold on the other half.
-    The edge densities are fitted on all unsupervised images. Typicality is measured on both halves,
-    which no RBM has seen.
+    The known score is fitted on images of the known classes, as they are and redrawn, against
+    outliers made from them, and against the same images with their own class withheld; its
+    threshold on held-out images, as the net judges them that was not fitted on them. The edge
+    densities are fitted on unsupervised images. Typicality is measured on the supervised set, which
+    no RBM has seen.
     """
-    arrays = [load_class(split, label) for label in system.labels]
-    first, second = (
-        np.concatenate([getattr(each, half) for each in arrays]) for half in ("fit", "validation")
-    )
-    labels = np.repeat([int(each) for each in system.labels], [len(each.fit) for each in arrays])
-    source = Source(first, labels, generator(seed, "register", 0, 0, "outliers"))
-    more = [each.unsupervised[: params.digits_per_class] for each in arrays]
-    digits, validation = in_batches(np.concatenate([first, *more])), in_batches(second)
-    # Generators: these are drawn while the models score the images before them.
-    made = outliers(source, params.outliers_per_kind)
-    again = (redrawn(batch, source.rng) for batch in digits)
-    batches = chain(validation, digits, made, again)
-    found = iter(run_in_order(system.evidence, batches, workers))
-    held_out = joined(islice(found, len(validation)))
-    as_they_are = [*islice(found, len(digits))]
-    strangers = joined(islice(found, len(source.kinds)))
-    fitted = joined([*as_they_are, *found])
-    edges = fit_edges([system.network_input(each.unsupervised) for each in arrays])
-    score = fit_digit_score(params, edges, fitted, strangers, held_out, seed)
-    halves = (fitted.goodness[: len(first)], held_out.goodness)
-    examples = typical_images([each.validation for each in arrays], held_out.goodness)
-    return Recogniser(system, _typical(halves, len(system.labels)), score, examples)
+    classes = [load_class(split, label) for label in system.labels]
+    edges = fit_edges([system.network_input(each.unsupervised[:ENOUGH]) for each in classes])
+    chosen = sample(classes, params.known_per_class)
+    typical, examples = _typical(system, classes, workers)
+    known, unknown = known_and_unknown(system, edges, chosen, params, seed, workers)
+    without_held_out = replace(system, net=system.validation_net)
+    held_out = observed(without_held_out, edges, chosen.held_out.images, workers)
+    score = fit_known_score(params, edges, known, unknown, held_out, seed)
+    return Recogniser(system, typical, score, examples)
 
 
-def in_batches(images: Images) -> list[Images]:
-    """Cut images [N, rows, columns] into batches for tasks."""
-    return np.array_split(images, max(1, len(images) // BATCH))
+def _typical(
+    system: System, classes: Sequence[ClassImages], workers: int
+) -> tuple[NDArray[np.float64], Images]:
+    """Return the goodness of each class's own images under its layer 1, and a usual image.
 
-
-def joined(parts: Iterable[Evidence]) -> Evidence:
-    """Join the evidence on several batches."""
-    every = [*parts]
-    names = [field.name for field in fields(Evidence)]
-    return Evidence(*(np.concatenate([getattr(part, name) for part in every]) for name in names))
-
-
-def typical_images(classes: Sequence[Images], goodness: NDArray[np.float64]) -> Images:
-    """Return each class's image of median layer-1 goodness under its own model, [D, R, C].
-
-    Args:
-        classes: the images of each class, [N, R, C].
-        goodness: of all of them, class by class, under all models, nats, [sum of N, M].
+    The goodness is ascending, nats, [D, K]; K is the largest number of images, and the values of
+    classes with fewer are repeated evenly. The image is the one of `fit` nearest to the median.
     """
-    found, first = [], 0
-    for position, images in enumerate(classes):
-        own = goodness[first : first + len(images), position * len(LAYERS)]
-        found.append(images[np.argsort(own, kind="stable")[len(images) // 2]])
-        first += len(images)
-    return np.stack(found)
+    tasks = [
+        (_alone(system, at), np.concatenate([each.fit, each.validation]))
+        for at, each in enumerate(classes)
+    ]
+    found = run_in_order(_own_goodness, tasks, workers)
+    most = max(map(len, found))
+    examples = [
+        each.fit[np.abs(own[: len(each.fit)] - np.median(own)).argmin()]
+        for own, each in zip(found, classes, strict=True)
+    ]
+    ascending = [np.sort(own)[np.arange(most) * len(own) // most] for own in found]
+    return np.stack(ascending), np.stack(examples)
 
 
-def _typical(halves: Iterable[NDArray[np.float64]], n_classes: int) -> NDArray[np.float64]:
-    """Return the layer-1 goodness of each class's own images, ascending, nats, [D, K].
+def _own_goodness(task: tuple[System, Images]) -> NDArray[np.float64]:
+    system, images = task
+    goodness: NDArray[np.float64] = system.scores(images)[:, 0]
+    return goodness
 
-    Each half is goodness [N, M] of as many images of every class, class by class.
-    """
-    by_class = np.concatenate(
-        [half[:, :: len(LAYERS)].reshape(n_classes, -1, n_classes) for half in halves], axis=1
-    )
-    return np.stack([np.sort(by_class[at, :, at]) for at in range(n_classes)])
+
+def _alone(system: System, position: int) -> System:
+    """Return a system of one class, for its scores alone."""
+    only = slice(position, position + 1)
+    networks = {
+        name: Network(
+            tuple(
+                Layer(layer.weights[only], layer.visible_biases[only], layer.hidden_biases[only])
+                for layer in network.layers
+            ),
+            network.images,
+        )
+        for name, network in system.networks.items()
+    }
+    return replace(system, labels=system.labels[only], networks=networks)

@@ -57,7 +57,7 @@ class Package:
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         try:
             self._folder = registry.fetch(version, Path(self._copy.name))
-            _check_contract(self._folder, self._name, version)
+            check_contract(self._folder, self._name, version)
             starting = [self._threads.submit(self._add_worker) for _ in range(workers)]
             for each in starting:
                 each.result()
@@ -125,7 +125,7 @@ class Package:
         return worker
 
 
-def _check_contract(folder: Path, name: str, version: int) -> None:
+def check_contract(folder: Path, name: str, version: int) -> None:
     """Refuse a package whose answers have other fields than those that hpoe reads."""
     from mlflow.models import Model
 

@@ -110,7 +110,8 @@ def load_task(task: TrainingTask) -> LoadedTask:
         DataError, WeightsError: an input is missing or damaged, or the checkpoint is damaged.
     """
     images = load_class(task.split, task.label)
-    unsupervised = prepare(images.unsupervised, task.recipe.images)
+    once = prepare(images.unsupervised, task.recipe.images)
+    unsupervised = np.tile(once, (task.passes, 1, 1)) if task.passes > 1 else once
     lower = [
         weights_path(task.models, task.network, layer, task.label) for layer in range(1, task.layer)
     ]

@@ -31,6 +31,8 @@ class TrainingTask:
 
     network: str
     recipe: Recipe
+    passes: int
+    """Over the class's images, per epoch."""
     layer: int
     label: str
     seed: int
@@ -99,10 +101,11 @@ def training_task(
     Raises:
         DataError: the class's images are missing or damaged.
     """
-    images = count_unsupervised(split, label)
+    recipe, images = params.networks[network], count_unsupervised(split, label)
     return TrainingTask(
         network=network,
-        recipe=params.networks[network].recipe_for(images),
+        recipe=recipe.recipe,
+        passes=recipe.passes(images),
         layer=layer,
         label=label,
         seed=params.seed,

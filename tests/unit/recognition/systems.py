@@ -9,11 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hpoe.params import Refusal
-from hpoe.registration.refusal import fit_digit_score, fit_edges
+from hpoe.registration.edges import fit_edges
+from hpoe.registration.refusal import fit_known_score
 from hpoe.registration.registry import Registry
 from hpoe_recognition.edge_density import EdgeDensities
 from hpoe_recognition.formats import MNIST
 from hpoe_recognition.images import base64_png
+from hpoe_recognition.known_score import Features, features
 from hpoe_recognition.logistic import LogisticNet
 from hpoe_recognition.networks import stacked
 from hpoe_recognition.normalization import SHIFTS, Preparation
@@ -24,11 +26,11 @@ SIDE = 28
 UNITS = (SIDE * SIDE, 9, 6, 4)
 REFUSAL = Refusal(
     outliers_per_kind=3,
-    digits_per_class=2,
+    known_per_class=2,
     hidden_units=5,
     weight_decay=0.0001,
     epochs=20,
-    refused_digits=0.05,
+    refused_known=0.05,
 )
 
 
@@ -82,13 +84,21 @@ def edges() -> EdgeDensities:
     return fit_edges([images(60, 20 + position) for position in range(len(LABELS))])
 
 
+def observed(of: System, made: NDArray[np.uint8]) -> Features:
+    """What the known score rests on, for some images."""
+    return features(of.evidence(made), edges())
+
+
 @cache
 def recogniser(seed: int = 0, how: Preparation = "as_given") -> Recogniser:
-    """A system with a digit score fitted on random figures against other ones."""
+    """A system with a known score fitted on random figures against fainter ones."""
     of = system(seed, how)
-    digits, others = of.evidence(images(90, 1)), of.evidence(images(60, 2) // 2)
-    score = fit_digit_score(REFUSAL, edges(), digits, others, of.evidence(images(50, 3)), seed)
-    typical = np.sort(digits.goodness[:, :: len(UNITS) - 1].T, axis=1)
+    known, others, held_out = (
+        observed(of, made) for made in (images(90, 1), images(60, 2) // 2, images(50, 3))
+    )
+    score = fit_known_score(REFUSAL, edges(), [known], [others], held_out, seed)
+    goodness = of.scores(images(90, 1))
+    typical = np.sort(goodness[:, :: len(UNITS) - 1].T, axis=1)
     return Recogniser(of, typical, score, images(len(LABELS), 4))
 
 

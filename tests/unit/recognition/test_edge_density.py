@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import mahalanobis
 
-from hpoe.registration.refusal import DIRECTIONS, fit_edges
+from hpoe.registration.edges import DIRECTIONS, fit_edges
 from hpoe_recognition.edge_density import CELLS, ORIENTATIONS, edge_orientations
 from tests.unit.recognition.systems import LABELS, edges, images
 
@@ -48,24 +48,36 @@ def test_edges_are_described_as_by_a_plain_loop() -> None:
 def test_an_image_without_edges_is_described_by_zeros_and_unusual() -> None:
     blank = np.zeros((1, 28, 28), np.float32)
     assert not edge_orientations(blank).any()
-    assert edges()(blank)[0] < edges()(unit(images(20, 9))).min()
+    assert edges().best(blank)[0] < edges().best(unit(images(20, 9))).min()
 
 
 def test_distances_are_mahalanobis_distances_of_the_floored_covariance() -> None:
+    """Of a single class, the covariance common to all classes is its own."""
     of, made = images(300, 1), unit(images(4, 2))
     found = fit_edges([of])
     described = edge_orientations(unit(of)).astype(np.float64)
-    variances, directions = np.linalg.eigh(np.cov(described.T))
+    variances, directions = np.linalg.eigh(np.cov(described.T, bias=True))
     floored = np.maximum(variances, np.sort(variances)[-DIRECTIONS])
     inverse = directions @ np.diag(1 / floored) @ directions.T
     squared = [
         mahalanobis(each, described.mean(axis=0), inverse) ** 2 for each in edge_orientations(made)
     ]
-    np.testing.assert_allclose(found(made), np.log(found.reach[0] / squared), atol=1e-3)
+    expected = np.log(found.reach[0] / squared)
+    np.testing.assert_allclose(found(made, np.zeros(4, np.int64)), expected, atol=1e-3)
 
 
-def test_the_digit_that_suits_best_decides() -> None:
-    made = unit(images(5, 4))
-    several = edges()
-    alone = [fit_edges([images(60, 20 + position)])(made) for position in range(len(LABELS))]
-    np.testing.assert_allclose(several(made), np.max(alone, axis=0), atol=1e-4)
+def test_each_image_is_judged_by_the_class_that_is_asked_for() -> None:
+    made, positions = unit(images(30, 4)), np.arange(30) % len(LABELS)
+    every = [edges()(made, np.full(30, at)) for at in range(len(LABELS))]
+    expected = np.stack(every)[positions, np.arange(30)]
+    np.testing.assert_allclose(edges()(made, positions), expected, atol=1e-5)
+    np.testing.assert_allclose(edges().best(made), np.max(every, axis=0), atol=1e-5)
+
+
+def test_a_class_of_one_image_has_the_spread_of_the_others() -> None:
+    """An image like it is twice as far from it as from the mean, and within its reach."""
+    made = images(400, 1)
+    found = fit_edges([made[:300], made[300:301]])
+    assert found.reach[1] == pytest.approx(2 * found.reach[0], rel=0.3)
+    like_it = unit(images(200, 5))
+    assert np.mean(found(like_it, np.ones(200, np.int64)) > 0) > 0.8

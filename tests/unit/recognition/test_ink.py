@@ -78,7 +78,7 @@ DIGIT = (40, 30, 50, 70)
 )
 def test_a_part_near_a_digit_belongs_to_it(part: tuple[int, int, int, int]) -> None:
     dark = drawing(DIGIT, part)
-    assert np.array_equal(figure_alone(dark), dark)
+    assert np.array_equal(figure_alone(dark, 1), dark)
 
 
 @pytest.mark.parametrize(
@@ -87,18 +87,27 @@ def test_a_part_near_a_digit_belongs_to_it(part: tuple[int, int, int, int]) -> N
     ids=["cut by the edge", "underlining", "a ruled line", "small and far away", "a speck"],
 )
 def test_what_is_not_of_the_digit_is_dropped(other: tuple[int, int, int, int]) -> None:
-    assert np.array_equal(figure_alone(drawing(DIGIT, other)), drawing(DIGIT))
+    assert np.array_equal(figure_alone(drawing(DIGIT, other), 1), drawing(DIGIT))
+
+
+def test_letters_of_a_word_stay_together_in_a_room_for_words() -> None:
+    """The last one is less than a third of the others, and its gap a quarter of their height."""
+    word = drawing(*((left, 40, left + 12, 64) for left in (10, 28, 46, 64)))
+    assert np.array_equal(figure_alone(word, 1.6), word)
+    assert np.array_equal(figure_alone(word.T, 1 / 1.6), word.T)
+    cursive = drawing((0, 70, 20, 90), (10, 40, 80, 60))  # beside a heavy piece at the edge
+    assert figure_alone(cursive, 1.6)[50, 40]
 
 
 def test_two_digits_stay_two() -> None:
     """So that the answer can be that this is no digit."""
     dark = drawing(DIGIT, (70, 30, 80, 65))
-    assert np.array_equal(figure_alone(dark), dark)
+    assert np.array_equal(figure_alone(dark, 1), dark)
 
 
 def test_a_digit_that_fills_its_picture_is_kept() -> None:
     dark = np.ones((40, 12), np.float32)
-    assert np.array_equal(figure_alone(dark), dark)
+    assert np.array_equal(figure_alone(dark, 1), dark)
 
 
 def test_a_sheet_is_what_fills_its_corners_and_is_written_on() -> None:

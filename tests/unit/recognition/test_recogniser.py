@@ -52,7 +52,7 @@ def test_answers_say_what_the_parts_say() -> None:
     answers = of.answer(made)
     scores = of.system.scores(made)
     p = softmax(scores @ of.system.net.weights + of.system.net.biases, axis=1)
-    said = of.digit_score(of.system.evidence(made))
+    said = of.known_score(of.system.evidence(made))
     for number, answer in enumerate(answers):
         position = LABELS.index(answer.label)
         assert position == p[number].argmax()
@@ -63,7 +63,7 @@ def test_answers_say_what_the_parts_say() -> None:
         below = float(np.mean(held_out <= scores[number, 3 * position]))
         assert answer.typicality == pytest.approx(100 * below)
         assert answer.known_score == pytest.approx(said[number])
-        assert answer.is_known == (said[number] >= of.digit_score.threshold)
+        assert answer.is_known == (said[number] >= of.known_score.threshold)
 
 
 def test_recognise_uses_the_net_that_is_asked_for() -> None:

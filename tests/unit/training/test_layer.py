@@ -222,6 +222,7 @@ DO_NOT = {"split", "models", "store", "board", "position", "checkpoint_seconds",
 MATTER: list[dict[str, Any]] = [
     {"seed": 2},
     {"network": "other"},
+    {"passes": 2},
     {"label": "1"},
     {"device": "cuda"},
 ]

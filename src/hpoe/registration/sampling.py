@@ -1,0 +1,83 @@
+"""Which images the known score is fitted on: all of a few classes, a sample of many.
+
+Scoring an image costs as much as there are classes and pixels, so their product bounds the number.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpoe.data.split import ClassImages
+from hpoe.registration.source import Images
+
+MOST = 40_000
+"""Images, of all kinds together."""
+LEAST, LEAST_PER_CLASS = 4_000, 8
+"""So many are used however large their number of classes and pixels."""
+WORK = MOST * 10 * 28 * 28
+"""Images times classes times pixels: what ten classes of MNIST's size use."""
+HELD_OUT, KNOWN, REDRAWN, OUTLIERS = 1 / 4, 1 / 4, 1 / 8, 3 / 8
+"""Shares of these images."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images [N, R, C] and the positions of their classes [N]."""
+
+    images: Images
+    positions: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The images that the known score is fitted on."""
+
+    fit: Labelled
+    """Of the supervised set's first half: outliers are made from them."""
+    more: Labelled
+    """Unsupervised ones, on which the RBMs were trained."""
+    redrawn: Labelled
+    """Those of `fit` that are also used redrawn."""
+    held_out: Labelled
+    """Of the supervised set's second half, which sets the threshold."""
+    outliers: int
+    """The most outliers of all kinds together."""
+
+
+def sample(classes: Sequence[ClassImages], known_per_class: int) -> Sample:
+    """Choose images of all classes, the first of each, as evenly as their numbers allow.
+
+    A class has at most `known_per_class` unsupervised images among them, and no more than fitted
+    ones: RBMs trained on few images know these too well.
+    """
+    pixels = int(np.prod(classes[0].fit.shape[1:]))
+    most = WORK // (len(classes) * pixels)
+    most = min(MOST, max(most, LEAST, LEAST_PER_CLASS * len(classes)))
+    fit = [each.fit for each in classes]
+    known = _first(fit, KNOWN * most)
+    left = KNOWN * most - len(known)
+    more = [
+        each.unsupervised[: min(known_per_class, int(np.sum(known.positions == at)))]
+        for at, each in enumerate(classes)
+    ]
+    return Sample(
+        fit=known,
+        more=_first(more, left),
+        redrawn=_first(fit, REDRAWN * most),
+        held_out=_first([each.validation for each in classes], HELD_OUT * most),
+        outliers=int(OUTLIERS * most),
+    )
+
+
+def _first(classes: Sequence[Images], most: float) -> Labelled:
+    """Take the same number of images of each class, or all that it has; at most so many in all."""
+    counts = np.array([len(images) for images in classes])
+    each = max(n for n in range(counts.max() + 1) if np.minimum(counts, n).sum() <= most)
+    taken = [images[:each] for images in classes]
+    positions = np.repeat(np.arange(len(classes)), [len(images) for images in taken])
+    return Labelled(np.concatenate(taken), positions)
