@@ -46,7 +46,7 @@ def _register(uri: str) -> dict[str, str]:
     experiment = client.get_experiment_by_name("hpoe")
     assert experiment is not None
     run = client.create_run(experiment.experiment_id, run_name="small model").info.run_id
-    validation = pd.DataFrame({"index": range(3), "label": LABELS, "prediction": LABELS})
+    validation = pd.DataFrame({"image": range(3), "label": LABELS, "prediction": LABELS})
     registry = Registry(uri)
     version = registry.add(
         run, recogniser(), validation, base64_png(images(1)[0]), {"kind": "test"}

@@ -113,5 +113,5 @@ def registered(registry: Registry) -> int:
     assert experiment is not None
     with mlflow.start_run(experiment_id=experiment.experiment_id) as run:
         pass
-    nothing = pd.DataFrame({"index": [0], "label": LABELS[:1], "prediction": LABELS[1:2]})
+    nothing = pd.DataFrame({"image": [0], "label": LABELS[:1], "prediction": LABELS[1:2]})
     return registry.add(run.info.run_id, recogniser(), nothing, base64_png(images(1)[0]), {})
