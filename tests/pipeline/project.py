@@ -29,11 +29,21 @@ SMALL: dict[str, Any] = {
     "name": "hpoe-digits",
     "seed": 1,
     "train": ["default"],
+    "data": {
+        "source": "mnist",
+        "path": None,
+        "image_size": [28, 28],
+        "preparation": "ink",
+        "skip_unreadable": False,
+        "columns": None,
+    },
     "split": {
         "classes": list(range(10)),
         "unsupervised_per_class": 200,
         "supervised_per_class": 60,
+        "test": "official",
         "test_images": 500,
+        "shuffle": False,
     },
     "classifier": {
         "networks": ["default"],
@@ -45,11 +55,11 @@ SMALL: dict[str, Any] = {
     "registration": {
         "refusal": {
             "outliers_per_kind": 10,
-            "digits_per_class": 20,
+            "known_per_class": 20,
             "hidden_units": 8,
             "weight_decay": 0.0001,
             "epochs": 2,
-            "refused_digits": 0.01,
+            "refused_known": 0.01,
         },
         "significance": 0.05,
     },
