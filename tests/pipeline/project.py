@@ -45,11 +45,11 @@ SMALL: dict[str, Any] = {
     "registration": {
         "refusal": {
             "outliers_per_kind": 10,
-            "digits_per_class": 20,
+            "known_per_class": 20,
             "hidden_units": 8,
             "weight_decay": 0.0001,
             "epochs": 2,
-            "refused_digits": 0.01,
+            "refused_known": 0.01,
         },
         "significance": 0.05,
     },
