@@ -74,9 +74,10 @@ def teach_refusal(
     """Fit typicality and the known score, and choose an example of each class.
 
     The known score is fitted on images of the known classes, as they are and redrawn, against
-    outliers made from them, and against the same images with their own class withheld; its
-    threshold on held-out images, as the net judges them that was not fitted on them. The edge densities are fitted on all unsupervised images.
-    Typicality is measured on the supervised set, which no RBM has seen.
+    outliers made from them, and against the same images with their own class withheld. Its
+    threshold is set on held-out images, as judged by the net that was not fitted on them. The edge
+    densities are fitted on unsupervised images. Typicality is measured on the supervised set, which
+    no RBM has seen.
     """
     classes = [load_class(split, label) for label in system.labels]
     edges = fit_edges([system.network_input(each.unsupervised[:ENOUGH]) for each in classes])
