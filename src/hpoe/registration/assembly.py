@@ -74,8 +74,8 @@ def teach_refusal(
     """Fit typicality and the known score, and choose an example of each class.
 
     The known score is fitted on images of the known classes, as they are and redrawn, against
-    outliers made from them, and against the same images with their own class withheld; its
-    threshold on held-out images, as the net judges them that was not fitted on them. The edge
+    outliers made from them, and against the same images with their own class withheld. Its
+    threshold is set on held-out images, as judged by the net that was not fitted on them. The edge
     densities are fitted on unsupervised images. Typicality is measured on the supervised set, which
     no RBM has seen.
     """

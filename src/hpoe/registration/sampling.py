@@ -16,7 +16,9 @@ MOST = 40_000
 """Images, of all kinds together."""
 LEAST, LEAST_PER_CLASS = 4_000, 8
 """So many are used however large their number of classes and pixels."""
-WORK = MOST * 10 * 28 * 28
+LEAST_PIXELS = 28 * 28
+"""Smaller images are not scored much faster."""
+WORK = MOST * 10 * LEAST_PIXELS
 """Images times classes times pixels: what ten classes of MNIST's size use."""
 HELD_OUT, KNOWN, REDRAWN, OUTLIERS = 1 / 4, 1 / 4, 1 / 8, 3 / 8
 """Shares of these images."""
@@ -55,7 +57,7 @@ def sample(classes: Sequence[ClassImages], known_per_class: int) -> Sample:
     A class has at most `known_per_class` unsupervised images among them, and no more than fitted
     ones: RBMs trained on few images know these too well.
     """
-    pixels = int(np.prod(classes[0].fit.shape[1:]))
+    pixels = max(LEAST_PIXELS, int(np.prod(classes[0].fit.shape[1:])))
     most = WORK // (len(classes) * pixels)
     most = min(MOST, max(most, LEAST, LEAST_PER_CLASS * len(classes)))
     fit = [each.fit for each in classes]

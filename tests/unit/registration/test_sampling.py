@@ -48,7 +48,7 @@ def test_many_classes_and_large_images_use_fewer(classes: int, side: int) -> Non
     chosen = sample([class_of(20, 90, shape)] * classes, 500)
     parts = (chosen.fit, chosen.more, chosen.redrawn, chosen.held_out)
     used = sum(map(len, parts)) + chosen.outliers
-    allowed = max(LEAST, LEAST_PER_CLASS * classes, MOST * 7840 // (classes * side**2))
+    allowed = max(LEAST, LEAST_PER_CLASS * classes, MOST * 7840 // (classes * max(784, side**2)))
     assert used <= min(MOST, allowed)
     for part in (chosen.fit, chosen.held_out):
         assert len(np.unique(part.positions)) == classes
