@@ -30,8 +30,8 @@ MANY = 1000
 """Images per class from which more hidden units are worth their time."""
 UNITS_OF_MANY, UNITS_OF_FEW = 500, 100
 DVC_CONFIG = "[core]\n    analytics = false\n    check_update = false\n    autostage = false\n"
-NAMES = {"gitignore": ".gitignore", "dvcignore": ".dvcignore"}
-"""Templates whose names would have an effect in the package."""
+NAMES = {"gitignore": ".gitignore", "dvcignore": ".dvcignore", "pipeline.yaml": "dvc.yaml"}
+"""Templates whose names would have an effect here: DVC looks for pipelines in all folders."""
 
 
 def create(folder: Path, images: Path, *, copy: bool, say: Callable[[str], None]) -> None:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-TEMPLATE = ROOT / "src/hpoe/project/templates/dvc.yaml"
+TEMPLATE = ROOT / "src/hpoe/project/templates/pipeline.yaml"
 SOURCES = ROOT / "src/hpoe/project/sources.json"
 LEFT_OUT = ("download", "paper_figures")
 """Stages that a project lacks: its images are there already, and it has no paper."""
