@@ -8,7 +8,7 @@ import yaml
 
 from hpoe import __version__
 
-TEMPLATE = files("hpoe.project") / "templates/dvc.yaml"
+TEMPLATE = files("hpoe.project") / "templates/pipeline.yaml"
 
 
 def stage_warning(pipeline: Path = Path("dvc.yaml")) -> str | None:
