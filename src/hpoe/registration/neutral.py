@@ -13,16 +13,16 @@ FINE = 84
 
 
 def strokes(source: Source) -> Picture:
-    """Two to five straight or curved strokes of one width."""
+    """Two to six straight or curved strokes of one width."""
     rows, columns = (FINE * length // source.side for length in source.size)
     sheet = Image.new("L", (columns, rows), 0)
     draw, t = ImageDraw.Draw(sheet), np.linspace(0, 1, 20)[:, None]
     width = int(source.rng.integers(3, 12))
-    for _ in range(source.rng.integers(2, 6)):
-        a, b, c = source.rng.uniform(0.1, 0.9, (3, 2)) * (columns, rows)
-        if source.rng.integers(2):
-            b = (a + c) / 2
-        curve = (1 - t) ** 2 * a + 2 * (1 - t) * t * b + t**2 * c
+    for _ in range(source.rng.integers(2, 7)):
+        a, b, c, d = source.rng.uniform(0.1, 0.9, (4, 2)) * (columns, rows)
+        if not source.rng.integers(3):
+            b, c = (2 * a + d) / 3, (a + 2 * d) / 3
+        curve = (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t**2 * c + t**3 * d
         draw.line([tuple(point) for point in curve.tolist()], 255, width, joint="curve")
     return np.asarray(sheet, np.float32) / np.float32(255)
 

@@ -1,7 +1,7 @@
 """Features of known images and of unknown ones, computed in several processes."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -24,6 +24,17 @@ ENOUGH_CLASSES = 3
 """With fewer, withholding one leaves nothing to tell the other from."""
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """What the known score's net is fitted on."""
+
+    known: tuple[Features, Features]
+    """Of known images, as they are and redrawn."""
+    outliers: Features
+    withheld: Features | None
+    """Of known images with their own class withheld; None if there are too few classes."""
+
+
 def observed(system: System, edges: EdgeDensities, images: Images, workers: int) -> Features:
     """Compute the features of images [N, R, C] in several processes."""
     observe = partial(_observed, system, edges)
@@ -44,15 +55,15 @@ def joined(parts: Iterable[Features]) -> Features:
     )
 
 
-def known_and_unknown(
+def fitted_on(
     system: System,
     edges: EdgeDensities,
     chosen: Sample,
     params: Refusal,
     seed: int,
     workers: int,
-) -> tuple[list[Features], list[Features]]:
-    """Compute the features of known images, as they are and redrawn, and of unknown ones."""
+) -> Fitted:
+    """Compute the features of all that the known score's net is fitted on."""
 
     def rng(purpose: str) -> np.random.Generator:
         return generator(seed, "register", 0, 0, purpose)
@@ -81,7 +92,8 @@ def known_and_unknown(
     parts = zip(images, np.split(chosen.fit.positions, ends), strict=True)
     both = run_in_order(partial(_with_and_without, system, edges), parts, workers)
     withheld = [without for _, without in both if without is not None]
-    return [joined([*(known for known, _ in both), *more]), joined(again)], [*strange, *withheld]
+    known = joined([*(known for known, _ in both), *more]), joined(again)
+    return Fitted(known, joined(strange), joined(withheld) if withheld else None)
 
 
 def _observed(system: System, edges: EdgeDensities, images: Images) -> Features:

@@ -53,11 +53,19 @@ def transposed(picture: Picture, _: np.random.Generator) -> Picture:
     return picture.T
 
 
-def turned(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Turn by a quarter or a half, give or take some degrees."""
-    angle = rng.choice((90, 180, 270)) + rng.uniform(-15, 15)
-    result: Picture = ndimage.rotate(picture, angle, order=1, mode="nearest")
-    return result
+def turned_left(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Turn by a quarter, give or take some degrees."""
+    return _turned(picture, 90, rng)
+
+
+def turned_right(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Turn by a quarter the other way, give or take some degrees."""
+    return _turned(picture, 270, rng)
+
+
+def half_turned(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Turn by a half, give or take some degrees."""
+    return _turned(picture, 180, rng)
 
 
 def skewed(picture: Picture, rng: np.random.Generator) -> Picture:
@@ -75,7 +83,9 @@ def skewed(picture: Picture, rng: np.random.Generator) -> Picture:
 
 TRANSFORMS: dict[str, Transform] = {
     transform.__name__: transform
-    for transform in (mirrored, upside_down, transposed, turned, skewed)
+    for transform in (
+        *(mirrored, upside_down, transposed, turned_left, turned_right, half_turned, skewed),
+    )
 }
 
 
@@ -252,6 +262,12 @@ KINDS: dict[str, Kind] = {
         *(shuffled, *NEUTRAL),
     )
 }
+
+
+def _turned(picture: Picture, angle: float, rng: np.random.Generator) -> Picture:
+    degrees = angle + rng.uniform(-15, 15)
+    result: Picture = ndimage.rotate(picture, degrees, order=1, mode="nearest")
+    return result
 
 
 def _column(picture: Picture) -> Picture:

@@ -25,6 +25,8 @@ from hpoe_recognition.known_score import (
 LEARNING_RATE = 0.003
 """The maximum of a one-cycle schedule."""
 MINIBATCH = 200
+WITHHELD = 0.3
+"""Weight of an image whose own class is withheld; with 1, more strokes were taken for digits."""
 LOWEST = 0.01
 """Quantile of held-out images at which the scale of the scores is set."""
 PRIOR = 20
@@ -65,21 +67,27 @@ def fit_known_score(
     params: Refusal,
     edges: EdgeDensities,
     known: Sequence[Features],
-    outliers: Sequence[Features],
+    outliers: Features,
+    withheld: Features | None,
     held_out: Features,
     seed: int,
 ) -> KnownScore:
     """Fit a net on known images against outliers, and a threshold that refuses `refused_known`.
 
-    Features are standardised over the first of the known images' parts alone.
+    Features are standardised over the first of the known images' parts alone. Known images with
+    their own class withheld are outliers of less weight.
     """
     usual = usual_for(known[0], len(edges.means))
-    parts = [usual(part) for part in (*known, *outliers)]
-    targets = torch.zeros(sum(map(len, parts)))
+    unknown = [outliers] if withheld is None else [outliers, withheld]
+    parts = [usual(part) for part in (*known, *unknown)]
+    targets, weights = torch.zeros(sum(map(len, parts))), torch.ones(sum(map(len, parts)))
     targets[: sum(len(part.positions) for part in known)] = 1
+    if withheld is not None:
+        weights[-len(withheld.positions) :] = WITHHELD
     with threadpool_limits(limits=1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = _train(params, torch.from_numpy(np.concatenate(parts)), targets).arrays()
+        inputs = torch.from_numpy(np.concatenate(parts))
+        net = _train(params, inputs, targets, weights).arrays()
     scores = raw_scores(usual, net, held_out)
     scale = Scale(*np.quantile(scores, (0.5, LOWEST), axis=0).astype(np.float32))
     threshold = np.quantile(scale(scores).min(axis=1), params.refused_known)
@@ -106,8 +114,8 @@ def usual_for(known: Features, n_classes: int) -> Usual:
     return Usual(weight * means + (1 - weight) * common, np.sqrt(variance))
 
 
-def _train(params: Refusal, inputs: Tensor, targets: Tensor) -> TrainedKnownNet:
-    """Train a net by AdamW on the cross-entropy."""
+def _train(params: Refusal, inputs: Tensor, targets: Tensor, weights: Tensor) -> TrainedKnownNet:
+    """Train a net by AdamW on the weighted cross-entropy."""
     net = TrainedKnownNet(inputs.shape[1], params.hidden_units)
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=params.weight_decay)
     steps = params.epochs * -(-len(targets) // MINIBATCH)
@@ -116,7 +124,7 @@ def _train(params: Refusal, inputs: Tensor, targets: Tensor) -> TrainedKnownNet:
         for batch in torch.split(torch.randperm(len(targets)), MINIBATCH):
             optimizer.zero_grad()
             loss = nn.functional.binary_cross_entropy_with_logits(
-                net(inputs[batch]), targets[batch]
+                net(inputs[batch]), targets[batch], weights[batch]
             )
             torch.autograd.backward(loss)
             optimizer.step()

@@ -10,11 +10,11 @@ from hpoe.registration.source import Images, Source
 from hpoe_recognition.edge_density import EdgeDensities
 from hpoe_recognition.normalization import unit_interval
 
-PER_CLASS = 30
+PER_CLASS = 50
 """Images of a class on which a transform is tried."""
 MOST = 3000
 """Images of all classes, if that is fewer."""
-STILL_KNOWN = 0.4
+STILL_KNOWN = 1 / 3
 """A transform keeps a class known if the edges' median score is this share of what it was."""
 
 

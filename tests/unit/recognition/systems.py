@@ -96,7 +96,7 @@ def recogniser(seed: int = 0, how: Preparation = "as_given") -> Recogniser:
     known, others, held_out = (
         observed(of, made) for made in (images(90, 1), images(60, 2) // 2, images(50, 3))
     )
-    score = fit_known_score(REFUSAL, edges(), [known], [others], held_out, seed)
+    score = fit_known_score(REFUSAL, edges(), [known], others, None, held_out, seed)
     goodness = of.scores(images(90, 1))
     typical = np.sort(goodness[:, :: len(UNITS) - 1].T, axis=1)
     return Recogniser(of, typical, score, images(len(LABELS), 4))

@@ -134,7 +134,8 @@ def test_the_stated_share_of_held_out_images_is_refused() -> None:
         REFUSAL,
         edges(),
         [observed(of, images(90, 1))],
-        [observed(of, images(60, 2) // 2)],
+        observed(of, images(60, 2) // 2),
+        observed(of, images(30, 4)),
         held_out,
         0,
     )

@@ -81,7 +81,7 @@ def test_dark_figures_on_light_give_the_negatives_of_light_ones_on_dark() -> Non
     dark = replace(light, images=255 - light.images, rng=np.random.default_rng(0))
     assert dark.is_dark_on_light
     assert not light.is_dark_on_light
-    for kind in ("halves", "strokes", "turned"):
+    for kind in ("halves", "strokes", "half_turned"):
         np.testing.assert_array_equal(outliers(dark, kind, 3), 255 - outliers(light, kind, 3))
 
 
