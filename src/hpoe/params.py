@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
-    PlainValidator,
     ValidationError,
     field_validator,
     model_validator,
@@ -177,14 +177,14 @@ Amount = int | float
 class Split(Block):
     """The split of each class's images into four sets (section 3 of the paper)."""
 
-    classes: Annotated[Literal["all"] | tuple[str, ...], PlainValidator(_classes)]
+    classes: Annotated[Literal["all"] | tuple[str, ...], BeforeValidator(_classes)]
     """`all`, or the labels of at least two. Adding a class keeps the RBMs of the others."""
-    unsupervised_per_class: Annotated[Amount, PlainValidator(lambda given: _amount(given, 1))]
+    unsupervised_per_class: Annotated[Amount, BeforeValidator(lambda given: _amount(given, 1))]
     """Images that train a class's RBMs; the paper: the first 4,400 of each digit."""
-    supervised_per_class: Annotated[Amount, PlainValidator(lambda given: _amount(given, 2))]
+    supervised_per_class: Annotated[Amount, BeforeValidator(lambda given: _amount(given, 2))]
     """Images per class for the classifier, half of them for validation; the paper: 1,000."""
     test: Annotated[
-        Literal["official"] | Amount, PlainValidator(lambda given: _amount(given, 1, "official"))
+        Literal["official"] | Amount, BeforeValidator(lambda given: _amount(given, 1, "official"))
     ]
     """`official`: the source's test set; else so many images of each class, the source's own
     test set included in what is cut."""

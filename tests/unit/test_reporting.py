@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 from hpoe import cli
 from hpoe.cli import app
 from hpoe.errors import HpoeError, TrackingError
+from hpoe.project import creation
 from hpoe.reporting import report_errors
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +51,13 @@ FAMILIES: dict[str, Exception] = {
         "http://ada:Sesame-12345@127.0.0.1 does not answer"
     ),
 }
-ARGUMENTS = {"promote": ["1"], "checkout": ["x"], "predict": ["x"], "score": ["x", "y"]}
+ARGUMENTS = {
+    "promote": ["1"],
+    "checkout": ["x"],
+    "predict": ["x"],
+    "score": ["x", "y"],
+    "init": ["x", "--images", "y"],
+}
 COMMANDS = sorted(str(command.callback.__name__) for command in app.registered_commands)  # type: ignore[union-attr]
 """The names of all commands' functions."""
 STAGES = sorted(path.stem for path in (ROOT / "pipelines").glob("*.py"))
@@ -60,10 +67,11 @@ families = pytest.mark.parametrize("begins", FAMILIES)
 def run_command(name: str, error: Exception, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
     """Call a command, which meets an error before all else; its exit code and output."""
 
-    def fail() -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(cli, "load_settings", fail)
+    monkeypatch.setattr(creation, "create", fail)  # which needs no settings
     done = CliRunner().invoke(app, [name.replace("_", "-"), *ARGUMENTS.get(name, [])])
     assert isinstance(done.exception, SystemExit), done.exception
     return done.exit_code, done.output
@@ -154,6 +162,7 @@ def test_details_go_elsewhere_where_the_state_folder_cannot_be_written(
 
 ENDING = """
 import sys, threading
+from hpoe.project import creation
 from hpoe.reporting import report_errors
 
 def work():
