@@ -147,6 +147,9 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
     looks, counts = findings.looks, findings.classes
     (rows, columns), common = looks.sizes.most_common(1)[0]
     heights, widths = ([size[axis] for size in looks.sizes] for axis in (0, 1))
+    sizes = f"{rows} x {columns} ({common / looks.seen:.0%})"
+    if len(looks.sizes) > 1:
+        sizes += f"; {min(heights)} to {max(heights)} rows, {min(widths)} to {max(widths)} columns"
     facts = [
         ("source", f"{findings.source}, {findings.path}"),
         ("classes", f"{len(counts)}: {_listed(counts)}"),
@@ -155,8 +158,7 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
         ("test set", f"{sum(findings.test_classes.values()):,} images"),
         ("groups", f"{findings.groups:,}"),
         ("looked at", f"{looks.seen + len(findings.broken):,} of {findings.images:,} pictures"),
-        ("sizes", f"{rows} x {columns} ({common / looks.seen:.0%}); {min(heights)} to "
-         f"{max(heights)} rows, {min(widths)} to {max(widths)} columns"),
+        ("sizes", sizes),
         ("modes", ", ".join(f"{mode} {n / looks.seen:.0%}" for mode, n in looks.modes.items())),
         ("polarity", f"light on dark {looks.light / looks.seen:.0%}"),
         ("unreadable", f"{len(findings.broken):,}: {some(findings.broken)}"),
