@@ -93,7 +93,7 @@ def test_every_test_image_is_answered_as_the_evaluation_does(
     )
     rates = json.loads((ROOT / "reports" / "shift_normalization.json").read_text())["soft"]
     assert error_rate(answers, test_images[1]) == pytest.approx(rates["test_error_rate"])
-    probabilities = evaluated[[f"probability{digit}" for digit in range(10)]]
+    probabilities = evaluated[[f"probability/{digit}" for digit in range(10)]]
     served = np.array([[*a["probabilities"].values()] for a in answers])
     np.testing.assert_allclose(served, probabilities, atol=1e-3)
 

@@ -21,9 +21,9 @@ def class_of(fit: int, unsupervised: int, shape: tuple[int, int]) -> ClassImages
 
 def test_mnist_uses_all_supervised_and_some_unsupervised_images() -> None:
     chosen = sample([class_of(500, 4400, (28, 28))] * 10, 500)
-    assert (len(chosen.fit), len(chosen.more), len(chosen.redrawn)) == (5000, 1000, 2500)
-    assert len(chosen.held_out) == 5000
-    assert chosen.outliers == 6_500
+    assert (len(chosen.fit), len(chosen.more), len(chosen.redrawn)) == (5000, 1500, 2600)
+    assert len(chosen.held_out) == 5010
+    assert chosen.outliers == 11_700
 
 
 @given(
