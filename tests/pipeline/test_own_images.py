@@ -182,7 +182,10 @@ def test_a_new_class_trains_that_class_alone(own: Project) -> None:
     assert "version 2" in said
 
 
-def test_checkout_restores_the_run_before(own: Project) -> None:
+def test_checkout_restores_code_and_params_and_says_that_images_have_no_versions(
+    own: Project,
+) -> None:
+    """The pictures are outside of the project, so that nobody keeps those of before."""
     commit(own)
     listing = "import sqlite3; print(sqlite3.connect('mlruns/mlflow.db').execute(\"SELECT run_uuid "
     listing += 'FROM runs ORDER BY start_time LIMIT 1").fetchone()[0])'
@@ -190,8 +193,9 @@ def test_checkout_restores_the_run_before(own: Project) -> None:
         [sys.executable, "-c", listing], cwd=own.root, capture_output=True, text=True, check=True
     )
     now, labels = (own.root / "code.json").read_bytes(), len(own.weights()) // 3
-    own.run("hpoe", "checkout", run.stdout.strip())
-    assert len(own.weights()) // 3 == labels - 1
+    said = own.run("hpoe", "checkout", run.stdout.strip())
+    assert "my pictures has no versions" in " ".join(said.split())
+    assert len(own.weights()) // 3 == labels
     own.run("git", "switch", "--discard-changes", "-")
     assert own.repro()[0] == "code"
     assert len(own.weights()) // 3 == labels

@@ -56,6 +56,9 @@ def restore(run: str, settings: Settings, report: Callable[[str], None]) -> None
                 f"`git switch --detach {found.commit[:12]}`"
             )
     report(f"commit {found.commit[:12]}, params and outputs of run {found.name} restored")
+    source = load_params().data.path
+    if source is not None and Path(source).is_absolute():
+        report(f"{source} has no versions: the outputs are of the images that are there today")
     report(f"to return, run `{back}`, then `dvc repro`")
 
 
