@@ -181,7 +181,8 @@ def _judge(
 ) -> Result:
     """Fit the known score of a system without a class, and judge all test images by it."""
     refusal = params.registration.refusal
-    score = teach_refusal(system, split, refusal, params.seed, workers).known_score
+    recogniser, _ = teach_refusal(system, split, refusal, params.seed, workers)
+    score = recogniser.known_score
 
     def judged(labels: tuple[str, ...]) -> NDArray[np.float32]:
         images = np.concatenate([load_class(split, label).test for label in labels])

@@ -39,7 +39,7 @@ def repro(folder: Path, *targets: str) -> float:
 
 
 def report(folder: Path, name: str) -> dict[str, Any]:
-    """Read one of a project's reports."""
+    """Read a report of a project."""
     found: dict[str, Any] = json.loads((folder / "reports" / name).read_text())
     return found
 

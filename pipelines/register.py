@@ -1,7 +1,6 @@
 """Stage register: the system as a registered model; the champion, if it passes the gate."""
 
 import json
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,10 +12,8 @@ from hpoe.execution.pipeline import MODELS, REPORTS, SPLIT
 from hpoe.execution.stage import stage
 from hpoe.execution.synchronisation import register_trained
 from hpoe.files import write_json
-from hpoe.params import Refusal
 from hpoe.registration.assembly import assemble, teach_refusal
 from hpoe.registration.observing import observed
-from hpoe.registration.sampling import sample
 from hpoe.reporting import report_errors
 from hpoe.tensors import save_tensors
 from hpoe_recognition.recogniser import Recogniser
@@ -37,31 +34,24 @@ def main() -> None:
         soft = json.loads((REPORTS / "shift_normalization.json").read_text())["soft"]
         recipes = {name: params.networks[name] for name in params.classifier.networks}
         system = assemble(SPLIT, MODELS, recipes, fit, soft["temperature"], params.data.format)
-        recogniser = teach_refusal(system, SPLIT, params.registration.refusal, params.seed, workers)
+        refusal = params.registration.refusal
+        recogniser, held_out = teach_refusal(system, SPLIT, refusal, params.seed, workers)
         save_tensors(MODELS / "recogniser.safetensors", *recogniser.contents())
         predictions = pd.read_parquet(REPORTS / "shift_predictions.parquet")
-        held_out = _held_out_images(system.labels, params.registration.refusal)
         metrics = {
             **error_rates(predictions),
             "refused_test_images": _refused_share(recogniser, workers),
             "threshold_images": held_out,
         }
-        refused = params.registration.refusal.refused_known
-        if held_out * refused < ENOUGH:
+        if held_out * refusal.refused_known < ENOUGH:
             running.say(
-                f"that {refused:.0%} of images of known classes are refused is an estimate: the "
-                f"threshold rests on {held_out} held-out images"
+                f"that {refusal.refused_known:.0%} of images of known classes are refused is an "
+                f"estimate: the threshold rests on {held_out} held-out images"
             )
         write_json(REPORTS / "register.json", metrics)
         running.run.metrics |= metrics
         run_id = running.delivery.top_level_run_id(running.record)
         register_trained(running.record, run_id, params, running.settings, running.say)
-
-
-def _held_out_images(labels: Sequence[str], refusal: Refusal) -> int:
-    """Return the number of images that the threshold of refusal was set on."""
-    classes = [load_class(SPLIT, label) for label in labels]
-    return len(sample(classes, refusal.known_per_class).held_out)
 
 
 def _refused_share(recogniser: Recogniser, workers: int) -> float:

@@ -20,5 +20,4 @@ class Answer:
     """Percentile, 0..100, of the image's goodness among held-out images of that class."""
     is_known: bool
     known_score: float
-    """How much the image looks like one of a known class; `is_known` compares it with a threshold.
-    """
+    """How much it looks like images of known classes; `is_known` compares it with a threshold."""

@@ -63,7 +63,7 @@ def make_split(
 
 
 def save_split(folder: Path, intake: Intake, sizes: Split, seed: int) -> list[str]:
-    """Split images, and replace a folder by one with a file for each class; return the labels.
+    """Split images, write one file per class, and replace a folder by these; return the labels.
 
     Raises:
         DataError: the images cannot be split so; the message says what to change.

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unicodedata import category
@@ -108,7 +108,7 @@ def checked(found: Labelled, where: object) -> Labelled:
     clean_texts = {label: clean(label) for label in dict.fromkeys(found.labels)}
     check_labels(clean_texts.values(), where)
     labels = [clean_texts[label] for label in found.labels]
-    return Labelled(found.pictures, labels, found.groups, found.is_test, found.names)
+    return replace(found, labels=labels)
 
 
 def check_labels(labels: Iterable[str], where: object) -> None:

@@ -169,7 +169,9 @@ def _splits(left: Sequence[Combination], settings: Settings, folder: Path) -> di
 
 
 def _split_key(params: Params) -> str:
-    blocks = params.model_dump_json(include={"data", "split", "seed"})
+    """Return a key that is equal for equal splits: without shuffling, the seed decides nothing."""
+    seeded = {"seed"} if params.split.shuffle else set()
+    blocks = params.model_dump_json(include={"data", "split", *seeded})
     return hashlib.sha256(blocks.encode()).hexdigest()[:12]
 
 

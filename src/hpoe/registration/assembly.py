@@ -70,7 +70,7 @@ def assemble(
 
 def teach_refusal(
     system: System, split: Path, params: Refusal, seed: int, workers: int
-) -> Recogniser:
+) -> tuple[Recogniser, int]:
     """Fit typicality and the known score, and choose an example of each class.
 
     The known score is fitted on images of the known classes, as they are and redrawn, against
@@ -78,6 +78,9 @@ def teach_refusal(
     threshold is set on held-out images, as judged by the net that was not fitted on them. The edge
     densities are fitted on unsupervised images. Typicality is measured on the supervised set, which
     no RBM has seen.
+
+    Returns:
+        The recogniser, and the number of held-out images on which its threshold rests.
     """
     classes = [load_class(split, label) for label in system.labels]
     edges = fit_edges([system.network_input(each.unsupervised[:ENOUGH]) for each in classes])
@@ -89,7 +92,7 @@ def teach_refusal(
     score = fit_known_score(
         params, edges, fitted.known, fitted.outliers, fitted.withheld, held_out, seed
     )
-    return Recogniser(system, typical, score, examples)
+    return Recogniser(system, typical, score, examples), len(chosen.held_out)
 
 
 def _typical(

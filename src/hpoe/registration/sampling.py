@@ -25,7 +25,7 @@ HELD_OUT, KNOWN, REDRAWN, OUTLIERS = 0.2, 0.25, 0.1, 0.45
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Chosen:
     """Images [N, R, C] and the positions of their classes [N]."""
 
     images: Images
@@ -39,13 +39,13 @@ class Labelled:
 class Sample:
     """The images that the known score is fitted on."""
 
-    fit: Labelled
+    fit: Chosen
     """Of the supervised set's first half: outliers are made from them."""
-    more: Labelled
+    more: Chosen
     """Unsupervised ones, on which the RBMs were trained."""
-    redrawn: Labelled
+    redrawn: Chosen
     """Those of `fit` that are also used redrawn."""
-    held_out: Labelled
+    held_out: Chosen
     """Of the supervised set's second half, which sets the threshold."""
     outliers: int
     """The most outliers of all kinds together."""
@@ -76,10 +76,10 @@ def sample(classes: Sequence[ClassImages], known_per_class: int) -> Sample:
     )
 
 
-def _first(classes: Sequence[Images], most: float) -> Labelled:
+def _first(classes: Sequence[Images], most: float) -> Chosen:
     """Take the same number of images of each class, or all that it has; at most so many in all."""
     counts = np.array([len(images) for images in classes])
     each = max(n for n in range(counts.max() + 1) if np.minimum(counts, n).sum() <= most)
     taken = [images[:each] for images in classes]
     positions = np.repeat(np.arange(len(classes)), [len(images) for images in taken])
-    return Labelled(np.concatenate(taken), positions)
+    return Chosen(np.concatenate(taken), positions)

@@ -56,7 +56,7 @@ class Metrics:
         )
         self._scores = histogram(
             "hpoe_known_score",
-            "How much a record looks like one of a known class; a shift is a sign of drift",
+            "How much a record looks like an image of a known class; a shift is a sign of drift",
             "version",
             SCORES,
         )

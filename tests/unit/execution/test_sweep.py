@@ -115,6 +115,18 @@ def test_combinations_share_the_classes_that_are_trained_alike(
     assert not all_of & keys_of(base, other_images)
 
 
+@pytest.mark.parametrize(("shuffle", "count"), [("false", 1), ("true", 3)])
+def test_equal_splits_are_made_once(
+    shuffle: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The seed decides what is in a split only where its images are shuffled."""
+    made: list[Path] = []
+    monkeypatch.setattr(sweeping, "make_split", lambda folder, *_, **__: made.append(folder))
+    every = combinations([], ["seed=1,2,3", f"split.shuffle={shuffle}"])
+    settings = Settings.model_construct(workers=1)
+    assert len(sweeping._splits(every, settings, tmp_path)) == len(set(made)) == len(made) == count
+
+
 def test_the_table_shows_the_fewest_validation_errors_first() -> None:
     every = combinations([], ["seed=1,2,3", "split.classes=[0,1]"])
     rates = (0.03, 0.01, 0.02)

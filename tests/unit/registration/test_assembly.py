@@ -47,7 +47,10 @@ def split_into(folder: Path) -> dict[str, ClassImages]:
 def taught(folder: Path, n_classes: int) -> tuple[Recogniser, dict[str, ClassImages]]:
     classes = split_into(folder)
     params = REFUSAL.model_copy(update={"outliers_per_kind": 2})
-    return teach_refusal(smaller(n_classes), folder, params, 0, 1), classes
+    recogniser, held_out = teach_refusal(smaller(n_classes), folder, params, 0, 1)
+    labels = recogniser.system.labels
+    assert held_out == sum(len(classes[label].validation) for label in labels)
+    return recogniser, classes
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
