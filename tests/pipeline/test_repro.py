@@ -70,7 +70,7 @@ def client(project: Project) -> MlflowClient:
 def runs(project: Project, parent: str | None) -> list[Run]:
     """The runs directly under a run, oldest first; the top-level ones for None."""
     store = client(project)
-    experiment = store.get_experiment_by_name("hpoe")
+    experiment = store.get_experiment_by_name("hpoe-digits")
     assert experiment is not None
     every = store.search_runs([experiment.experiment_id], order_by=["start_time"])
     return [run for run in every if run.data.tags.get("mlflow.parentRunId") == parent]

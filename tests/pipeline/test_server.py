@@ -76,7 +76,7 @@ def test_delivering_the_same_records_again_adds_nothing(longer: Project, uri: st
 def assert_every_point_is_there_once(uri: str) -> None:
     """One top-level run, one run per stage, ten of digits with one point per epoch and curve."""
     client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name("hpoe")
+    experiment = client.get_experiment_by_name("hpoe-digits")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
     names = sorted(str(run.info.run_name) for run in runs)

@@ -57,7 +57,7 @@ def test_every_combination_is_one_run_with_its_errors_and_all_its_digits(swept: 
     rates = [float(validation.rstrip("%")) for validation, *_ in shown.values()]
     assert rates == sorted(rates)
     store = MlflowClient(f"sqlite:///{swept.root}/mlruns/mlflow.db")
-    experiment = store.get_experiment_by_name("hpoe")
+    experiment = store.get_experiment_by_name("hpoe-digits")
     assert experiment is not None
     every = store.search_runs([experiment.experiment_id], max_results=1000)
     tops = [run for run in every if run.data.tags["kind"] == "pipeline"]

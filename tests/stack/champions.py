@@ -43,7 +43,7 @@ def register_small_model(uri: str, login: Mapping[str, str], folder: Path = ROOT
 def _register(uri: str) -> dict[str, str]:
     Tracker(uri)  # creates the experiment
     client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name("hpoe")
+    experiment = client.get_experiment_by_name("hpoe-digits")
     assert experiment is not None
     run = client.create_run(experiment.experiment_id, run_name="small model").info.run_id
     validation = pd.DataFrame({"image": range(3), "label": LABELS, "prediction": LABELS})

@@ -74,7 +74,7 @@ def registry(uri: str) -> MlflowClient:
 def contents(uri: str) -> dict[str, dict[str, Any]]:
     """Of each run, by its uid: all that does not depend on the store."""
     client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name("hpoe")
+    experiment = client.get_experiment_by_name("hpoe-digits")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
     uids = {run.info.run_id: run.data.tags.get(UID, run.info.run_id) for run in runs}
