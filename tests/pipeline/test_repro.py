@@ -139,9 +139,10 @@ def test_a_second_repro_runs_no_stage_and_the_results_are_shown(built: Project) 
 
 
 def test_the_commands_of_the_readme_do_what_it_says(built: Project) -> None:
-    """Its blocks of `dvc` commands, one after another; those of `make` are the gate's."""
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    change, back = (block.splitlines()[1:] for block in blocks if "dvc" in block)
+    """The blocks that name this test, one after another; those of `make` are the gate's."""
+    marked = r"<!-- run by test_the_commands_of_the_readme_do_what_it_says -->\n```bash\n(.*?)```"
+    blocks = re.findall(marked, (ROOT / "README.md").read_text(), re.DOTALL)
+    change, back = (block.splitlines()[1:] for block in blocks)
     said = [built.run(*shlex.split(command)) for command in change]
     assert set(stages_run(said[0])) == set(ALL_STAGES) - {"download", "split", "select_networks"}
     assert built.params()["networks"]["default"]["epochs"] == 10
