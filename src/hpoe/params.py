@@ -255,9 +255,6 @@ class Refusal(Block):
 
     outliers_per_kind: int = Field(ge=1)
     """Images of each kind of outlier used to fit the score; fewer if there are many classes."""
-    known_per_class: int = Field(ge=0)
-    """Unsupervised images of each class used to fit it, beside as many or more of the supervised
-    half; fewer if there are many classes."""
     hidden_units: int = Field(ge=1)
     """Units of the layer that combines the features."""
     weight_decay: float = Field(ge=0, le=1)

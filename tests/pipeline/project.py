@@ -55,7 +55,6 @@ SMALL: dict[str, Any] = {
     "registration": {
         "refusal": {
             "outliers_per_kind": 10,
-            "known_per_class": 20,
             "hidden_units": 8,
             "weight_decay": 0.0001,
             "epochs": 2,

@@ -84,7 +84,7 @@ def teach_refusal(
     """
     classes = [load_class(split, label) for label in system.labels]
     edges = fit_edges([system.network_input(each.unsupervised[:ENOUGH]) for each in classes])
-    chosen = sample(classes, params.known_per_class)
+    chosen = sample(classes)
     typical, examples = _typical(system, classes, workers)
     fitted = fitted_on(system, edges, chosen, params, seed, workers)
     without_held_out = replace(system, net=system.validation_net)

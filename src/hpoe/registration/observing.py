@@ -70,7 +70,6 @@ def fitted_on(
 
     source = Source(chosen.fit.images, chosen.fit.positions, rng("symmetry"), system.format)
     source = replace(source, asymmetric=asymmetric(source, edges, system.network_input))
-    observe = partial(_observed, system, edges)
     made = kinds(source)
     count = max(1, min(params.outliers_per_kind, chosen.outliers // len(made)))
     strange = run_in_order(
@@ -86,13 +85,12 @@ def fitted_on(
         ],
         workers,
     )
-    more = run_in_order(observe, in_batches(chosen.more.images), workers)
     images = in_batches(chosen.fit.images)
     ends = np.cumsum([len(each) for each in images])[:-1]
     parts = zip(images, np.split(chosen.fit.positions, ends), strict=True)
     both = run_in_order(partial(_with_and_without, system, edges), parts, workers)
     withheld = [without for _, without in both if without is not None]
-    known = joined([*(known for known, _ in both), *more]), joined(again)
+    known = joined([known for known, _ in both]), joined(again)
     return Fitted(known, joined(strange), joined(withheld) if withheld else None)
 
 

@@ -26,7 +26,6 @@ SIDE = 28
 UNITS = (SIDE * SIDE, 9, 6, 4)
 REFUSAL = Refusal(
     outliers_per_kind=3,
-    known_per_class=2,
     hidden_units=5,
     weight_decay=0.0001,
     epochs=20,
