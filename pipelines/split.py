@@ -10,19 +10,18 @@ from hpoe.reporting import report_errors
 def main() -> None:
     """Prepare the images, and split them as params.yaml says."""
     with stage("split") as running:
-        params, workers = running.params, running.settings.workers
-        sizes, seed = params.split, params.seed
-        labels = make_split(
-            SPLIT, params.data, sizes, seed, raw=RAW, workers=workers, say=running.say
+        params = running.params
+        counts = make_split(
+            *(SPLIT, params.data, params.split, params.seed),
+            raw=RAW,
+            workers=running.settings.workers,
+            say=running.say,
         )
+        unsupervised, fit, validation, test = map(sum, zip(*counts.values(), strict=True))
         running.say(
-            f"{len(labels)} classes; per class, {_share(sizes.unsupervised_per_class)} "
-            f"unsupervised and {_share(sizes.supervised_per_class)} supervised"
+            f"{len(counts)} classes: {unsupervised:,} images unsupervised, "
+            f"{fit + validation:,} supervised, {test:,} test images"
         )
-
-
-def _share(amount: float) -> str:
-    return f"{amount:,} images" if isinstance(amount, int) else f"{amount:.0%} of the images"
 
 
 if __name__ == "__main__":

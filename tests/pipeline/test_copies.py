@@ -37,7 +37,9 @@ def test_dvcs_queue_runs_the_code_as_queued_whatever_is_edited_in_the_tree(
     project.run("dvc", "exp", "run", "--queue", "--name", "queued", *change, "split")
     script = project.root / "src/hpoe/data/split.py"
     text = script.read_text()
-    script.write_text(text.replace("def save_split(", "def edited_after_queueing("))
+    edited = text.replace("def save_class(", "def edited_after_queueing(")
+    assert edited != text
+    script.write_text(edited)
     project.run("dvc", "queue", "start")
 
     def ended() -> bool:

@@ -29,6 +29,8 @@ from hpoe.params import Data, Source, Split
 
 PUBLISHED: tuple[Source, ...] = ("mnist", "usps", "idx")
 """Sources whose test set stays as it is, whatever it shares with the training images."""
+Counts = dict[str, tuple[int, ...]]
+"""By label, in natural order: the number of images in each set of SETS."""
 
 
 def make_split(
@@ -40,8 +42,8 @@ def make_split(
     raw: Path,
     workers: int,
     say: Callable[[str], None],
-) -> list[str]:
-    """Read a source, split it, and write one file per class; return the labels.
+) -> Counts:
+    """Read a source, split it, and write one file per class; return how many images each has.
 
     The folder is replaced when all is written. See `read_source` for the other arguments.
 
@@ -62,19 +64,19 @@ def make_split(
     return save_split(folder, intake, sizes, seed)
 
 
-def save_split(folder: Path, intake: Intake, sizes: Split, seed: int) -> list[str]:
-    """Split images, write one file per class, and replace a folder by these; return the labels.
+def save_split(folder: Path, intake: Intake, sizes: Split, seed: int) -> Counts:
+    """Split images, write one file per class, and replace a folder by these; return the counts.
 
     Raises:
         DataError: the images cannot be split so; the message says what to change.
         StorageError: the disk is full; the folder is as it was.
     """
-    labels = []
+    counts = {}
     with replacing_folder(folder) as new:
         for label, images in divide(intake, sizes, seed):
             save_class(new, label, images)
-            labels.append(label)
-    return labels
+            counts[label] = tuple(len(getattr(images, name)) for name in SETS)
+    return counts
 
 
 def divide(intake: Intake, sizes: Split, seed: int) -> Iterator[tuple[str, ClassImages]]:

@@ -109,14 +109,14 @@ def test_the_committed_split_is_the_papers_of_mnist(
     tmp_path: Path, mnist_dir: Path, mnist: Mnist, params: Any
 ) -> None:
     """The first 4,400 images of each digit, the next 1,000, and all test images, as they are."""
-    labels = make_split(
+    counts = make_split(
         *(tmp_path / "split", params.data, params.split, params.seed),
         raw=mnist_dir,
         workers=1,
         say=print,
     )
-    assert labels == [str(digit) for digit in range(10)]
-    for label in labels:
+    assert list(counts) == [str(digit) for digit in range(10)]
+    for label in counts:
         found = load_class(tmp_path / "split", label)
         own = np.flatnonzero(mnist.train_labels == int(label))
         tests = np.flatnonzero(mnist.test_labels == int(label))
@@ -125,6 +125,7 @@ def test_the_committed_split_is_the_papers_of_mnist(
             np.testing.assert_array_equal(getattr(found, f"{name}_index"), places)
             source = mnist.test_images if name == "test" else mnist.train_images
             np.testing.assert_array_equal(getattr(found, name), source[places])
+        assert counts[label] == tuple(map(len, parts))
 
 
 # Sizes
