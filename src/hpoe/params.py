@@ -129,6 +129,8 @@ class Data(Block):
         if (self.path is None) != (self.source in FETCHED):
             needed = "null" if self.source in FETCHED else "the path of the data"
             raise ValueError(f"path is {self.path!r}: for the source {self.source}, set {needed}")
+        if self.path is not None and self.path.startswith("~"):
+            raise ValueError(f"path is {self.path!r}: write it in full, DVC does not expand `~`")
         if (self.columns is None) != (self.source != "table"):
             needed = "name image, label and group" if self.source == "table" else "set null"
             raise ValueError(f"columns: for the source {self.source}, {needed}")

@@ -176,6 +176,10 @@ TABLE = {"image": "image", "label": "label", "group": None}
     ("changes", "says"),
     [
         ({"data.path": "images"}, "data: path is 'images': for the source mnist, set null"),
+        (
+            {"data.source": "folder", "data.path": "~/images"},
+            "data: path is '~/images': write it in full",
+        ),
         ({"data.source": "folder"}, "data: path is None: for the source folder, set the path of"),
         ({"data.columns": TABLE}, "data: columns: for the source mnist, set null"),
         ({"data.source": "table", "data.path": "x"}, "data: columns: for the source table, name"),

@@ -99,7 +99,7 @@ def read_labelled(data: Data, raw: Path) -> Labelled:
         return _arrays(*vars(mnist.load(raw)).values())
     if data.source == "usps":
         return _arrays(*vars(usps.load(raw)).values())
-    path = Path(data.path or "").expanduser()
+    path = Path(data.path or "")
     if not path.exists():
         raise DataError(f"data.path is {data.path}, which does not exist")
     if data.source == "idx":
