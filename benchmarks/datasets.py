@@ -42,6 +42,8 @@ PROPOSED: dict[str, dict[str, object]] = {
     },
 }
 """What differs from the proposal, by data set."""
+CHOICES = {"hpoe, no shifts": "as_given", "hpoe, as it is served": "soft"}
+"""Choices among shifted images, in the report of the stage shift_normalization."""
 BASELINES: dict[str, tuple[Callable[[float], ClassifierMixin], tuple[float, ...]]] = {
     "logistic regression": (
         lambda c: LogisticRegression(C=c, max_iter=500),
@@ -61,7 +63,7 @@ def main(
     baselines: Annotated[bool, typer.Option(help="Fit scikit-learn's classifiers too.")] = True,
 ) -> None:
     """Print and keep test errors of hpoe by seed, and of scikit-learn on the first seed's split."""
-    found: dict[str, list[float]] = {"hpoe": [], "hpoe, soft choice among shifts": []}
+    found: dict[str, list[float]] = {name: [] for name in CHOICES}
     with TemporaryDirectory() as scratch:
         project = Path(scratch) / data
         projects.make(project, _source(data, images, Path(scratch)), PROPOSED[data])
@@ -69,7 +71,7 @@ def main(
             projects.change(project, {"seed": seed})
             projects.repro(project, "shift_normalization")
             shifts = projects.report(project, "shift_normalization.json")
-            for name, choice in zip(found, ("as_given", "soft"), strict=True):
+            for name, choice in CHOICES.items():
                 found[name].append(shifts[choice]["test_error_rate"])
             if baselines and seed == 1:
                 found |= {name: [error] for name, error in _baselines(project / "data/split")}
