@@ -31,7 +31,12 @@ AT_ONCE = 250
 CLIENTS = 2
 Images = NDArray[np.uint8]
 Labelled = tuple[Images, NDArray[np.int64]]
-REFUSED_AT_LEAST = {"symbols": 0.90, "letters": 0.80, "digits turned by 90 degrees": 0.80}
+REFUSED_AT_LEAST = {
+    "random strokes": 0.93,
+    "symbols": 0.90,
+    "letters": 0.90,
+    "digits turned by 90 degrees": 0.80,
+}
 """Minimum share of refused images by kind; of all other kinds, 0.95."""
 
 

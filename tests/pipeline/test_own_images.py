@@ -32,8 +32,8 @@ NAMES = {0: "zero", 3: "drei, 3", 7: "семь"}
 """Labels of three of scikit-learn's digits."""
 NEW = (4, "four")
 QUICK = (
-    (r"min_updates: \d+", "min_updates: 300"),
-    (r"outliers_per_kind: \d+", "outliers_per_kind: 40"),
+    (r"min_updates: \d+", "min_updates: 100"),
+    (r"outliers_per_kind: \d+", "outliers_per_kind: 20"),
     (r"max_epochs: 1000", "max_epochs: 20"),
 )
 """Fewer updates than by default, as the tests have little time."""

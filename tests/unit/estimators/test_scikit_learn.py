@@ -19,6 +19,7 @@ ESTIMATORS: list[BaseEstimator] = [
 ]
 
 
+pytestmark = pytest.mark.slow  # 250 checks
 ROUNDING = "float32 products round differently for another number of rows, by 1e-6 of a probability"
 ONE_FLIP = "score_samples flips one random feature of each sample, as scikit-learn's BernoulliRBM"
 FEW_FEATURES = "two features in [0, 1] are too few for a model of features and labels together"
