@@ -27,8 +27,10 @@ from hpoe.tracking.git import git
 COPIED = "images"
 """Where the images are copied to, in the project; a file keeps its suffix."""
 MANY = 500
-"""Images per class from which more hidden units are worth their time: with USPS's 730, the validation
-error falls from 2.4 to 1.6 %."""
+"""Images per class from which more hidden units are worth their time.
+
+USPS has some 730, and 500 units lower its validation error from 2.4 to 1.6 %.
+"""
 UNITS_OF_MANY, UNITS_OF_FEW = 500, 100
 DVC_CONFIG = "[core]\n    analytics = false\n    check_update = false\n    autostage = false\n"
 NAMES = {"gitignore": ".gitignore", "dvcignore": ".dvcignore", "pipeline.yaml": "dvc.yaml"}
