@@ -32,7 +32,6 @@ CLIENTS = 2
 Images = NDArray[np.uint8]
 Labelled = tuple[Images, NDArray[np.int64]]
 REFUSED_AT_LEAST = {
-    "random strokes": 0.93,
     "symbols": 0.90,
     "letters": 0.90,
     "digits turned by 90 degrees": 0.80,

@@ -107,7 +107,7 @@ def registered(registry: Registry) -> int:
 
     if (experiment := mlflow.get_experiment_by_name("hpoe-digits")) is None:
         folder = registry.uri.removeprefix("sqlite:///").rpartition("/")[0]
-        mlflow.create_experiment("hpoe", artifact_location=f"{folder}/artifacts")
+        mlflow.create_experiment("hpoe-digits", artifact_location=f"{folder}/artifacts")
         experiment = mlflow.get_experiment_by_name("hpoe-digits")
     assert experiment is not None
     with mlflow.start_run(experiment_id=experiment.experiment_id) as run:
