@@ -14,7 +14,7 @@ from hpoe.method.classifier import Fit
 from hpoe.params import Network as NetworkParams
 from hpoe.params import Refusal
 from hpoe.registration.edges import ENOUGH, fit_edges
-from hpoe.registration.observing import fitted_on, observed
+from hpoe.registration.observing import fitted_on, joined, observed
 from hpoe.registration.refusal import fit_known_score
 from hpoe.registration.sampling import sample
 from hpoe.registration.source import Images
@@ -89,9 +89,8 @@ def teach_refusal(
     fitted = fitted_on(system, edges, chosen, params, seed, workers)
     without_held_out = replace(system, net=system.validation_net)
     held_out = observed(without_held_out, edges, chosen.held_out.images, workers)
-    score = fit_known_score(
-        params, edges, fitted.known, fitted.outliers, fitted.withheld, held_out, seed
-    )
+    outliers = joined(fitted.outliers.values())
+    score = fit_known_score(params, edges, fitted.known, outliers, fitted.withheld, held_out, seed)
     return Recogniser(system, typical, score, examples), len(chosen.held_out)
 
 

@@ -1,6 +1,6 @@
 """Features of known images and of unknown ones, computed in several processes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -30,7 +30,8 @@ class Fitted:
 
     known: tuple[Features, Features]
     """Of known images, as they are and redrawn."""
-    outliers: Features
+    outliers: Mapping[str, Features]
+    """By kind."""
     withheld: Features | None
     """Of known images with their own class withheld; None if there are too few classes."""
 
@@ -91,7 +92,8 @@ def fitted_on(
     both = run_in_order(partial(_with_and_without, system, edges), parts, workers)
     withheld = [without for _, without in both if without is not None]
     known = joined([known for known, _ in both]), joined(again)
-    return Fitted(known, joined(strange), joined(withheld) if withheld else None)
+    by_kind = dict(zip(made, strange, strict=True))
+    return Fitted(known, by_kind, joined(withheld) if withheld else None)
 
 
 def _observed(system: System, edges: EdgeDensities, images: Images) -> Features:

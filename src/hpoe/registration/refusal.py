@@ -72,6 +72,8 @@ def fit_known_score(
     withheld: Features | None,
     held_out: Features,
     seed: int,
+    *,
+    withheld_weight: float = WITHHELD,
 ) -> KnownScore:
     """Fit a net on known images against outliers, and a threshold that refuses `refused_known`.
 
@@ -84,7 +86,7 @@ def fit_known_score(
     targets, weights = torch.zeros(sum(map(len, parts))), torch.ones(sum(map(len, parts)))
     targets[: sum(len(part.positions) for part in known)] = 1
     if withheld is not None:
-        weights[-len(withheld.positions) :] = WITHHELD
+        weights[-len(withheld.positions) :] = withheld_weight
     with threadpool_limits(limits=1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         inputs = torch.from_numpy(np.concatenate(parts))
